@@ -1,0 +1,55 @@
+"""Every error a user can cause or meet, in one tree; the exit code lives on the class.
+
+A message is one sentence that names the argument, its value and the remedy. The command line
+prints it without a traceback (`--debug` shows one) and exits with the class's code.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class SatZooError(Exception):
+    """The run failed: data, model, verification or disk."""
+
+    exit_code = 1
+
+
+class UsageError(SatZooError):
+    """The caller named something that does not exist or gave a value that cannot be."""
+
+    exit_code = 2
+
+
+class DataError(SatZooError):
+    """A data set is missing, incomplete, unreadable or holds what it must not."""
+
+
+class ModelError(SatZooError):
+    """A model does not behave like a classifier that returns logits."""
+
+
+class ReportError(SatZooError):
+    """A report cannot be written, read or believed."""
+
+
+class WeightsMismatch(SatZooError):
+    """The bytes on disk are not the bytes the card promises, or do not fit the network."""
+
+
+class WeightsUnavailable(SatZooError):
+    """No weights of this model are on this machine."""
+
+    exit_code = 3
+
+
+def unknown(kind: str, value: str, known: Iterable[str], *, see: str = "") -> UsageError:
+    """A `UsageError` for an unknown name, with the nearest known names (at most three)."""
+    known = list(known)
+    near = difflib.get_close_matches(value, known, n=3, cutoff=0.5)
+    if near:
+        hint = f"did you mean {' or '.join(near)}?"
+    elif len(known) <= 12:
+        hint = f"choose one of {', '.join(known)}"
+    else:
+        hint = "no known name is near it"
+    return UsageError(f"unknown {kind} {value!r}: {hint}{f' ({see})' if see else ''}")
