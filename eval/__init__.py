@@ -1,0 +1,30 @@
+"""The instrument: adversarial robustness of any `torch.nn.Module`, verified.
+
+`from eval import evaluate, Report, Threat` (never import this package by its bare name, which
+would hide the builtin). Names are loaded on first use: importing the package imports no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from eval.data import open_data
+    from eval.evaluation import evaluate
+    from eval.protocols import protocol
+    from eval.report import Report
+    from eval.threat import Threat
+
+_HOMES = {
+    "Report": "eval.report",
+    "Threat": "eval.threat",
+    "evaluate": "eval.evaluation",
+    "open_data": "eval.data",
+    "protocol": "eval.protocols",
+}
+__all__ = ["Report", "Threat", "evaluate", "open_data", "protocol"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'eval' has no attribute {name!r}")

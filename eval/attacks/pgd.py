@@ -1,0 +1,101 @@
+"""Projected gradient descent, and its single step without a random start, FGSM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from eval.attacks import losses, random
+from eval.attacks.rows import Search, Task
+from eval.threat import Threat
+
+if TYPE_CHECKING:
+    from eval.engine import Net
+
+
+@dataclass
+class PGDSearch(Search):
+    """Rows of PGD; `x_adv` (B, C, H, W) is the current iterate."""
+
+    x_adv: Tensor
+
+    def last_iterate(self) -> Tensor:
+        """The current iterate, (B, C, H, W)."""
+        return self.x_adv
+
+
+@dataclass(frozen=True)
+class PGD:
+    """`x <- project(x + step * direction(grad))`, from a random point of the ball.
+
+    Linf: the direction is sign(grad), the start uniform in the box. L2: the direction is
+    grad / |grad|_2, the start uniform in the ball. Every iterate is looked at: an image is broken
+    as soon as one of them is misclassified (the worst iterate), and goes on to its last iterate,
+    which is what many published numbers look at alone.
+
+    Cost: n_steps input gradients and one forward a run.
+    Source: Madry et al. 2018, arXiv 1706.06083, section 2.1. FGSM: Goodfellow et al. 2015,
+    arXiv 1412.6572, section 4 (n_steps 1, step_size eps, no random start).
+    """
+
+    threat: Threat
+    n_steps: int
+    step_size: float
+    random_start: bool = True
+    n_runs: int = 1
+    leaves_when_broken: bool = False
+
+    def start(self, net: Net, task: Task, run: Tensor) -> PGDSearch:
+        """Begin at a random point of the ball, or at the image itself."""
+        x_adv = task.x
+        if self.random_start:
+            keys = random.split(task.key, run.to(task.key.device))
+            x_adv = self.threat.project(task.x + self._random_delta(keys, task.x), task.x)
+        return PGDSearch(
+            task=task,
+            run=run,
+            k=torch.zeros_like(run),
+            candidate=torch.zeros_like(task.x),
+            is_hit=torch.zeros_like(task.y, dtype=torch.bool),
+            best=task.x.clone(),
+            best_margin=torch.full_like(task.x[:, 0, 0, 0], -torch.inf),
+            x_adv=x_adv.clone(),
+        )
+
+    def step(self, net: Net, search: PGDSearch) -> None:
+        """One gradient step; the last step also classifies the point it reaches."""
+        x, y = search.task.x, search.task.y
+        logits, grad = net.gradient(search.x_adv, lambda z: losses.cross_entropy(z, y))
+        search.note(search.x_adv, losses.margin(logits, y))
+        move = self.step_size * direction(grad, self.threat.norm)
+        search.x_adv = self.threat.project(search.x_adv + move, x)
+        search.k = search.k + 1
+        if bool((search.k >= self.n_steps).any()):
+            ends = (search.k >= self.n_steps).nonzero().squeeze(1).to(y.device)
+            last = torch.full_like(search.best_margin, -torch.inf)
+            last[ends] = losses.margin(net.logits(search.x_adv[ends]), y[ends])
+            search.note(search.x_adv, last)
+
+    def _random_delta(self, keys: Tensor, x: Tensor) -> Tensor:
+        shape = tuple(x.shape[1:])
+        if self.threat.norm == "Linf":
+            return (2 * random.uniform(keys, 0, shape) - 1) * self.threat.eps
+        noise = random.normal(keys, 0, shape)
+        # A direction times U^(1/d) is uniform in the d-dimensional ball.
+        n = noise[0].numel()
+        radius = random.uniform(random.split(keys, 0), 0, (1, 1, 1)) ** (1 / n)
+        return direction(noise, "L2") * radius * self.threat.eps
+
+
+def direction(grad: Tensor, norm: str) -> Tensor:
+    """Steepest ascent of unit length: sign(grad) for Linf, grad / |grad|_2 for L2; (B, C, H, W).
+
+    Where the gradient is zero, so is the direction.
+    """
+    if norm == "Linf":
+        return grad.sign()
+    length = grad.flatten(1).norm(dim=1).clamp_min(1e-12)
+    return grad / length.view(-1, 1, 1, 1)

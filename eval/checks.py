@@ -1,0 +1,75 @@
+"""What must hold before an attack begins: of the model, of its logits, of the images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from eval.errors import DataError, ModelError
+from eval.report import Flag
+from eval.verify import predict
+
+if TYPE_CHECKING:
+    from eval.data import Batch
+
+
+def check_model(model: nn.Module, name: str) -> None:
+    """Raises `ModelError` if any module is in train mode, where images of a batch interact."""
+    for path, module in model.named_modules():
+        if module.training:
+            raise ModelError(
+                f"model {name!r} is in train mode (module {path or 'itself'!r}): call model.eval()"
+            )
+
+
+def check_batch(batch: Batch, n_classes: int, data_name: str) -> None:
+    """Raises `DataError` for images outside [0, 1] or labels that the model has no class for."""
+    low, high = float(batch.x.min()), float(batch.x.max())
+    if not (low >= 0 and high <= 1):  # false for NaN too
+        raise DataError(
+            f"data {data_name!r} has pixel values from {low:g} to {high:g}:"
+            " images must be in [0, 1] (normalisation belongs inside the model)"
+        )
+    bad = (batch.y < 0) | (batch.y >= n_classes)
+    if bool(bad.any()):
+        i = int(bad.nonzero()[0])
+        raise DataError(
+            f"data {data_name!r}: image {batch.ids[i]!r} has label {int(batch.y[i])}, but the model"
+            f" has {n_classes} classes, 0 to {n_classes - 1}: use the data it was made for"
+        )
+
+
+def check_logits(logits: Tensor, n_images: int, name: str) -> None:
+    """Raises `ModelError` unless `logits` is (n_images, K >= 2) and finite."""
+    shape = tuple(logits.shape)
+    if len(shape) != 2 or shape[0] != n_images or shape[1] < 2:
+        raise ModelError(
+            f"model {name!r} returned shape {shape} for {n_images} images:"
+            " it must return logits of shape (images, classes)"
+        )
+    n_bad = int((~logits.isfinite().all(1)).sum())
+    if n_bad:
+        raise ModelError(
+            f"model {name!r} returned NaN or infinite logits for {n_bad} of {n_images} images:"
+            " check its weights and preprocessing"
+        )
+
+
+def looks_like_probabilities(logits: Tensor) -> bool:
+    """True if every row is non-negative and sums to 1: a softmax that hides the gradient."""
+    return bool((logits >= 0).all()) and bool(((logits.sum(1) - 1).abs() < 1e-4).all())
+
+
+def randomised_forward(model: nn.Module, x: Tensor) -> Flag | None:
+    """A flag if two passes over the same images differ; one-shot verdicts are then too high."""
+    first, second = predict(model, x), predict(model, x)
+    if torch.equal(first, second):
+        return None
+    difference = float((first - second).abs().max())
+    return Flag(
+        code="randomised-forward",
+        detail=f"two passes over the same images differ by up to {difference:.3g} in a logit:"
+        " use --attack autoattack-rand",
+    )

@@ -1,0 +1,166 @@
+"""What a data set is to the instrument: ids, labels, and pixels by position. No torch at import."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eval.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Rows = NDArray[np.int64]
+_DIGEST_BATCH = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Some images of a set, in the order asked for.
+
+    ids: B strings; x: (B, C, H, W) float32 in [0, 1], contiguous; y: (B,) int64.
+    """
+
+    ids: tuple[str, ...]
+    x: Tensor
+    y: Tensor
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class PixelSource(Protocol):
+    """Where the pixels of a set come from: memory, or files decoded on demand."""
+
+    def read(self, rows: Rows) -> NDArray[np.float32]:
+        """Rows (B,) of the source, any order -> (B, C, H, W) float32 in [0, 1], C-contiguous."""
+
+    def stream(self, rows: Rows, batch_size: int) -> Iterator[NDArray[np.float32]]:
+        """The same in pieces of `batch_size` rows, in order; the last piece may be smaller."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """A labelled, ordered set of images with stable ids; a selection of one is one again.
+
+    name:            the proved name of the data set: "digits", "cifar10", "cifar10-jpeg", ...
+    ids:             N unique strings that never change for an image; position = official order.
+    labels:          (N,) int64, read-only, each in [0, n_classes).
+    official_subset: the first N images, in official order, of the true data set's split.
+    layout:          how the files lie where the set was found, for people.
+    shortfall:       why a true data set is not here whole and what to do; "" when it is.
+    n_skipped:       images left out because they could not be decoded.
+    """
+
+    name: str
+    split: str
+    ids: tuple[str, ...]
+    labels: NDArray[np.int64]
+    n_classes: int
+    official_subset: bool
+    source: PixelSource
+    rows: Rows
+    layout: str = ""
+    shortfall: str = ""
+    n_skipped: int = 0
+
+    def __post_init__(self) -> None:
+        self.labels.flags.writeable = False
+        self.rows.flags.writeable = False
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, n: int) -> ImageSet:
+        """The first `n` images.
+
+        Raises UsageError when n < 1 or n > len; DataError when the true data set has that many
+        but this copy of it does not.
+        """
+        if n > len(self) and self.shortfall:
+            raise DataError(f"{self.name}: {n} images were asked for: {self.shortfall}")
+        if not 1 <= n <= len(self):
+            raise UsageError(
+                f"n = {n} is not possible: {self.name} ({self.split}) has {len(self)} images,"
+                f" choose 1 to {len(self)}"
+            )
+        return self.select(range(n))
+
+    def select(self, positions: Sequence[int] | Rows) -> ImageSet:
+        """The images at `positions` (each in [0, len), none twice), in the order given.
+
+        The result is an official subset only when the positions are 0, 1, 2, ... of one.
+        """
+        chosen = self._checked(positions)
+        if len(chosen) == 0:
+            raise UsageError(f"a selection of {self.name} must hold at least one image, got none")
+        if len(np.unique(chosen)) != len(chosen):
+            raise UsageError(f"a selection of {self.name} holds the same position twice")
+        return replace(
+            self,
+            ids=tuple(self.ids[i] for i in chosen),
+            labels=self.labels[chosen],
+            rows=self.rows[chosen],
+            official_subset=self.official_subset
+            and bool(np.array_equal(chosen, np.arange(len(chosen)))),
+        )
+
+    def batch(self, positions: Sequence[int] | Rows) -> Batch:
+        """The images at `positions` (each in [0, len); any order) as tensors.
+
+        Raises UsageError for a position outside; DataError when an image cannot be decoded.
+        """
+        chosen = self._checked(positions)
+        return self._as_batch(chosen, self.source.read(self.rows[chosen]))
+
+    def batches(self, batch_size: int) -> Iterator[Batch]:
+        """All images in order, `batch_size` at a time; the last batch may be smaller."""
+        if batch_size < 1:
+            raise UsageError(f"batch_size = {batch_size} is not possible: give 1 or more")
+        start = 0
+        for pixels in self.source.stream(self.rows, batch_size):
+            yield self._as_batch(np.arange(start, start + len(pixels)), pixels)
+            start += len(pixels)
+
+    @cached_property
+    def ids_sha256(self) -> str:
+        """SHA-256 of the ids joined by newlines: which images, in which order."""
+        return hashlib.sha256("\n".join(self.ids).encode()).hexdigest()
+
+    def pixels_sha256(self) -> str:
+        """SHA-256 over round(255 * x), half to even, as uint8 NHWC in id order, streamed."""
+        return self._pixels_sha256
+
+    @cached_property
+    def _pixels_sha256(self) -> str:
+        digest = hashlib.sha256()
+        for pixels in self.source.stream(self.rows, _DIGEST_BATCH):
+            levels = np.rint(pixels * np.float32(255)).astype(np.uint8)
+            digest.update(np.ascontiguousarray(levels.transpose(0, 2, 3, 1)).tobytes())
+        return digest.hexdigest()
+
+    def _as_batch(self, positions: Rows, pixels: NDArray[np.float32]) -> Batch:
+        import torch
+
+        ids = tuple(self.ids[i] for i in positions)
+        return Batch(ids, torch.from_numpy(pixels), torch.from_numpy(self.labels[positions]))
+
+    def _checked(self, positions: Sequence[int] | Rows) -> Rows:
+        chosen = np.asarray(positions)
+        if chosen.size == 0:
+            return np.zeros(0, np.int64)
+        if chosen.dtype.kind not in "iu" or chosen.ndim != 1:
+            raise UsageError(f"positions must be whole numbers in one row, got {chosen.dtype}")
+        outside = chosen[(chosen < 0) | (chosen >= len(self))]
+        if len(outside):
+            raise UsageError(
+                f"position {outside[0]} is outside {self.name} ({self.split}), which has"
+                f" positions 0 to {len(self) - 1}"
+            )
+        return chosen.astype(np.int64)

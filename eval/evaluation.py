@@ -1,0 +1,190 @@
+"""The measurement: clean pass, stages on survivors, every verdict verified, one Report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor, nn
+
+from eval.checks import check_model
+from eval.digest import weights_sha256
+from eval.errors import UsageError
+from eval.files import check_writable
+from eval.protocols import protocol
+from eval.report import (
+    Accuracy,
+    DataPart,
+    EnginePart,
+    Images,
+    ModelPart,
+    ProtocolPart,
+    Report,
+    Survive8Bit,
+    ThreatPart,
+)
+from eval.run import Progress, Run
+from eval.threat import Threat
+
+if TYPE_CHECKING:
+    from eval.data import ImageSet
+
+Source = Literal["bundled", "store", "hub", "file", "factory"]
+Engine = Literal["fast", "reference"]
+
+
+def evaluate(
+    model: nn.Module,
+    data: ImageSet | tuple[Tensor, Tensor],
+    *,
+    attack: str = "autoattack",
+    eps: str | float = "8/255",
+    norm: str = "Linf",
+    step_size: str | None = None,
+    engine: Engine | None = None,
+    n: int | None = None,
+    seed: int = 0,
+    batch_size: int = 128,
+    device: str = "cpu",
+    name: str = "model",
+    source: Source = "factory",
+    command: str = "",
+    out: Path | None = None,
+    allow_probabilities: bool = False,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Report:
+    """Measure the clean and the robust accuracy of `model` on `data`.
+
+    Args:
+        model: images (B, C, H, W) float32 in [0, 1] -> logits (B, K); in eval mode, with its
+            normalisation inside. It is not changed.
+        data: an image set (`eval.open_data`, `eval.data.from_arrays`) or a pair of tensors
+            x (N, C, H, W) in [0, 1] and labels y (N,).
+        attack: a protocol's name, see `eval.protocols.protocol`.
+        eps: radius of the ball in pixel units of [0, 1]; a fraction such as "8/255" stays exact.
+        norm: "Linf" or "L2".
+        step_size: for pgd-K, instead of eps/4.
+        engine: "fast" (ours) or "reference" (for AutoAttack the authors' package); by default
+            the one that has the protocol's attacks.
+        n: only the first n images.
+        seed: of all random numbers; with the same seed an image meets the same numbers whatever
+            the batch size.
+        batch_size: images in one pass.
+        device: where to compute, "cpu" or "cuda".
+        name, source, command: what the report says of the model, its weights and this run.
+        out: also write the report there; checked for writability before the attack begins.
+        allow_probabilities: go on, with a flag, where the model seems to return probabilities.
+        on_progress: called with a `Progress` after each batch.
+
+    Raises:
+        UsageError: an argument that cannot be. ModelError, DataError: a model or images that do
+        not keep the contract above. ReportError: `out` cannot be written.
+
+    Source: Croce & Hein 2020, arXiv 2003.01690, for attacking only what still stands.
+
+    """
+    started = time.perf_counter()
+    threat = Threat(norm, str(eps))
+    plan = protocol(attack, step_size=step_size)
+    images = _image_set(data)
+    images = images if n is None else images.take(n)
+    if batch_size < 1:
+        raise UsageError(f"batch size {batch_size} is not positive: use for example 128")
+    if out is not None:
+        check_writable(out)
+    check_model(model, name)
+    place = _device(device)
+    digest = weights_sha256(model)
+    run = Run(
+        model=model.to(place),
+        name=name,
+        data=images,
+        threat=threat,
+        protocol=plan,
+        engine=engine or "fast",
+        seed=seed,
+        batch_size=batch_size,
+        device=place,
+        allow_probabilities=allow_probabilities,
+        on_progress=on_progress or (lambda _: None),
+    )
+    run.clean()
+    for stage in plan.stages:
+        run.stage(stage)
+    run.check_unchanged(digest)
+    report = _report(run, digest, source=source, command=command, started=started)
+    if out is not None:
+        report.write(out)
+    return report
+
+
+def _image_set(data: ImageSet | tuple[Tensor, Tensor]) -> ImageSet:
+    if isinstance(data, tuple):
+        from eval.data import from_tensors
+
+        return from_tensors(*data)
+    return data
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(
+            f"device {name!r} cannot be used here ({str(error).splitlines()[0]}): use --device cpu"
+        ) from error
+    return device
+
+
+def _report(run: Run, digest: str, *, source: Source, command: str, started: float) -> Report:
+    n = len(run.data)
+    robust = run.verdicts.count("robust")
+    return Report(
+        schema="sat-zoo/report@1",
+        created=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        command=command,
+        model=ModelPart(
+            name=run.name,
+            source=source,
+            weights_sha256=digest,
+            parameters=sum(p.numel() for p in run.model.parameters()),
+            classes=run.n_classes,
+        ),
+        data=DataPart(
+            name=run.data.name,
+            split=run.data.split,
+            n=n,
+            ids_sha256=run.data.ids_sha256,
+            pixels_sha256=run.data.pixels_sha256(),
+            official_subset=run.data.official_subset,
+        ),
+        threat=ThreatPart(norm=run.threat.norm, eps=run.threat.eps, eps_text=run.threat.eps_text),
+        protocol=ProtocolPart(name=run.protocol.name, stages=run.protocol.stages),
+        engine=EnginePart(
+            name=run.engine,
+            precision="fp32",
+            device=str(run.device),
+            version=version("sat-zoo"),
+            torch=torch.__version__,
+        ),
+        seed=run.seed,
+        clean=Accuracy.of(n - run.verdicts.count("clean"), n),
+        robust=Accuracy.of(robust, n),
+        stages=tuple(run.stage_results),
+        images=Images(
+            ids=run.data.ids,
+            labels=tuple(int(label) for label in run.data.labels),
+            verdicts=tuple(run.verdicts),
+        ),
+        flags=tuple(run.flags),
+        survive_8bit=Survive8Bit(
+            broken_after_rounding=run.n_broken_8bit, n=n - run.verdicts.count("clean") - robust
+        ),
+        seconds=time.perf_counter() - started,
+    )

@@ -1,0 +1,46 @@
+"""Writing files so that a reader sees the old file or the whole new one."""
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from eval.errors import ReportError
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write `content` to a temporary name beside `path`, flush it to disk, then rename.
+
+    Raises `ReportError` if the folder is missing or cannot be written, or the disk is full; the
+    old file, if there was one, is then untouched.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise ReportError(f"{path} cannot be written: {error.strerror}; choose another path") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def check_writable(path: Path, option: str = "--out") -> None:
+    """Find out now, not after hours of work, whether `path` can be written.
+
+    Raises `ReportError` naming `option`, the path and the remedy.
+    """
+    if path.is_dir():
+        raise ReportError(f"{option} {path} is a folder: name a file in it")
+    if not path.parent.is_dir():
+        raise ReportError(f"{option} {path}: the folder {path.parent} does not exist: create it")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise ReportError(
+            f"{option} {path} cannot be written: {error.strerror}; choose another path"
+        ) from error

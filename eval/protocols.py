@@ -1,0 +1,152 @@
+"""A protocol's name -> its stages, with every hyper-parameter.
+
+A protocol's numbers never change under one version; a change is a new version. Reports carry the
+stages themselves, so a number can be understood when this file has long moved on.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from eval.errors import UsageError, unknown
+
+
+class Stage(BaseModel):
+    """One attack with its hyper-parameters; fields that an attack does not use are None."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(description="how verdicts call it, for example apgd-ce")
+    attack: Literal["fgsm", "pgd", "apgd", "fab", "square"]
+    loss: Literal["ce", "dlr", "dlr-targeted", "margin"] | None = None
+    steps: int = Field(ge=1, description="gradient steps of one run, or queries of Square")
+    restarts: int = Field(default=1, ge=1, description="runs from different random starts")
+    targets: int | None = Field(default=None, description="target classes, most likely first")
+    step_size: str | None = Field(default=None, description='"eps/4", "eps", or a number "1/255"')
+    random_start: bool | None = None
+    eot: int = Field(default=1, ge=1, description="gradients averaged for a randomised model")
+    rho: float | None = Field(default=None, description="APGD: share of steps that must improve")
+    p_init: float | None = Field(default=None, description="Square: first share of changed pixels")
+
+
+class Protocol(BaseModel):
+    """An ordered list of stages; each attacks what the stages before it left standing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    stages: tuple[Stage, ...]
+
+
+def _apgd(name: str, loss: Literal["ce", "dlr", "dlr-targeted"], **more: int) -> Stage:
+    return Stage(
+        name=name, attack="apgd", loss=loss, steps=100, random_start=True, rho=0.75, **more
+    )
+
+
+def _fab(name: str, **more: int) -> Stage:
+    return Stage(name=name, attack="fab", steps=100, **more)
+
+
+_SQUARE = Stage(name="square", attack="square", loss="margin", steps=5000, p_init=0.8)
+
+# Croce & Hein 2020, arXiv 2003.01690, section 5 and the authors' package (whose `standard` uses
+# 9 targets; with fewer classes, all of the wrong ones). FAB: arXiv 1907.02044. Square: 1912.00049.
+_AUTOATTACK: dict[str, tuple[Stage, ...]] = {
+    "autoattack-standard@1": (
+        _apgd("apgd-ce", "ce"),
+        _apgd("apgd-t", "dlr-targeted", targets=9),
+        _fab("fab-t", targets=9),
+        _SQUARE,
+    ),
+    "autoattack-plus@1": (
+        _apgd("apgd-ce", "ce", restarts=5),
+        _apgd("apgd-dlr", "dlr", restarts=5),
+        _fab("fab", restarts=5),
+        _SQUARE,
+        _apgd("apgd-t", "dlr-targeted", targets=9),
+        _fab("fab-t", targets=9),
+    ),
+    "autoattack-rand@1": (
+        _apgd("apgd-ce", "ce", eot=20),
+        _apgd("apgd-dlr", "dlr", eot=20),
+    ),
+}
+_ALIASES = {
+    "autoattack": "autoattack-standard@1",
+    "autoattack-standard": "autoattack-standard@1",
+    "autoattack-plus": "autoattack-plus@1",
+    "autoattack-rand": "autoattack-rand@1",
+}
+NAMES = ("clean", "fgsm", "pgd-10", "pgd-20", "pgd-50", *_ALIASES)
+"""Names shown in help and error messages; pgd-K takes any K."""
+
+
+def protocol(name: str, *, step_size: str | None = None) -> Protocol:
+    """The protocol called `name`.
+
+    Args:
+        name: "clean", "fgsm", "pgd-K" for any K >= 1, "autoattack" (= "autoattack-standard@1"),
+            "autoattack-plus@1", "autoattack-rand@1".
+        step_size: for pgd-K instead of eps/4: "eps/N" or a number in pixel units, "1/255".
+
+    Raises:
+        UsageError: unknown name, K below 1, or a step size where there is none to choose.
+
+    """
+    key = name.lower()
+    stages = _AUTOATTACK.get(_ALIASES.get(key, key))
+    if step_size is not None and not key.startswith("pgd-"):
+        raise UsageError(f"step size {step_size!r} goes with pgd-K only, not with attack {name!r}")
+    if stages is not None:
+        return Protocol(name=_ALIASES.get(key, key), stages=stages)
+    if key == "clean":
+        return Protocol(name="clean", stages=())
+    if key == "fgsm":
+        # Goodfellow et al. 2015, arXiv 1412.6572: one step of size eps from the image itself.
+        stage = Stage(
+            name="fgsm", attack="fgsm", loss="ce", steps=1, step_size="eps", random_start=False
+        )
+        return Protocol(name="fgsm", stages=(stage,))
+    match = re.fullmatch(r"pgd-(\d+)", key)
+    if match is None:
+        raise unknown("attack", name, NAMES, see="pgd-K takes any number of steps K")
+    if int(match[1]) < 1:
+        raise UsageError(f"attack {name!r} takes no step: use at least pgd-1, or clean")
+    # Madry et al. 2018, arXiv 1706.06083: random start in the ball, signed gradient steps.
+    stage = Stage(
+        name=key,
+        attack="pgd",
+        loss="ce",
+        steps=int(match[1]),
+        step_size=step_size or "eps/4",
+        random_start=True,
+    )
+    step_in_pixels(stage, eps=1.0)
+    return Protocol(name=key, stages=(stage,))
+
+
+def step_in_pixels(stage: Stage, eps: float) -> float:
+    """The step size of `stage` in pixel units of [0, 1], for a ball of radius `eps`.
+
+    Raises `UsageError` for a text that is neither "eps", "eps/N", "eps*N" nor a positive number.
+    """
+    text = (stage.step_size or "eps").replace(" ", "")
+    try:
+        if text.startswith("eps/"):
+            size = eps / float(Fraction(text[4:]))
+        elif text.startswith("eps"):
+            size = eps * float(Fraction(text[3:].removeprefix("*") or 1))
+        else:
+            size = float(Fraction(text))
+    except (ValueError, ZeroDivisionError):
+        size = 0.0
+    if size <= 0:
+        raise UsageError(
+            f"step size {text!r} is not a positive number: write eps/4, eps, or 1/255"
+        )
+    return size

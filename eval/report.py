@@ -1,0 +1,224 @@
+"""The Report: what an evaluation found, and enough beside it to check or repeat it.
+
+These models are the only definition of `sat-zoo/report@1`; `sat-zoo schema report` prints their
+JSON Schema. Accuracies are fractions in [0, 1]; every total can be recomputed from `images`, and
+reading a report does so.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from eval.errors import ReportError
+from eval.files import write_atomically
+from eval.protocols import Stage
+
+SCHEMA: Literal["sat-zoo/report@1"] = "sat-zoo/report@1"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelPart(_Part):
+    """Which model was attacked."""
+
+    name: str
+    source: Literal["bundled", "store", "hub", "file", "factory"]
+    weights_sha256: str = Field(description="of all tensors: name, dtype, shape, bytes")
+    parameters: int
+    classes: int
+
+
+class DataPart(_Part):
+    """Which pictures; two people with equal digests evaluated the same pixels."""
+
+    name: str
+    split: str
+    n: int
+    ids_sha256: str
+    pixels_sha256: str = Field(description="of round(255 x) as uint8 NHWC, in the order of the ids")
+    official_subset: bool = Field(description="the first n in the data set's official order")
+
+
+class ThreatPart(_Part):
+    """The ball in which the attacker moves."""
+
+    norm: str
+    eps: float
+    eps_text: str
+
+
+class ProtocolPart(_Part):
+    """The attacks, in order, with every hyper-parameter."""
+
+    name: str
+    stages: tuple[Stage, ...]
+
+
+class EnginePart(_Part):
+    """What computed the search. Verdicts are always fp32 on the untouched model."""
+
+    name: Literal["fast", "reference"]
+    precision: Literal["fp32", "bf16"]
+    device: str
+    version: str
+    torch: str
+
+
+class Accuracy(_Part):
+    """A share of images with its 95 % Wilson interval."""
+
+    correct: int
+    n: int
+    accuracy: float
+    ci95: tuple[float, float]
+    estimated: bool = False
+
+    @classmethod
+    def of(cls, correct: int, n: int) -> Self:
+        """`correct` of `n` images."""
+        return cls(correct=correct, n=n, accuracy=correct / n, ci95=wilson(correct, n))
+
+
+class StageResult(_Part):
+    """What one attack did to the images that the stages before it left."""
+
+    name: str
+    attacked: int
+    broken: int
+    rejected: int = Field(description="claimed adversarial images that verification refused")
+    accuracy_after: float
+    seconds: float
+    forwards: int = Field(description="images through the network forward, summed")
+    backwards: int = Field(description="images through the network backward, summed")
+
+
+class Images(_Part):
+    """One entry an image, in the order of the data set."""
+
+    ids: tuple[str, ...]
+    labels: tuple[int, ...]
+    verdicts: tuple[str, ...] = Field(
+        description="clean: wrong without an attack; a stage's name: broken by it; robust"
+    )
+
+
+class Flag(_Part):
+    """A machine-readable reason to read the numbers with care."""
+
+    code: str
+    detail: str
+
+
+class Survive8Bit(_Part):
+    """Of the adversarial images found, how many still fool the model when stored in 8 bits."""
+
+    broken_after_rounding: int
+    n: int
+
+
+class Report(_Part):
+    """One evaluation of one model on one set of images under one protocol."""
+
+    schema_: Literal["sat-zoo/report@1"] = Field(default=SCHEMA, alias="schema")
+    created: str
+    command: str
+    model: ModelPart
+    data: DataPart
+    threat: ThreatPart
+    protocol: ProtocolPart
+    engine: EnginePart
+    seed: int
+    clean: Accuracy
+    robust: Accuracy
+    stages: tuple[StageResult, ...]
+    images: Images
+    flags: tuple[Flag, ...]
+    survive_8bit: Survive8Bit
+    seconds: float
+
+    @model_validator(mode="after")
+    def _totals_follow_from_images(self) -> Self:
+        for what, claimed, recomputed in self._totals():
+            if not math.isclose(claimed, recomputed, abs_tol=1e-9):
+                raise ValueError(f"{what} is {claimed} but the images say {recomputed}")
+        allowed = {"clean", "robust"} | {stage.name for stage in self.protocol.stages}
+        if foreign := set(self.images.verdicts) - allowed:
+            raise ValueError(f"verdict {sorted(foreign)[0]!r} names no stage of the protocol")
+        if [s.name for s in self.stages] != [s.name for s in self.protocol.stages]:
+            raise ValueError("stages do not have the names and order of protocol.stages")
+        return self
+
+    def _totals(self) -> list[tuple[str, float, float]]:
+        verdicts, n = self.images.verdicts, len(self.images.ids)
+        clean, robust = n - verdicts.count("clean"), verdicts.count("robust")
+        totals: list[tuple[str, float, float]] = [
+            ("length of images.labels", len(self.images.labels), n),
+            ("length of images.verdicts", len(verdicts), n),
+            ("data.n", self.data.n, n),
+        ]
+        for name, part, correct in (("clean", self.clean, clean), ("robust", self.robust, robust)):
+            low, high = wilson(correct, n)
+            totals += [
+                (f"{name}.correct", part.correct, correct),
+                (f"{name}.n", part.n, n),
+                (f"{name}.accuracy", part.accuracy, correct / n),
+                (f"{name}.ci95[0]", part.ci95[0], low),
+                (f"{name}.ci95[1]", part.ci95[1], high),
+            ]
+        left = clean
+        for stage in self.stages:
+            broken = verdicts.count(stage.name)
+            totals += [
+                (f"stage {stage.name}: attacked", stage.attacked, left),
+                (f"stage {stage.name}: broken", stage.broken, broken),
+                (f"stage {stage.name}: accuracy_after", stage.accuracy_after, (left - broken) / n),
+            ]
+            left -= broken
+        return totals
+
+    def to_json(self) -> str:
+        """The report as indented JSON text with the field names of `sat-zoo/report@1`."""
+        return self.model_dump_json(by_alias=True, indent=2) + "\n"
+
+    def write(self, path: Path) -> None:
+        """Write the report to `path`: the old file or the whole new one, never half of it."""
+        write_atomically(path, self.to_json().encode())
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read and check a report.
+
+        Raises `ReportError` if the file cannot be read, is not this schema, or its totals do not
+        follow from its verdicts.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise ReportError(f"report {path} cannot be read: {error.strerror}") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "report"
+            raise ReportError(
+                f"report {path} is not a valid {SCHEMA}: {where}: {first['msg']}"
+            ) from error
+
+
+def wilson(correct: int, n: int) -> tuple[float, float]:
+    """95 % interval for a share: Wilson 1927, "Probable inference", JASA 22, p. 209.
+
+    `correct` of `n` >= 1 -> (low, high) in [0, 1]; unlike the textbook interval it is right at
+    the ends, 0 of n and n of n.
+    """
+    z = 1.959963984540054
+    p = correct / n
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    low = 0.0 if correct == 0 else centre - half
+    high = 1.0 if correct == n else centre + half
+    return low, high

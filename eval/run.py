@@ -1,0 +1,197 @@
+"""One evaluation under way: what is known of each image, and the stages that find out more."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from eval.attacks import build
+from eval.attacks.reference import CountedModel, run_reference
+from eval.checks import (
+    check_batch,
+    check_logits,
+    looks_like_probabilities,
+    randomised_forward,
+)
+from eval.data import ImageSet
+from eval.digest import weights_sha256
+from eval.engine import Net
+from eval.errors import ModelError
+from eval.pool import Broken, Outcome, StageInput, run_stage
+from eval.protocols import Protocol, Stage
+from eval.report import Flag, StageResult
+from eval.threat import Threat
+from eval.verify import predict, verify
+
+N_RANKED = 10
+"""Wrong classes remembered for each image: the targets of targeted attacks."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where an evaluation stands.
+
+    done of total images of the stage are settled; n_robust of the n evaluated still stand.
+    """
+
+    stage: str
+    done: int
+    total: int
+    n_robust: int
+    n: int
+
+
+@dataclass
+class Run:
+    """An evaluation of `model` on `data`; `verdicts` holds what is known of each image so far."""
+
+    model: nn.Module
+    name: str
+    data: ImageSet
+    threat: Threat
+    protocol: Protocol
+    engine: str
+    seed: int
+    batch_size: int
+    device: torch.device
+    allow_probabilities: bool
+    on_progress: Callable[[Progress], None]
+    n_classes: int = 0
+    verdicts: list[str] = field(default_factory=list)
+    stage_results: list[StageResult] = field(default_factory=list)
+    flags: list[Flag] = field(default_factory=list)
+    n_broken_8bit: int = 0
+    ranking: NDArray[np.int16] = field(default_factory=lambda: np.zeros((0, 0), np.int16))
+
+    def clean(self) -> None:
+        """Classify every image with the untouched model and rank its wrong classes."""
+        rankings = []
+        for batch in self.data.batches(self.batch_size):
+            x = batch.x.to(self.device)
+            logits = predict(self.model, x).cpu()
+            if not self.verdicts:
+                self._first_batch(x, logits)
+            check_logits(logits, len(x), self.name)
+            check_batch(batch, self.n_classes, self.data.name)
+            right = logits.argmax(1) == batch.y
+            self.verdicts += ["robust" if r else "clean" for r in right.tolist()]
+            wrong_only = logits.scatter(1, batch.y[:, None], -torch.inf)
+            top = wrong_only.topk(min(N_RANKED, self.n_classes - 1), dim=1).indices
+            rankings.append(top.short().numpy())
+            self._progress("clean", len(self.verdicts), len(self.data))
+        self.ranking = np.concatenate(rankings)
+
+    def stage(self, stage: Stage) -> None:
+        """Attack what still stands."""
+        started = time.perf_counter()
+        standing = [i for i, verdict in enumerate(self.verdicts) if verdict == "robust"]
+        outcome = Outcome()
+        counted: Net | CountedModel
+        if self.engine == "reference" and stage.attack in {"apgd", "fab", "square"}:
+            counted = CountedModel(self.model)
+            results = self._reference(stage, standing, counted, outcome)
+        else:
+            counted = Net(self.model)
+            results = self._own(stage, standing, counted, outcome)
+        done = 0
+        self._progress(stage.name, done, len(standing))
+        for result in results:
+            done += 1
+            if isinstance(result, Broken):
+                self.verdicts[result.position] = stage.name
+                self.n_broken_8bit += result.is_broken_8bit
+            self._progress(stage.name, done, len(standing))
+        self.stage_results.append(
+            StageResult(
+                name=stage.name,
+                attacked=len(standing),
+                broken=self.verdicts.count(stage.name),
+                rejected=outcome.n_rejected,
+                accuracy_after=self.verdicts.count("robust") / len(self.data),
+                seconds=time.perf_counter() - started,
+                forwards=counted.forwards,
+                backwards=counted.backwards,
+            )
+        )
+
+    def check_unchanged(self, digest: str) -> None:
+        """Flag a model whose weights or statistics are not what they were before."""
+        after = weights_sha256(self.model)
+        if after != digest:
+            self.flags.append(
+                Flag(
+                    code="model-changed",
+                    detail=f"the state dict was {digest[:12]} before and is {after[:12]} now:"
+                    " the model adapts while it is evaluated",
+                )
+            )
+
+    def _first_batch(self, x: Tensor, logits: Tensor) -> None:
+        check_logits(logits, len(x), self.name)
+        self.n_classes = logits.shape[1]
+        if looks_like_probabilities(logits):
+            detail = (
+                f"model {self.name!r} returns probabilities, not logits: gradients vanish and"
+                " attacks look weaker than they are"
+            )
+            if not self.allow_probabilities:
+                raise ModelError(
+                    f"{detail}; remove the softmax, or pass --allow-probabilities"
+                    " to go on with a flag in the report"
+                )
+            self.flags.append(Flag(code="probabilities", detail=detail))
+        if flag := randomised_forward(self.model, x):
+            self.flags.append(flag)
+
+    def _own(
+        self, stage: Stage, standing: Sequence[int], net: Net, outcome: Outcome
+    ) -> Iterator[Broken | int]:
+        inputs = StageInput(
+            name=stage.name,
+            attack=build(stage, self.threat, self.n_classes),
+            net=net,
+            model=self.model,
+            threat=self.threat,
+            data=self.data,
+            seed=self.seed,
+            device=self.device,
+            ranking=self.ranking,
+        )
+        return run_stage(inputs, standing, batch_size=self.batch_size, outcome=outcome)
+
+    def _reference(
+        self, stage: Stage, standing: Sequence[int], counted: CountedModel, outcome: Outcome
+    ) -> Iterator[Broken | int]:
+        claims = run_reference(
+            counted,
+            stage,
+            self.threat,
+            self._batches(standing),
+            n_classes=self.n_classes,
+            seed=self.seed,
+        )
+        for positions, x, x_adv, y in claims:
+            checked = verify(self.model, x, x_adv, y, self.threat)
+            claimed = predict(self.model, torch.nan_to_num(x_adv)).argmax(1) != y
+            outcome.n_rejected += int((claimed & ~checked.is_broken).sum())
+            for i, position in enumerate(positions.tolist()):
+                if checked.is_broken[i]:
+                    yield Broken(position, x_adv[i], bool(checked.is_broken_8bit[i]))
+                else:
+                    yield position
+
+    def _batches(self, positions: Sequence[int]) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        for i in range(0, len(positions), self.batch_size):
+            some = positions[i : i + self.batch_size]
+            batch = self.data.batch(some)
+            yield torch.tensor(list(some)), batch.x.to(self.device), batch.y.to(self.device)
+
+    def _progress(self, stage: str, done: int, total: int) -> None:
+        standing = self.verdicts.count("robust")
+        self.on_progress(Progress(stage, done, total, standing, len(self.verdicts)))

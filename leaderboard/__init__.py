@@ -1,0 +1,1 @@
+"""Measured against published. `results/` holds the Reports that our documents quote."""

@@ -1,0 +1,241 @@
+"""The exact pictures: tiny made-up batches stand in for the official ones, their digests patched."""
+
+import hashlib
+import io
+import struct
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from eval.data import cifar10, cifar10_exact, open_data
+from eval.errors import DataError
+
+BLOCK = 4
+
+
+def make_batches(n: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    rng = np.random.default_rng(5)
+    return [
+        (
+            rng.integers(0, 256, (BLOCK, 3, 32, 32), dtype=np.uint8),
+            rng.integers(0, 10, BLOCK, dtype=np.uint8),
+        )
+        for _ in range(n)
+    ]
+
+
+def records(images: np.ndarray, labels: np.ndarray) -> bytes:
+    return np.concatenate([labels[:, None], images.reshape(len(labels), -1)], axis=1).tobytes()
+
+
+def python2_pickle(images: np.ndarray, labels: np.ndarray) -> bytes:
+    """The official files' own form: protocol 2 as Python 2 wrote it, strings of bytes."""
+
+    def string(value: bytes) -> bytes:
+        return b"U" + bytes([len(value)]) + value
+
+    pixels = images.reshape(len(labels), -1).tobytes()
+    array = (
+        b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85" + string(b"b") + b"\x87R"
+        b"(K\x01M\x10'M\x00\x0c\x86cnumpy\ndtype\n" + string(b"u1") + b"K\x00K\x01\x87R(K\x03"
+        + string(b"|") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T"
+        + struct.pack("<I", len(pixels)) + pixels + b"tb"
+    )  # fmt: skip
+    listed = b"".join(b"K" + bytes([label]) for label in labels)
+    names = b"".join(string(b"picture_%d.png" % i) for i in range(len(labels)))
+    return (
+        b"\x80\x02}(" + string(b"batch_label") + string(b"testing batch 1 of 1")
+        + string(b"labels") + b"](" + listed + b"e"
+        + string(b"data") + array
+        + string(b"filenames") + b"](" + names + b"eu."
+    )  # fmt: skip
+
+
+@pytest.fixture
+def batches(monkeypatch: pytest.MonkeyPatch) -> list[tuple[np.ndarray, np.ndarray]]:
+    made = make_batches(6)
+    digests = [hashlib.sha256(records(*batch)).hexdigest() for batch in made]
+    monkeypatch.setattr(cifar10_exact, "BLOCK", BLOCK)
+    monkeypatch.setattr(
+        cifar10_exact, "OFFICIAL", {"train": tuple(digests[:5]), "test": (digests[5],)}
+    )
+    return made
+
+
+def write_batches(folder: Path, batches, layout: str) -> Path:
+    inner = folder / f"cifar-10-batches-{layout}"
+    inner.mkdir(parents=True)
+    suffix, write = ("", python2_pickle) if layout == "py" else (".bin", records)
+    names = [f"data_batch_{k}{suffix}" for k in range(1, 6)] + [f"test_batch{suffix}"]
+    for name, batch in zip(names, batches, strict=True):
+        (inner / name).write_bytes(write(*batch))
+    return inner
+
+
+def write_tar(folder: Path, inner: Path, layout: str) -> None:
+    name = "python" if layout == "py" else "binary"
+    with tarfile.open(folder / f"cifar-10-{name}.tar.gz", "w:gz") as archive:
+        for path in reversed(sorted(inner.iterdir())):
+            archive.add(path, f"{inner.name}/{path.name}")
+
+
+@pytest.mark.parametrize("layout", ["py", "bin"])
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("split", ["test", "train"])
+def test_every_official_layout_gives_the_same_set(
+    tmp_path: Path, batches, layout: str, packed: bool, split: str
+) -> None:
+    outside = tmp_path / "outside"
+    inner = write_batches(outside if packed else tmp_path / "data", batches, layout)
+    if packed:
+        (tmp_path / "data").mkdir()
+        write_tar(tmp_path / "data", inner, layout)
+    found = open_data("cifar10", data_dir=tmp_path / "data", split=split)
+    chosen = batches[5:] if split == "test" else batches[:5]
+    assert (found.name, found.split, found.official_subset) == ("cifar10", split, True)
+    assert found.layout.startswith("cifar-10-")
+    assert found.labels.tolist() == np.concatenate([labels for _, labels in chosen]).tolist()
+    expected = torch.from_numpy(np.concatenate([images for images, _ in chosen])).float() / 255
+    assert torch.equal(found.batch(range(len(found))).x, expected)
+    assert found.ids == tuple(str(i) for i in range(len(found)))
+
+
+def test_the_stand_in_pickle_is_one_that_numpy_reads(batches) -> None:
+    import pickle
+
+    images, labels = batches[0]
+    data = python2_pickle(images, labels).replace(b"M\x10'", struct.pack("<cH", b"M", BLOCK))
+    read = pickle.loads(data, encoding="latin1")
+    assert read["labels"] == labels.tolist()
+    assert np.array_equal(read["data"], images.reshape(BLOCK, -1))
+
+
+def test_a_pickle_is_listed_and_never_run(tmp_path: Path) -> None:
+    trap = tmp_path / "trap"
+    data = b"cos\nsystem\n(U\x0btouch " + str(trap).encode()[:5] + b"tR."
+    with pytest.raises(DataError, match="damaged or not the official file"):
+        cifar10_exact.read_python_batch(data, Path("test_batch"))
+    assert not trap.exists()
+
+
+def test_a_changed_pixel_is_not_cifar10(tmp_path: Path, batches) -> None:
+    batches[5][0][2, 1, 3, 4] ^= 1
+    write_batches(tmp_path, batches, "py")
+    with pytest.raises(DataError, match="is not the official CIFAR-10: its test pictures 0 to 3"):
+        open_data("cifar10", data_dir=tmp_path)
+    assert len(open_data("cifar10", data_dir=tmp_path, split="train")) == 5 * BLOCK
+
+
+def test_batches_in_another_order_are_put_into_the_official_one(tmp_path: Path, batches) -> None:
+    shuffled = [batches[i] for i in (3, 2, 1, 4, 0)]
+    found = cifar10_exact.Pictures(
+        np.concatenate([images for images, _ in shuffled]),
+        np.concatenate([labels for _, labels in shuffled]),
+    )
+    got = cifar10_exact.proved(found, "train", tmp_path)
+    assert np.array_equal(got.images, np.concatenate([images for images, _ in batches[:5]]))
+    twice = cifar10_exact.Pictures(
+        np.concatenate([batches[0][0]] * 5), np.concatenate([batches[0][1]] * 5)
+    )
+    with pytest.raises(DataError, match="holds a batch of CIFAR-10 .train. twice"):
+        cifar10_exact.proved(twice, "train", tmp_path)
+
+
+@pytest.mark.parametrize("layout", ["py", "bin"])
+def test_damaged_files_are_named(tmp_path: Path, batches, layout: str) -> None:
+    inner = write_batches(tmp_path, batches, layout)
+    broken = inner / ("test_batch" if layout == "py" else "test_batch.bin")
+    broken.write_bytes(broken.read_bytes()[:-100])
+    with pytest.raises(DataError, match=f"{broken} is damaged or not the official file"):
+        open_data("cifar10", data_dir=tmp_path)
+    broken.write_bytes(b"")
+    with pytest.raises(DataError, match=f"{broken} is damaged"):
+        open_data("cifar10", data_dir=tmp_path)
+    broken.unlink()
+    with pytest.raises(DataError, match=f"incomplete: {broken.name} is missing"):
+        open_data("cifar10", data_dir=tmp_path)
+
+
+def test_a_short_split_and_a_broken_archive_are_refused(tmp_path: Path, batches) -> None:
+    inner = write_batches(tmp_path / "a", batches, "bin")
+    (inner / "test_batch.bin").write_bytes(records(*batches[5])[:3073])
+    with pytest.raises(DataError, match="holds 1 pictures of the test split .* expected 4"):
+        open_data("cifar10", data_dir=tmp_path / "a")
+    (tmp_path / "b").mkdir()
+    archive = tmp_path / "b" / "cifar-10-python.tar.gz"
+    archive.write_bytes(b"<html>")
+    with pytest.raises(DataError, match="cifar-10-python.tar.gz is damaged"):
+        open_data("cifar10", data_dir=tmp_path / "b")
+    with tarfile.open(archive, "w:gz") as made:
+        made.addfile(tarfile.TarInfo("cifar-10-batches-py/readme.html"), io.BytesIO())
+    with pytest.raises(DataError, match="incomplete: test_batch is missing"):
+        open_data("cifar10", data_dir=tmp_path / "b")
+
+
+def test_a_download_happens_only_when_asked_and_is_renamed_when_whole(
+    tmp_path: Path, batches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = tmp_path / "made"
+    write_tar(tmp_path, write_batches(made, batches, "py"), "py")
+    content = (tmp_path / "cifar-10-python.tar.gz").read_bytes()
+    asked: list[str] = []
+
+    def fetch(url: str, root: str, filename: str, md5: str) -> None:
+        asked.append(url)
+        (Path(root) / filename).write_bytes(content)
+
+    monkeypatch.setattr("torchvision.datasets.utils.download_url", fetch)
+    home = tmp_path / "home"
+    monkeypatch.delenv("SAT_ZOO_DATA", raising=False)
+    monkeypatch.setenv("SAT_ZOO_HOME", str(home))
+    with pytest.raises(DataError, match="allow the download"):
+        open_data("cifar10")
+    assert not home.exists()
+    assert len(open_data("cifar10", download=True)) == BLOCK
+    assert [path.name for path in (home / "data").iterdir()] == ["cifar-10-python.tar.gz"]
+    assert len(open_data("cifar10", download=True)) == BLOCK
+    assert len(asked) == 1
+
+
+def test_a_failed_download_says_from_where_to_where(tmp_path: Path, monkeypatch) -> None:
+    def fail(url: str, root: str, filename: str, md5: str) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr("torchvision.datasets.utils.download_url", fail)
+    with pytest.raises(DataError, match="could not be fetched from https.* no route to host"):
+        cifar10._download(tmp_path)
+
+
+def test_the_first_1017_pictures_are_the_true_subset(shared: Path) -> None:
+    found = open_data("cifar10", data_dir=shared / "data")
+    assert (found.name, len(found), found.official_subset) == ("cifar10", 1017, True)
+    first = found.take(1000)
+    assert first.official_subset
+    assert first.labels[:10].tolist() == [3, 8, 8, 0, 6, 6, 1, 6, 3, 1]
+    with np.load(shared / "data/cifar10/official_test_first_1017.npz") as arrays:
+        levels = arrays["images"][:1000]
+    assert first.pixels_sha256() == hashlib.sha256(levels.tobytes()).hexdigest()
+
+
+def test_more_exact_pictures_than_are_there_name_the_lossy_copy(shared: Path) -> None:
+    found = open_data("cifar10", data_dir=shared / "data/cifar10")
+    with pytest.raises(DataError, match=r"5000 images .* only 1,017 exact .* --data cifar10-jpeg"):
+        found.take(5000)
+    with pytest.raises(DataError, match=r"cifar10 .train. was not found.*--data cifar10-jpeg"):
+        open_data("cifar10", data_dir=shared / "data", split="train")
+
+
+def test_changed_first_pictures_are_refused(shared: Path, tmp_path: Path) -> None:
+    with np.load(shared / "data/cifar10/official_test_first_1017.npz") as arrays:
+        images, labels = arrays["images"], arrays["labels"]
+    images[0, 0, 0, 0] ^= 1
+    path = tmp_path / "official_test_first_1017.npz"
+    np.savez(path, images=images, labels=labels)
+    with pytest.raises(DataError, match="its pixels have sha256 .* expected 48bde46fb908"):
+        open_data("cifar10", data_dir=tmp_path)
+    path.write_bytes(b"PK")
+    with pytest.raises(DataError, match="official_test_first_1017.npz is damaged"):
+        open_data("cifar10", data_dir=tmp_path)

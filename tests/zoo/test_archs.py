@@ -1,0 +1,340 @@
+import functools
+import math
+from typing import Any
+
+import pytest
+import timm
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from timm.models.efficientnet import _gen_efficientnet
+from timm.models.resnet import Bottleneck
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+from eval.errors import UsageError
+from zoo import archs
+from zoo.activations import ACTIVATIONS, Activation, SmoothReLU, attacker_pass
+from zoo.archs.count import count_flops, count_parameters
+from zoo.archs.resnet import SameMaxPool2d, SatResNet
+from zoo.cards import InputSpec, ModelCard
+
+EFFICIENTNETS = {  # parameters, model variables of the release: its table of sizes
+    "satzoo_efficientnet_b0": (5_288_548, 311),
+    "satzoo_efficientnet_b1": (7_794_184, 439),
+    "satzoo_efficientnet_b2": (9_109_994, 439),
+    "satzoo_efficientnet_b3": (12_233_232, 496),
+    "satzoo_efficientnet_b4": (19_341_616, 610),
+    "satzoo_efficientnet_b5": (30_389_784, 738),
+    "satzoo_efficientnet_b6": (43_040_704, 852),
+    "satzoo_efficientnet_b7": (66_347_960, 1037),
+    "satzoo_efficientnet_l1": (272_630_564, 1189),
+}
+RESNETS = {  # the release's variables; He et al.'s and Xie et al.'s parameter counts
+    "satzoo_resnet50": (25_557_032, 267),
+    "satzoo_resnet101": (44_549_160, 522),
+    "satzoo_resnet152": (60_192_808, 777),
+    "satzoo_resnext50_32x4d": (25_028_904, 267),
+    "satzoo_resnext50_32x8d": (48_021_800, 267),
+    "satzoo_resnext152_32x8d": (122_372_392, 777),
+}
+SMALL = ["satzoo_resnet18_cifar", "satzoo_resnet8_digits"]
+
+
+@functools.cache
+def meta_network(arch: str, activation: str = "silu", **kwargs: Any) -> nn.Module:
+    with torch.device("meta"):
+        network: nn.Module = timm.create_model(arch, act_layer=ACTIVATIONS[activation], **kwargs)
+    return network
+
+
+def a_card(**changes: Any) -> ModelCard:
+    card = ModelCard(
+        name="x-sat",
+        family="digits",
+        arch="satzoo_resnet8_digits",
+        activation="silu",
+        method="sat",
+        dataset="digits",
+        classes=10,
+        input=InputSpec(channels=1, size=8),
+        threat=None,
+        parameters=0,
+    )
+    return card.model_copy(update=changes)
+
+
+# The max-pool.
+
+
+def same_pool_by_definition(x: Tensor) -> Tensor:
+    """TensorFlow's rule, with an explicit padding of minus infinity."""
+    pads: list[int] = []
+    for n in (x.shape[-1], x.shape[-2]):
+        total = max((math.ceil(n / 2) - 1) * 2 + 3 - n, 0)
+        pads += [total // 2, total - total // 2]
+    return functional.max_pool2d(functional.pad(x, pads, value=-math.inf), 3, stride=2)
+
+
+@settings(deadline=None)
+@given(h=st.integers(1, 13), w=st.integers(1, 13), seed=st.integers(0, 2**31))
+def test_max_pool_is_tensorflows_same_for_every_size(h: int, w: int, seed: int) -> None:
+    x = torch.randn(2, 3, h, w, generator=torch.Generator().manual_seed(seed)) - 3  # all negative
+    ours, theirs = x.clone().requires_grad_(), x.clone().requires_grad_()
+    out, expected = SameMaxPool2d()(ours), same_pool_by_definition(theirs)
+    assert torch.equal(out, expected)
+    weights = torch.arange(out.numel(), dtype=out.dtype).view_as(out)
+    (out * weights).sum().backward()
+    (expected * weights).sum().backward()
+    assert ours.grad is not None
+    assert theirs.grad is not None
+    assert torch.equal(ours.grad, theirs.grad)
+
+
+def test_max_pool_of_an_even_size_starts_at_the_first_pixel() -> None:
+    x = torch.arange(6.0).expand(1, 1, 6, 6)
+    assert SameMaxPool2d()(x)[0, 0, 0].tolist() == [2.0, 4.0, 5.0]
+    assert functional.max_pool2d(x, 3, 2, padding=1)[0, 0, 0].tolist() == [1.0, 3.0, 5.0]
+
+
+def test_a_resnet_uses_the_same_max_pool_also_as_a_feature_extractor() -> None:
+    with torch.device("meta"):
+        features = timm.create_model("satzoo_resnet50", features_only=True)
+    pools = [*meta_network("satzoo_resnet50").modules(), *features.modules()]
+    assert sum(isinstance(m, SameMaxPool2d) for m in pools) == 2
+    assert not any(isinstance(m, nn.MaxPool2d) for m in pools)
+
+
+# EfficientNet's padding.
+
+
+@pytest.mark.parametrize("size", [(8, 8), (9, 9), (8, 11)])
+def test_efficientnet_convolutions_pad_like_tensorflow(size: tuple[int, int]) -> None:
+    network = timm.create_model("satzoo_efficientnet_b0")
+    stem, depthwise = network.conv_stem, network.blocks[2][0].conv_dw
+    assert depthwise.kernel_size == (5, 5)
+    for conv in (stem, depthwise):
+        x = torch.randn(1, conv.in_channels, *size)
+        pads: list[int] = []
+        for n in reversed(size):
+            total = max((math.ceil(n / 2) - 1) * 2 + conv.kernel_size[0] - n, 0)
+            pads += [total // 2, total - total // 2]
+        padded = functional.pad(x, pads)
+        expected = functional.conv2d(padded, conv.weight, stride=2, groups=conv.groups)
+        torch.testing.assert_close(conv(x), expected)
+
+
+# The networks as the release has them.
+
+
+@pytest.mark.parametrize("arch", [*EFFICIENTNETS, *RESNETS])
+def test_parameters_and_variables_are_those_of_the_release(arch: str) -> None:
+    network = meta_network(arch)
+    variables = [key for key in network.state_dict() if not key.endswith("num_batches_tracked")]
+    assert (count_parameters(network), len(variables)) == (EFFICIENTNETS | RESNETS)[arch]
+
+
+@pytest.mark.parametrize("arch", [*EFFICIENTNETS, *RESNETS, *SMALL])
+def test_every_batch_norm_has_the_epsilon_and_momentum_of_the_release(arch: str) -> None:
+    norms = [m for m in meta_network(arch).modules() if isinstance(m, nn.BatchNorm2d)]
+    assert {(norm.eps, norm.momentum) for norm in norms} == {(1e-5, 0.1)}
+
+
+@pytest.mark.parametrize("arch", EFFICIENTNETS)
+def test_squeeze_channels_are_a_quarter_of_the_block_input(arch: str) -> None:
+    for stage in meta_network(arch).blocks:  # type: ignore[union-attr]
+        for block in stage:
+            first = block.conv_pw if hasattr(block, "conv_pwl") else block.conv_dw
+            filters = first.in_channels
+            assert block.se.conv_reduce.out_channels == max(1, int(0.25 * filters))
+
+
+def test_efficientnet_drops_paths_and_features_in_training_only() -> None:
+    network = meta_network("satzoo_efficientnet_b7")
+    blocks = [block for stage in network.blocks for block in stage]  # type: ignore[union-attr]
+    rates = [getattr(block.drop_path, "drop_prob", 0.0) for block in blocks]
+    assert network.drop_rate == 0.5
+    assert rates == pytest.approx([0.2 * i / len(blocks) for i in range(len(blocks))])
+    small = timm.create_model("satzoo_efficientnet_b0", num_classes=3).eval()
+    x = torch.randn(1, 3, 32, 32)
+    assert torch.equal(small(x), small(x))
+
+
+def test_resnet_50_has_49_smoothrelu_sites() -> None:
+    network = meta_network("satzoo_resnet50", "smoothrelu")
+    sites = {name for name, m in network.named_modules() if isinstance(m, SmoothReLU)}
+    blocks = [f"layer{s + 1}.{b}" for s, n in enumerate((3, 4, 6, 3)) for b in range(n)]
+    assert sites == {"act1"} | {f"{block}.act{i}" for block in blocks for i in (1, 2, 3)}
+    assert len(sites) == 49
+    assert "layer3.5.act3.raw" in network.state_dict()
+    assert count_parameters(network) == RESNETS["satzoo_resnet50"][0] + 49
+
+
+def test_resnet_state_dict_keys_are_timms() -> None:
+    ours = set(meta_network("satzoo_resnet50").state_dict())
+    with torch.device("meta"):
+        assert ours == set(timm.create_model("resnet50").state_dict())
+
+
+def test_efficientnet_state_dict_keys_are_timms() -> None:
+    ours = set(meta_network("satzoo_efficientnet_b0").state_dict())
+    with torch.device("meta"):
+        assert ours == set(timm.create_model("tf_efficientnet_b0").state_dict())
+
+
+@pytest.mark.parametrize("arch", RESNETS)
+def test_stride_lies_in_the_3x3_and_in_the_shortcut(arch: str) -> None:
+    network = meta_network(arch)
+    strided = {name for name, m in network.named_modules() if getattr(m, "stride", 1) == (2, 2)}
+    stages = (2, 3, 4)
+    assert strided == {"conv1"} | {
+        f"layer{s}.0.{place}" for s in stages for place in ("conv2", "downsample.0")
+    }
+
+
+def test_resnet_starts_as_the_release_does() -> None:
+    torch.manual_seed(0)
+    network = timm.create_model("satzoo_resnet50")
+    assert network.fc.weight.std().item() == pytest.approx(0.01, rel=0.01)
+    assert network.fc.bias.abs().max().item() == 0.0
+    assert network.layer2[1].bn3.weight.abs().max().item() == 0.0
+    fan_out = 9 * 128
+    std = network.layer2[1].conv2.weight.std().item()
+    assert std == pytest.approx(math.sqrt(2 / fan_out), rel=0.02)
+
+
+@pytest.mark.parametrize(("width", "parameters"), [(16, 701_466), (64, 11_173_962)])
+def test_cifar_resnet_keeps_resolution_in_the_stem(width: int, parameters: int) -> None:
+    network = meta_network("satzoo_resnet18_cifar", width=width)
+    assert count_parameters(network) == parameters
+    maps = network.forward_features(torch.empty(1, 3, 32, 32, device="meta"))  # type: ignore[operator]
+    assert maps.shape == (1, 8 * width, 4, 4)
+
+
+def test_digits_network_reads_one_channel_of_8x8_and_starts_at_finite_logits() -> None:
+    network = timm.create_model("satzoo_resnet8_digits")
+    logits = network(torch.rand(5, 1, 8, 8))
+    assert logits.shape == (5, 10)
+    assert logits.isfinite().all()
+    assert count_parameters(network) == 77_754
+
+
+def test_the_small_networks_drop_only_in_training() -> None:
+    network = timm.create_model("satzoo_resnet8_digits", drop_rate=0.5, drop_path_rate=0.3)
+    x = torch.rand(16, 1, 8, 8)
+    assert not torch.equal(network(x), network(x))
+    network.eval()
+    assert torch.equal(network(x), network(x))
+    assert network.forward_head(network.forward_features(x), pre_logits=True).shape == (16, 64)
+    assert network.get_classifier() is network.fc
+
+
+# Every activation in every kind of network.
+
+
+def small_network(kind: str, activation: str) -> nn.Module:
+    """The code of each kind, with as few channels and blocks as it allows."""
+    act_layer = ACTIVATIONS[activation]
+    network: nn.Module
+    if kind == "resnext":
+        network = SatResNet(
+            block=Bottleneck,
+            layers=(1, 1, 1, 1),
+            channels=(64, 64, 64, 64),
+            cardinality=4,
+            base_width=1,
+            act_layer=act_layer,
+        )
+    elif kind == "efficientnet":
+        network = _gen_efficientnet(
+            "satzoo_efficientnet_b0", 0.2, 0.1, pad_type="same", act_layer=act_layer
+        )
+    else:
+        network = timm.create_model(kind, in_chans=3, width=4, act_layer=act_layer)
+    return network
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("kind", ["resnext", "efficientnet", *SMALL])
+def test_every_activation_fits_every_kind_of_network(kind: str, activation: str) -> None:
+    network = small_network(kind, activation)
+    own = {type(m) for m in network.modules() if isinstance(m, Activation)}
+    assert own == {ACTIVATIONS[activation]}
+    assert not any(isinstance(m, nn.ReLU | nn.SiLU) for m in network.modules())
+    x = torch.rand(4, 3, 17, 17, requires_grad=True)
+    with attacker_pass(network):
+        network(x).square().sum().backward()
+    assert x.grad is not None
+    assert x.grad.abs().max() > 0
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
+
+
+# Building from a card.
+
+
+def test_build_follows_the_card() -> None:
+    card = a_card(classes=7, activation="elu", arch_args={"width": 4})
+    network = archs.build(card)
+    assert network(torch.rand(2, 1, 8, 8)).shape == (2, 7)
+    assert network.conv1.out_channels == 4  # type: ignore[union-attr]
+
+
+def test_build_on_the_meta_device_allocates_nothing() -> None:
+    with torch.device("meta"):
+        network = archs.build(a_card())
+    assert {p.device.type for p in network.parameters()} == {"meta"}
+
+
+def test_an_unknown_architecture_is_answered_with_near_names() -> None:
+    with pytest.raises(UsageError, match="'satzoo_resnet9_digits': did you mean satzoo_resnet8"):
+        archs.build(a_card(arch="satzoo_resnet9_digits"))
+
+
+def test_an_unknown_activation_is_answered_with_near_names() -> None:
+    with pytest.raises(UsageError, match=r"'selu': did you mean .*elu"):
+        archs.build(a_card(activation="selu"))
+
+
+def test_the_import_registers_all_names_and_registering_again_does_nothing() -> None:
+    before = timm.list_models("satzoo_*")
+    archs.register()
+    assert timm.list_models("satzoo_*") == before
+    assert set(before) == {*EFFICIENTNETS, *RESNETS, *SMALL}
+
+
+# Counting.
+
+
+@pytest.mark.parametrize(
+    ("arch", "size"),
+    [
+        ("satzoo_resnext50_32x4d", (3, 97, 97)),
+        ("satzoo_efficientnet_b0", (3, 101, 101)),
+        ("satzoo_resnet18_cifar", (3, 32, 32)),
+    ],
+)
+def test_flops_agree_with_torchs_own_counter(arch: str, size: tuple[int, int, int]) -> None:
+    network = meta_network(arch).eval()
+    with FlopCounterMode(display=False) as counter:  # counts a multiply-add as two
+        network(torch.empty(1, *size, device="meta"))
+    assert count_flops(network, size) == counter.get_total_flops() / 2
+
+
+def test_flops_of_a_known_network_are_counted_by_hand() -> None:
+    network = nn.Sequential(
+        nn.Conv2d(2, 6, 3, padding=1, groups=2), nn.BatchNorm2d(6), nn.Flatten(), nn.Linear(96, 5)
+    )
+    assert count_flops(network, (2, 4, 4)) == 6 * 16 * 9 + 96 * 5
+    assert count_parameters(network) == 6 * 9 + 6 + 12 + 96 * 5 + 5
+
+
+def test_counting_leaves_the_network_as_it_was() -> None:
+    network = timm.create_model("satzoo_resnet8_digits").train()
+    network.layer1.eval()
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    count_flops(network, (1, 8, 8))
+    assert network.training
+    assert not network.layer1.training
+    assert not any(m._forward_hooks for m in network.modules())
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())

@@ -1,0 +1,90 @@
+"""`sat-zoo import`: take an official TensorFlow checkpoint into the local weight store."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+from rich.console import Console
+
+from eval.errors import UsageError, WeightsUnavailable
+from zoo.registry import card
+from zoo.store import Store, home
+
+
+@click.command("import")
+@click.argument("name")
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    metavar="PREFIX",
+    help="Path of the checkpoint without .index.",
+)
+@click.option("--download", is_flag=True, help="Get the checkpoint from the authors' Google Drive.")
+@click.option(
+    "--to-store",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Folder of the weight store.  [default: SAT_ZOO_HOME/store]",
+)
+@click.option(
+    "--channel-order",
+    type=click.Choice(["RGB", "BGR"]),
+    help="What the checkpoint reads; the import always reads RGB.  [default: the card's]",
+)
+@click.option(
+    "--ema/--no-ema",
+    default=None,
+    help="Import the moving averages of the weights, or the weights.  [default: the card's]",
+)
+def command(
+    name: str,
+    checkpoint: Path | None,
+    download: bool,
+    to_store: Path | None,
+    channel_order: Literal["RGB", "BGR"] | None,
+    ema: bool | None,
+) -> None:
+    """Convert the official TensorFlow checkpoint of the model NAME and keep it.
+
+    Every checksum is verified, and every variable must be known: a file that is damaged or
+    belongs to another model is refused.
+
+    \b
+    Examples:
+      sat-zoo import resnet50-silu-sat --checkpoint ~/Downloads/Res50-silu
+      sat-zoo import efficientnet-b0-sat --download
+    """
+    if (checkpoint is None) != download:
+        raise UsageError("name the checkpoint with --checkpoint PREFIX, or get it with --download")
+    found = card(name)
+
+    from zoo.official.convert import import_checkpoint
+    from zoo.official.download import fetch
+
+    prefix = checkpoint or fetch(found, home() / "downloads")
+    store = Store(to_store)
+    path = import_checkpoint(name, prefix, store=store, channel_order=channel_order, ema=ema)
+    _report(Console(soft_wrap=True), name, path, store)
+
+
+def _report(console: Console, name: str, path: Path, store: Store) -> None:
+    stored = store.find(name)
+    if stored is None:
+        raise WeightsUnavailable(f"{path} vanished after the import: import {name} again")
+    facts = stored.provenance
+    order = facts["channel_order"]
+    console.print(f"[bold]{name}[/bold] imported from the official checkpoint {facts['prefix']}")
+    console.print(f"  weights    {path}", highlight=False)
+    console.print(f"  sha256     {stored.sha256}", highlight=False)
+    console.print(f"  variables  {facts['variables_used']} used{_skipped(facts)}")
+    console.print(f"  channels   {order['checkpoint']} in the checkpoint, {order['stored']} stored")
+    if facts["moving_averages"]:
+        console.print("  values     moving averages of the weights")
+
+
+def _skipped(facts: Mapping[str, Any]) -> str:
+    kinds = facts["variables_skipped"]
+    if not kinds:
+        return ""
+    return "; left over from training: " + ", ".join(f"{n} {kind}" for kind, n in kinds.items())

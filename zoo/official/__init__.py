@@ -1,0 +1,26 @@
+"""The authors' TensorFlow release: reading, converting and downloading its checkpoints.
+
+Names are loaded on first use: importing the package imports no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.official.bundle import Bundle
+    from zoo.official.convert import import_checkpoint, load_tf
+    from zoo.official.download import fetch
+
+_HOMES = {
+    "Bundle": "zoo.official.bundle",
+    "fetch": "zoo.official.download",
+    "import_checkpoint": "zoo.official.convert",
+    "load_tf": "zoo.official.convert",
+}
+__all__ = ["Bundle", "fetch", "import_checkpoint", "load_tf"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'zoo.official' has no attribute {name!r}")

@@ -1,0 +1,203 @@
+"""From the authors' TensorFlow checkpoint to a state dict of ours, or an error that says why not.
+
+Every variable of the checkpoint is accounted for: it is part of the network, it is known to be
+left over from training, or the import fails.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from timm.models.efficientnet import EfficientNet
+from torch import Tensor, nn
+
+from eval.errors import UsageError, WeightsMismatch
+from zoo import archs
+from zoo.cards import ModelCard, Official
+from zoo.official.bundle import Bundle
+from zoo.official.mapping import Target, mapping
+from zoo.registry import card as find_card
+from zoo.store import Store, sha256_of
+
+ChannelOrder = Literal["RGB", "BGR"]
+
+_SHADOW = "/ExponentialMovingAverage"
+_SLOTS = ("Momentum", "RMSProp", "RMSProp_1", "ExponentialMovingAverage")
+_COUNTERS = ("learning_rate", "global_step")
+_STEM = "/stem/conv2d/kernel"
+
+
+def load_tf(
+    card_or_name: ModelCard | str,
+    prefix: Path | str,
+    *,
+    channel_order: ChannelOrder | None = None,
+    ema: bool | None = None,
+) -> dict[str, Tensor]:
+    """The state dict of a model, float32, read from its official checkpoint.
+
+    prefix:        path of the checkpoint without `.index`.
+    channel_order: order of the input channels that the checkpoint was trained with, by default
+                   what the card says; the result always reads RGB.
+    ema:           take the moving averages of the weights, all of them, instead of the weights;
+                   by default what the card says.
+
+    Raises `UsageError` if the model has no official checkpoint or there is none at `prefix`,
+    `WeightsMismatch` if it is damaged, is not finite or is another model's.
+    """
+    card = find_card(card_or_name) if isinstance(card_or_name, str) else card_or_name
+    return _convert(card, Path(prefix), channel_order, ema)[0]
+
+
+def import_checkpoint(
+    name: str,
+    prefix: Path | str,
+    *,
+    store: Store,
+    channel_order: ChannelOrder | None = None,
+    ema: bool | None = None,
+) -> Path:
+    """Convert the official checkpoint at `prefix` and keep it in `store`; arguments as `load_tf`.
+
+    Returns the path of the stored weights. Raises what `load_tf` and `Store.put` raise.
+    """
+    card = find_card(name)
+    state, provenance = _convert(card, Path(prefix), channel_order, ema)
+    files = Bundle(prefix).files
+    provenance["files"] = {
+        path.name: {"sha256": sha256_of(path), "size_bytes": path.stat().st_size} for path in files
+    }
+    return store.put(card.name, state, provenance)
+
+
+def _convert(
+    card: ModelCard, prefix: Path, channel_order: str | None, ema: bool | None
+) -> tuple[dict[str, Tensor], dict[str, object]]:
+    """(state dict, how it was made)."""
+    official = _official(card)
+    order = official.channel_order if channel_order is None else channel_order
+    if order not in ("RGB", "BGR"):
+        raise UsageError(f"channel order {order!r}: choose one of RGB, BGR")
+    use_ema = official.ema if ema is None else ema
+    bundle = Bundle(prefix)
+    with torch.device("meta"):
+        network = archs.build(card)
+    is_scoped = isinstance(network, EfficientNet)
+    targets = mapping(network, _scope(official, bundle) if is_scoped else "")
+    sources = {name + _SHADOW * use_ema: target for name, target in targets.items()}
+    _check_used(card, bundle, sources)
+    skipped = _check_leftovers(card, bundle, sources, targets)
+    state = _state_dict(bundle, sources)
+    if order == "BGR":
+        stem = next(iter(targets.values())).key
+        state[stem] = state[stem].flip(1)
+    return _fitted(card, network, state), {
+        "source": "official TensorFlow checkpoint",
+        "prefix": bundle.prefix.name,
+        "channel_order": {"checkpoint": order, "stored": "RGB"},
+        "moving_averages": use_ema,
+        "variables_used": len(sources),
+        "variables_skipped": skipped,
+    }
+
+
+def _official(card: ModelCard) -> Official:
+    if card.official is None:
+        raise UsageError(
+            f"{card.name} has no official TensorFlow checkpoint: only the ImageNet models of the"
+            " release have one (sat-zoo list)"
+        )
+    return card.official
+
+
+def _scope(official: Official, bundle: Bundle) -> str:
+    """What stands before every name of an EfficientNet: the name of the model.
+
+    The checkpoint itself is asked first: the scope of both L1 files is "efficientnet-bL1".
+    """
+    scopes = [name.removesuffix(_STEM) for name in bundle.variables if name.endswith(_STEM)]
+    return f"{scopes[0] if scopes else official.prefix}/"
+
+
+def _check_used(card: ModelCard, bundle: Bundle, sources: Mapping[str, Target]) -> None:
+    """Raises `WeightsMismatch` naming the first variable that the network needs and lacks."""
+    missing = [name for name in sources if name not in bundle.variables]
+    without = [name for name in missing if name.removesuffix(_SHADOW) in bundle.variables]
+    if without:
+        raise WeightsMismatch(
+            f"{bundle.index} lacks {len(without)} of the {len(sources)} moving averages that"
+            f" {card.name} is evaluated with: {', '.join(without[:3])}; weights and averages are"
+            " never mixed, so import the weights alone with --no-ema (ema=False)"
+        )
+    for name, target in sources.items():
+        wanted = f"the network needs float32 of shape {target.tf_shape}"
+        problem = f"{bundle.index} is not a checkpoint of {card.name}: "
+        found = bundle.variables.get(name)
+        if found is None and name + _SHADOW in bundle.variables:
+            raise WeightsMismatch(
+                f"{problem}it holds only the moving average of {name}: import the averages with"
+                " --ema (ema=True)"
+            )
+        if found is None:
+            raise WeightsMismatch(f"{problem}it has no {name}, {wanted}")
+        if not target.accepts(found.shape) or found.dtype != "float32":
+            raise WeightsMismatch(
+                f"{problem}its {name} is {found.dtype} of shape {found.shape}, {wanted}"
+            )
+
+
+def _check_leftovers(
+    card: ModelCard,
+    bundle: Bundle,
+    sources: Mapping[str, Target],
+    targets: Mapping[str, Target],
+) -> dict[str, int]:
+    """Number of variables that are only left over from training, by kind.
+
+    Raises `WeightsMismatch` naming the first variable that is neither these nor the network's.
+    """
+    kinds: Counter[str] = Counter()
+    for name, variable in bundle.variables.items():
+        owner, _, slot = name.rpartition("/")
+        if name in sources:
+            continue
+        if name in _COUNTERS:
+            kinds[name] += 1
+        elif name in targets:
+            kinds["weights"] += 1
+        elif slot in _SLOTS and owner in targets:
+            kinds[slot] += 1
+        elif name.startswith("EMA/"):  # smoothed curves of the training log, not of the weights
+            kinds["EMA"] += 1
+        else:
+            raise WeightsMismatch(
+                f"{bundle.index} is not a checkpoint of {card.name}: it holds {name} of shape"
+                f" {variable.shape}, which the network does not have"
+            )
+    return dict(kinds)
+
+
+def _state_dict(bundle: Bundle, sources: Mapping[str, Target]) -> dict[str, Tensor]:
+    state = {}
+    for name, target in sources.items():
+        values = bundle.read(name)
+        if not np.isfinite(values).all():
+            raise WeightsMismatch(f"{bundle.index}: {name} holds values that are not finite")
+        state[target.key] = torch.from_numpy(target.convert(values))
+    return state
+
+
+def _fitted(card: ModelCard, network: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """`state` with batch counters, in the network's order, after a strict load."""
+    expected = network.state_dict()
+    for key in expected:
+        if key.endswith("num_batches_tracked"):
+            state[key] = torch.zeros((), dtype=torch.int64)
+    try:
+        network.load_state_dict(state, strict=True, assign=True)
+    except RuntimeError as error:
+        raise WeightsMismatch(f"{card.name}: the network refuses the weights: {error}") from error
+    return {key: state[key] for key in expected}
