@@ -22,7 +22,9 @@ def write_atomically(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise ReportError(f"{path} cannot be written: {error.strerror}; choose another path") from error
+        raise ReportError(
+            f"{path} cannot be written: {error.strerror}; choose another path"
+        ) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

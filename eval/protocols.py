@@ -146,7 +146,5 @@ def step_in_pixels(stage: Stage, eps: float) -> float:
     except (ValueError, ZeroDivisionError):
         size = 0.0
     if size <= 0:
-        raise UsageError(
-            f"step size {text!r} is not a positive number: write eps/4, eps, or 1/255"
-        )
+        raise UsageError(f"step size {text!r} is not a positive number: write eps/4, eps, or 1/255")
     return size

@@ -59,7 +59,7 @@ class Threat:
         if self.norm == "Linf":
             return x_adv.clamp(min=(x - self.eps).clamp_min(0), max=(x + self.eps).clamp_max(1))
         delta = x_adv - x
-        length = delta.flatten(1).norm(dim=1).clamp_min(1e-12)
+        length = _length(delta.flatten(1)).clamp_min(1e-12)
         shrink = (self.eps / length).clamp_max(1.0)
         return (x + delta * shrink.view(-1, 1, 1, 1)).clamp(0, 1)
 
@@ -69,13 +69,17 @@ class Threat:
         Computed in float64, so that the tolerance is about the images and not about this sum.
         """
         delta = (x_adv.double() - x.double()).flatten(1)
-        return delta.abs().amax(dim=1) if self.norm == "Linf" else delta.norm(dim=1)
+        return delta.abs().amax(dim=1) if self.norm == "Linf" else _length(delta)
 
     def contains(self, x_adv: Tensor, x: Tensor) -> Tensor:
-        """Which images are finite, inside the ball and inside [0, 1] (both up to 1e-6): (B,) bool."""
+        """Which images are finite, in the ball and in [0, 1], both up to 1e-6: (B,) bool."""
         flat = x_adv.flatten(1)
         in_range = (flat >= -TOLERANCE).all(1) & (flat <= 1 + TOLERANCE).all(1)
         return flat.isfinite().all(1) & in_range & (self.distance(x_adv, x) <= self.eps + TOLERANCE)
+
+
+def _length(flat: Tensor) -> Tensor:
+    return flat.square().sum(dim=1).sqrt()
 
 
 def _parse_eps(norm: str, text: str) -> Fraction:
@@ -83,11 +87,13 @@ def _parse_eps(norm: str, text: str) -> Fraction:
         eps = Fraction(text)
     except (ValueError, ZeroDivisionError):
         raise UsageError(
-            f"eps {text!r} is not a number: write a fraction such as 8/255 or a decimal such as 0.03"
+            f"eps {text!r} is not a number: write a fraction, 8/255, or a decimal, 0.03"
         ) from None
     if eps <= 0:
         raise UsageError(f"eps {text!r} is not positive: write for example --eps 8/255")
     if norm == "Linf" and eps > 1:
         hint = f"; did you mean {text}/255?" if eps.denominator == 1 and eps <= 255 else ""
-        raise UsageError(f"eps {text!r} is above 1, the whole pixel range{hint or ': use a fraction of it'}")
+        raise UsageError(
+            f"eps {text!r} is above 1, the whole pixel range{hint or ': use a fraction of it'}"
+        )
     return eps

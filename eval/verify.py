@@ -24,7 +24,7 @@ class Verified:
 
 @torch.inference_mode()
 def predict(model: nn.Module, x: Tensor) -> Tensor:
-    """Logits (B, K) float32 of images (B, C, H, W), in plain fp32 whatever the caller's autocast."""
+    """Logits (B, K) float32 of images (B, C, H, W), in fp32 whatever the caller's autocast."""
     with torch.autocast(x.device.type, enabled=False):
         logits: Tensor = model(x.contiguous())
     return logits.float()

@@ -12,7 +12,7 @@ class _Frozen(BaseModel):
 
 
 class InputSpec(_Frozen):
-    """What the network eats: pictures as float NCHW in [0, 1]; `(x - mean) / std` happens inside."""
+    """Pictures as float NCHW in [0, 1]; `(x - mean) / std` happens inside the model."""
 
     channels: int = 3
     size: int = Field(description="height and width in pixels")
@@ -32,7 +32,7 @@ class ThreatSpec(_Frozen):
 
 
 class Claim(_Frozen):
-    """One number somebody published, with where it stands. A number without a source does not exist."""
+    """One number that somebody published, with where it stands."""
 
     accuracy: float = Field(ge=0, le=1)
     protocol: str = Field(description='"clean", "pgd-50", ... as the source states it')

@@ -122,7 +122,9 @@ def _fill(net: nn.Module, info: ModelCard, found: Found) -> None:
     wanted = net.state_dict()
     for name in sorted(wanted.keys() | tensors.keys()):
         if name not in tensors or name not in wanted:
-            has, lacks = ("the file", "the network") if name in tensors else ("the network", "the file")
+            has, lacks = (
+                ("the file", "the network") if name in tensors else ("the network", "the file")
+            )
             raise WeightsMismatch(
                 f"{info.name}: {found.path} does not fit: {has} has the tensor {name!r} and {lacks}"
                 " does not; use the weights of this very model"

@@ -22,7 +22,9 @@ def _cards() -> dict[str, ModelCard]:
             try:
                 found = ModelCard(family=path.parent.name, **entry)
             except ValidationError as error:
-                raise SatZooError(f"{path}: card {entry.get('name')!r} is invalid: {error}") from error
+                raise SatZooError(
+                    f"{path}: card {entry.get('name')!r} is invalid: {error}"
+                ) from error
             if found.name in cards:
                 raise SatZooError(f"{path}: the name {found.name!r} stands on two cards")
             cards[found.name] = found

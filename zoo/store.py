@@ -65,7 +65,7 @@ class Store:
 
     A replacement moves the old folder aside, renames the new one into place and only then deletes
     the old one. Whoever is killed in between leaves both whole, and the next look puts the old
-    one back. Nothing rests on a lock, so several processes may write and read at once.
+    one back. Nothing rests on a lock: of two processes that write at once, one wins whole.
     """
 
     def __init__(self, root: Path | None = None) -> None:
@@ -205,6 +205,8 @@ def _write(
         "written_by": f"sat-zoo {version('sat-zoo')}",
     }
     (folder / _PROVENANCE).write_text(json.dumps(record, indent=2) + "\n", "utf-8")
+    # safetensors makes its files private; ours should be as readable as any other.
+    weights.chmod((folder / _PROVENANCE).stat().st_mode)
     for path in (weights, folder / _PROVENANCE, folder):
         _fsync(path)
 

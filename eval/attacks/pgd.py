@@ -97,5 +97,5 @@ def direction(grad: Tensor, norm: str) -> Tensor:
     """
     if norm == "Linf":
         return grad.sign()
-    length = grad.flatten(1).norm(dim=1).clamp_min(1e-12)
+    length = grad.flatten(1).square().sum(dim=1).sqrt().clamp_min(1e-12)
     return grad / length.view(-1, 1, 1, 1)

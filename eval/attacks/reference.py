@@ -1,7 +1,7 @@
 """The AutoAttack authors' own package, driven stage by stage, as the standard to compare with.
 
-Every batch of survivors is one call with the seed reset, as in the package itself; what it claims is
-then verified like any other candidate.
+Every batch of survivors is one call with the seed reset, as in the package itself; what it claims
+is then verified like any other candidate.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class CountedModel(nn.Module):
         logits: Tensor = self.model(x.contiguous())
         self.forwards += len(x)
         if logits.requires_grad:
-            logits.register_hook(self._count_backward)
+            logits.register_hook(self._count_backward)  # type: ignore[no-untyped-call]
         return logits
 
     def _count_backward(self, grad: Tensor) -> None:

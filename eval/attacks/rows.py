@@ -113,9 +113,14 @@ class Attack(Protocol):
     leaves_when_broken: False where the end of a broken image's run is wanted too (PGD).
     """
 
-    n_runs: int
-    n_steps: int
-    leaves_when_broken: bool
+    @property
+    def n_runs(self) -> int: ...  # noqa: D102
+
+    @property
+    def n_steps(self) -> int: ...  # noqa: D102
+
+    @property
+    def leaves_when_broken(self) -> bool: ...  # noqa: D102
 
     def start(self, net: Net, task: Task, run: Tensor) -> Search:
         """Begin run `run` (B,) of each image."""

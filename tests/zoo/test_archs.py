@@ -5,19 +5,15 @@ from typing import Any
 import pytest
 import timm
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from timm.models.efficientnet import _gen_efficientnet
 from timm.models.resnet import Bottleneck
-from torch import Tensor, nn
-from torch.nn import functional
-from torch.utils.flop_counter import FlopCounterMode
+from torch import nn
 
 from eval.errors import UsageError
 from zoo import archs
 from zoo.activations import ACTIVATIONS, Activation, SmoothReLU, attacker_pass
-from zoo.archs.count import count_flops, count_parameters
-from zoo.archs.resnet import SameMaxPool2d, SatResNet
+from zoo.archs.count import count_parameters
+from zoo.archs.resnet import SatResNet
 from zoo.cards import InputSpec, ModelCard
 
 EFFICIENTNETS = {  # parameters, model variables of the release: its table of sizes
@@ -43,10 +39,9 @@ SMALL = ["satzoo_resnet18_cifar", "satzoo_resnet8_digits"]
 
 
 @functools.cache
-def meta_network(arch: str, activation: str = "silu", **kwargs: Any) -> nn.Module:
+def meta_network(arch: str, activation: str = "silu", **kwargs: Any) -> Any:
     with torch.device("meta"):
-        network: nn.Module = timm.create_model(arch, act_layer=ACTIVATIONS[activation], **kwargs)
-    return network
+        return timm.create_model(arch, act_layer=ACTIVATIONS[activation], **kwargs)
 
 
 def a_card(**changes: Any) -> ModelCard:
@@ -63,66 +58,6 @@ def a_card(**changes: Any) -> ModelCard:
         parameters=0,
     )
     return card.model_copy(update=changes)
-
-
-# The max-pool.
-
-
-def same_pool_by_definition(x: Tensor) -> Tensor:
-    """TensorFlow's rule, with an explicit padding of minus infinity."""
-    pads: list[int] = []
-    for n in (x.shape[-1], x.shape[-2]):
-        total = max((math.ceil(n / 2) - 1) * 2 + 3 - n, 0)
-        pads += [total // 2, total - total // 2]
-    return functional.max_pool2d(functional.pad(x, pads, value=-math.inf), 3, stride=2)
-
-
-@settings(deadline=None)
-@given(h=st.integers(1, 13), w=st.integers(1, 13), seed=st.integers(0, 2**31))
-def test_max_pool_is_tensorflows_same_for_every_size(h: int, w: int, seed: int) -> None:
-    x = torch.randn(2, 3, h, w, generator=torch.Generator().manual_seed(seed)) - 3  # all negative
-    ours, theirs = x.clone().requires_grad_(), x.clone().requires_grad_()
-    out, expected = SameMaxPool2d()(ours), same_pool_by_definition(theirs)
-    assert torch.equal(out, expected)
-    weights = torch.arange(out.numel(), dtype=out.dtype).view_as(out)
-    (out * weights).sum().backward()
-    (expected * weights).sum().backward()
-    assert ours.grad is not None
-    assert theirs.grad is not None
-    assert torch.equal(ours.grad, theirs.grad)
-
-
-def test_max_pool_of_an_even_size_starts_at_the_first_pixel() -> None:
-    x = torch.arange(6.0).expand(1, 1, 6, 6)
-    assert SameMaxPool2d()(x)[0, 0, 0].tolist() == [2.0, 4.0, 5.0]
-    assert functional.max_pool2d(x, 3, 2, padding=1)[0, 0, 0].tolist() == [1.0, 3.0, 5.0]
-
-
-def test_a_resnet_uses_the_same_max_pool_also_as_a_feature_extractor() -> None:
-    with torch.device("meta"):
-        features = timm.create_model("satzoo_resnet50", features_only=True)
-    pools = [*meta_network("satzoo_resnet50").modules(), *features.modules()]
-    assert sum(isinstance(m, SameMaxPool2d) for m in pools) == 2
-    assert not any(isinstance(m, nn.MaxPool2d) for m in pools)
-
-
-# EfficientNet's padding.
-
-
-@pytest.mark.parametrize("size", [(8, 8), (9, 9), (8, 11)])
-def test_efficientnet_convolutions_pad_like_tensorflow(size: tuple[int, int]) -> None:
-    network = timm.create_model("satzoo_efficientnet_b0")
-    stem, depthwise = network.conv_stem, network.blocks[2][0].conv_dw
-    assert depthwise.kernel_size == (5, 5)
-    for conv in (stem, depthwise):
-        x = torch.randn(1, conv.in_channels, *size)
-        pads: list[int] = []
-        for n in reversed(size):
-            total = max((math.ceil(n / 2) - 1) * 2 + conv.kernel_size[0] - n, 0)
-            pads += [total // 2, total - total // 2]
-        padded = functional.pad(x, pads)
-        expected = functional.conv2d(padded, conv.weight, stride=2, groups=conv.groups)
-        torch.testing.assert_close(conv(x), expected)
 
 
 # The networks as the release has them.
@@ -143,7 +78,7 @@ def test_every_batch_norm_has_the_epsilon_and_momentum_of_the_release(arch: str)
 
 @pytest.mark.parametrize("arch", EFFICIENTNETS)
 def test_squeeze_channels_are_a_quarter_of_the_block_input(arch: str) -> None:
-    for stage in meta_network(arch).blocks:  # type: ignore[union-attr]
+    for stage in meta_network(arch).blocks:
         for block in stage:
             first = block.conv_pw if hasattr(block, "conv_pwl") else block.conv_dw
             filters = first.in_channels
@@ -152,7 +87,7 @@ def test_squeeze_channels_are_a_quarter_of_the_block_input(arch: str) -> None:
 
 def test_efficientnet_drops_paths_and_features_in_training_only() -> None:
     network = meta_network("satzoo_efficientnet_b7")
-    blocks = [block for stage in network.blocks for block in stage]  # type: ignore[union-attr]
+    blocks = [block for stage in network.blocks for block in stage]
     rates = [getattr(block.drop_path, "drop_prob", 0.0) for block in blocks]
     assert network.drop_rate == 0.5
     assert rates == pytest.approx([0.2 * i / len(blocks) for i in range(len(blocks))])
@@ -195,7 +130,7 @@ def test_stride_lies_in_the_3x3_and_in_the_shortcut(arch: str) -> None:
 
 def test_resnet_starts_as_the_release_does() -> None:
     torch.manual_seed(0)
-    network = timm.create_model("satzoo_resnet50")
+    network: Any = timm.create_model("satzoo_resnet50")
     assert network.fc.weight.std().item() == pytest.approx(0.01, rel=0.01)
     assert network.fc.bias.abs().max().item() == 0.0
     assert network.layer2[1].bn3.weight.abs().max().item() == 0.0
@@ -208,12 +143,12 @@ def test_resnet_starts_as_the_release_does() -> None:
 def test_cifar_resnet_keeps_resolution_in_the_stem(width: int, parameters: int) -> None:
     network = meta_network("satzoo_resnet18_cifar", width=width)
     assert count_parameters(network) == parameters
-    maps = network.forward_features(torch.empty(1, 3, 32, 32, device="meta"))  # type: ignore[operator]
+    maps = network.forward_features(torch.empty(1, 3, 32, 32, device="meta"))
     assert maps.shape == (1, 8 * width, 4, 4)
 
 
 def test_digits_network_reads_one_channel_of_8x8_and_starts_at_finite_logits() -> None:
-    network = timm.create_model("satzoo_resnet8_digits")
+    network: Any = timm.create_model("satzoo_resnet8_digits")
     logits = network(torch.rand(5, 1, 8, 8))
     assert logits.shape == (5, 10)
     assert logits.isfinite().all()
@@ -221,7 +156,7 @@ def test_digits_network_reads_one_channel_of_8x8_and_starts_at_finite_logits() -
 
 
 def test_the_small_networks_drop_only_in_training() -> None:
-    network = timm.create_model("satzoo_resnet8_digits", drop_rate=0.5, drop_path_rate=0.3)
+    network: Any = timm.create_model("satzoo_resnet8_digits", drop_rate=0.5, drop_path_rate=0.3)
     x = torch.rand(16, 1, 8, 8)
     assert not torch.equal(network(x), network(x))
     network.eval()
@@ -233,12 +168,11 @@ def test_the_small_networks_drop_only_in_training() -> None:
 # Every activation in every kind of network.
 
 
-def small_network(kind: str, activation: str) -> nn.Module:
+def small_network(kind: str, activation: str) -> Any:
     """The code of each kind, with as few channels and blocks as it allows."""
     act_layer = ACTIVATIONS[activation]
-    network: nn.Module
     if kind == "resnext":
-        network = SatResNet(
+        network: Any = SatResNet(
             block=Bottleneck,
             layers=(1, 1, 1, 1),
             channels=(64, 64, 64, 64),
@@ -247,7 +181,7 @@ def small_network(kind: str, activation: str) -> nn.Module:
             act_layer=act_layer,
         )
     elif kind == "efficientnet":
-        network = _gen_efficientnet(
+        network = _gen_efficientnet(  # type: ignore[no-untyped-call]
             "satzoo_efficientnet_b0", 0.2, 0.1, pad_type="same", act_layer=act_layer
         )
     else:
@@ -275,9 +209,9 @@ def test_every_activation_fits_every_kind_of_network(kind: str, activation: str)
 
 def test_build_follows_the_card() -> None:
     card = a_card(classes=7, activation="elu", arch_args={"width": 4})
-    network = archs.build(card)
+    network: Any = archs.build(card)
     assert network(torch.rand(2, 1, 8, 8)).shape == (2, 7)
-    assert network.conv1.out_channels == 4  # type: ignore[union-attr]
+    assert network.conv1.out_channels == 4
 
 
 def test_build_on_the_meta_device_allocates_nothing() -> None:
@@ -301,40 +235,3 @@ def test_the_import_registers_all_names_and_registering_again_does_nothing() -> 
     archs.register()
     assert timm.list_models("satzoo_*") == before
     assert set(before) == {*EFFICIENTNETS, *RESNETS, *SMALL}
-
-
-# Counting.
-
-
-@pytest.mark.parametrize(
-    ("arch", "size"),
-    [
-        ("satzoo_resnext50_32x4d", (3, 97, 97)),
-        ("satzoo_efficientnet_b0", (3, 101, 101)),
-        ("satzoo_resnet18_cifar", (3, 32, 32)),
-    ],
-)
-def test_flops_agree_with_torchs_own_counter(arch: str, size: tuple[int, int, int]) -> None:
-    network = meta_network(arch).eval()
-    with FlopCounterMode(display=False) as counter:  # counts a multiply-add as two
-        network(torch.empty(1, *size, device="meta"))
-    assert count_flops(network, size) == counter.get_total_flops() / 2
-
-
-def test_flops_of_a_known_network_are_counted_by_hand() -> None:
-    network = nn.Sequential(
-        nn.Conv2d(2, 6, 3, padding=1, groups=2), nn.BatchNorm2d(6), nn.Flatten(), nn.Linear(96, 5)
-    )
-    assert count_flops(network, (2, 4, 4)) == 6 * 16 * 9 + 96 * 5
-    assert count_parameters(network) == 6 * 9 + 6 + 12 + 96 * 5 + 5
-
-
-def test_counting_leaves_the_network_as_it_was() -> None:
-    network = timm.create_model("satzoo_resnet8_digits").train()
-    network.layer1.eval()
-    before = {key: value.clone() for key, value in network.state_dict().items()}
-    count_flops(network, (1, 8, 8))
-    assert network.training
-    assert not network.layer1.training
-    assert not any(m._forward_hooks for m in network.modules())
-    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())

@@ -1,18 +1,23 @@
 """`sat-zoo import`: take an official TensorFlow checkpoint into the local weight store."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import click
-from rich.console import Console
+from rich.markup import escape
 
 from eval.errors import UsageError, WeightsUnavailable
+from zoo.cli.console import stdout
 from zoo.registry import card
 from zoo.store import Store, home
 
+EXAMPLES = """\b
+Examples:
+  sat-zoo import resnet50-silu-sat --checkpoint ~/Downloads/Res50-silu
+  sat-zoo import efficientnet-b0-sat --download"""
 
-@click.command("import")
+
+@click.command("import", epilog=EXAMPLES)
 @click.argument("name")
 @click.option(
     "--checkpoint",
@@ -38,6 +43,7 @@ from zoo.store import Store, home
     help="Import the moving averages of the weights, or the weights.  [default: the card's]",
 )
 def command(
+    *,
     name: str,
     checkpoint: Path | None,
     download: bool,
@@ -49,11 +55,6 @@ def command(
 
     Every checksum is verified, and every variable must be known: a file that is damaged or
     belongs to another model is refused.
-
-    \b
-    Examples:
-      sat-zoo import resnet50-silu-sat --checkpoint ~/Downloads/Res50-silu
-      sat-zoo import efficientnet-b0-sat --download
     """
     if (checkpoint is None) != download:
         raise UsageError("name the checkpoint with --checkpoint PREFIX, or get it with --download")
@@ -65,26 +66,22 @@ def command(
     prefix = checkpoint or fetch(found, home() / "downloads")
     store = Store(to_store)
     path = import_checkpoint(name, prefix, store=store, channel_order=channel_order, ema=ema)
-    _report(Console(soft_wrap=True), name, path, store)
+    _report(name, path, store)
 
 
-def _report(console: Console, name: str, path: Path, store: Store) -> None:
+def _report(name: str, path: Path, store: Store) -> None:
     stored = store.find(name)
     if stored is None:
         raise WeightsUnavailable(f"{path} vanished after the import: import {name} again")
     facts = stored.provenance
+    skipped = ", ".join(f"{n} {kind}" for kind, n in facts["variables_skipped"].items())
     order = facts["channel_order"]
-    console.print(f"[bold]{name}[/bold] imported from the official checkpoint {facts['prefix']}")
-    console.print(f"  weights    {path}", highlight=False)
-    console.print(f"  sha256     {stored.sha256}", highlight=False)
-    console.print(f"  variables  {facts['variables_used']} used{_skipped(facts)}")
-    console.print(f"  channels   {order['checkpoint']} in the checkpoint, {order['stored']} stored")
-    if facts["moving_averages"]:
-        console.print("  values     moving averages of the weights")
-
-
-def _skipped(facts: Mapping[str, Any]) -> str:
-    kinds = facts["variables_skipped"]
-    if not kinds:
-        return ""
-    return "; left over from training: " + ", ".join(f"{n} {kind}" for kind, n in kinds.items())
+    lines = [
+        f"[bold]{name}[/bold] imported from the official checkpoint {escape(facts['prefix'])}",
+        f"  weights    {escape(str(path))}",
+        f"  sha256     {stored.sha256}",
+        f"  variables  {facts['variables_used']} used; skipped: {escape(skipped) or 'none'}",
+        f"  values     {'moving averages' if facts['moving_averages'] else 'weights'}",
+        f"  channels   {order['checkpoint']} in the checkpoint, {order['stored']} in the store",
+    ]
+    stdout().print("\n".join(lines), soft_wrap=True)

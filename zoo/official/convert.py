@@ -127,10 +127,11 @@ def _check_used(card: ModelCard, bundle: Bundle, sources: Mapping[str, Target]) 
     missing = [name for name in sources if name not in bundle.variables]
     without = [name for name in missing if name.removesuffix(_SHADOW) in bundle.variables]
     if without:
+        names = ", ".join(without[:3]) + " ..." * (len(without) > 3)
         raise WeightsMismatch(
-            f"{bundle.index} lacks {len(without)} of the {len(sources)} moving averages that"
-            f" {card.name} is evaluated with: {', '.join(without[:3])}; weights and averages are"
-            " never mixed, so import the weights alone with --no-ema (ema=False)"
+            f"{bundle.index} lacks {len(without)} of the {len(sources)} moving averages to import"
+            f" for {card.name}: {names}; weights and averages are never mixed: import the weights"
+            " alone with --no-ema (ema=False)"
         )
     for name, target in sources.items():
         wanted = f"the network needs float32 of shape {target.tf_shape}"

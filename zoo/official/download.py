@@ -36,12 +36,13 @@ def fetch(card: ModelCard, folder: Path, *, downloader: Downloader | None = None
     prefix = folder / official.prefix
     if _is_whole(prefix):
         return prefix
+    load = downloader or _gdown()
     part = folder / f".{official.prefix}.part"
     data, index = f"{official.prefix}.data-00000-of-00001", f"{official.prefix}.index"
     try:
         part.mkdir(parents=True, exist_ok=True)
-        _fetch_one(card, official.drive_ids["index"], part / index, downloader, read_index)
-        _fetch_one(card, official.drive_ids["data"], part / data, downloader, _verify)
+        _fetch_one(card, official.drive_ids["index"], part / index, load, read_index)
+        _fetch_one(card, official.drive_ids["data"], part / data, load, _verify)
         for name in (data, index):
             (part / name).replace(folder / name)
         shutil.rmtree(part)
@@ -54,14 +55,14 @@ def _fetch_one(
     card: ModelCard,
     drive_id: str,
     path: Path,
-    downloader: Downloader | None,
+    load: Downloader,
     verify: Callable[[Path], object],
 ) -> None:
     """Download one file and look at it; a file that is no part of a checkpoint is deleted."""
     page = f"https://drive.google.com/file/d/{drive_id}/view"
     remedy = f"try again later, or download {page} in a browser and import it with --checkpoint"
     try:
-        (downloader or _gdown)(drive_id, path)
+        load(drive_id, path)
     except OSError as error:
         raise WeightsUnavailable(
             f"{card.name}: {path.name} could not be downloaded: {error}; {remedy}"
@@ -90,14 +91,18 @@ def _verify(prefix: Path) -> None:
         bundle.read(name)
 
 
-def _gdown(drive_id: str, path: Path) -> None:
+def _gdown() -> Downloader:
     try:
         gdown = import_module("gdown")
     except ImportError as error:
         raise WeightsUnavailable(
             "downloading from Google Drive needs gdown: pip install 'sat-zoo[download]'"
         ) from error
-    try:
-        gdown.download(id=drive_id, output=str(path), resume=True, retries=3, timeout=60)
-    except gdown.exceptions.DownloadError as error:
-        raise OSError(str(error)) from error
+
+    def load(drive_id: str, path: Path) -> None:
+        try:
+            gdown.download(id=drive_id, output=str(path), resume=True, retries=3, timeout=60)
+        except gdown.exceptions.DownloadError as error:
+            raise OSError(str(error)) from error
+
+    return load

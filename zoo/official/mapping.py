@@ -89,7 +89,7 @@ def mapping(network: nn.Module, scope: str = "") -> dict[str, Target]:
             " ResNet and EfficientNet"
         )
     # Batch counters have no counterpart: they matter only to a cumulative average, which is unused.
-    known = {key for _, key, _ in pairs}
+    known = dict.fromkeys(key for _, key, _ in pairs)
     strays = [key for key in state if key not in known and not key.endswith("num_batches_tracked")]
     strays += [key for key in known if key not in state]
     if strays:

@@ -31,8 +31,8 @@ def refuse_web_page(path: Path, head: bytes) -> None:
     """
     if _WEB_PAGE.match(head.removeprefix(b"\xef\xbb\xbf")):
         raise WeightsMismatch(
-            f"{path} begins like a web page, so its download was refused: open it in a browser to"
-            " see why, then download the file again"
+            f"{path} begins like a web page, so the server refused the download: get it again, in a"
+            " browser if need be"
         )
 
 
@@ -53,7 +53,7 @@ def read_table(path: Path, data: bytes) -> Iterator[tuple[bytes, bytes]]:
             " with the mark of one; download it again"
         )
     footer = Cursor(data[-_FOOTER:-8], path)
-    footer.handle()  # of the meta index: the format reserves it, checkpoints leave it empty
+    _block(data, *footer.handle(), path)  # reserved and empty in a checkpoint, but it must be whole
     last = None
     for _, handle in _entries(_block(data, *footer.handle(), path), path):
         for key, value in _entries(_block(data, *Cursor(handle, path).handle(), path), path):

@@ -1,4 +1,4 @@
-"""The exact pictures: tiny made-up batches stand in for the official ones, their digests patched."""
+"""The exact pictures: tiny batches stand in for the official ones, with their digests."""
 
 import hashlib
 import io
@@ -39,9 +39,9 @@ def python2_pickle(images: np.ndarray, labels: np.ndarray) -> bytes:
 
     pixels = images.reshape(len(labels), -1).tobytes()
     array = (
-        b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85" + string(b"b") + b"\x87R"
-        b"(K\x01M\x10'M\x00\x0c\x86cnumpy\ndtype\n" + string(b"u1") + b"K\x00K\x01\x87R(K\x03"
-        + string(b"|") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T"
+        b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
+        b"(K\x01M\x10'M\x00\x0c\x86cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNN"
+        b"J\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T"
         + struct.pack("<I", len(pixels)) + pixels + b"tb"
     )  # fmt: skip
     listed = b"".join(b"K" + bytes([label]) for label in labels)
@@ -78,7 +78,7 @@ def write_batches(folder: Path, batches, layout: str) -> Path:
 def write_tar(folder: Path, inner: Path, layout: str) -> None:
     name = "python" if layout == "py" else "binary"
     with tarfile.open(folder / f"cifar-10-{name}.tar.gz", "w:gz") as archive:
-        for path in reversed(sorted(inner.iterdir())):
+        for path in sorted(inner.iterdir(), reverse=True):
             archive.add(path, f"{inner.name}/{path.name}")
 
 
@@ -140,7 +140,7 @@ def test_batches_in_another_order_are_put_into_the_official_one(tmp_path: Path, 
     twice = cifar10_exact.Pictures(
         np.concatenate([batches[0][0]] * 5), np.concatenate([batches[0][1]] * 5)
     )
-    with pytest.raises(DataError, match="holds a batch of CIFAR-10 .train. twice"):
+    with pytest.raises(DataError, match=r"holds a batch of CIFAR-10 .train. twice"):
         cifar10_exact.proved(twice, "train", tmp_path)
 
 
@@ -162,12 +162,12 @@ def test_damaged_files_are_named(tmp_path: Path, batches, layout: str) -> None:
 def test_a_short_split_and_a_broken_archive_are_refused(tmp_path: Path, batches) -> None:
     inner = write_batches(tmp_path / "a", batches, "bin")
     (inner / "test_batch.bin").write_bytes(records(*batches[5])[:3073])
-    with pytest.raises(DataError, match="holds 1 pictures of the test split .* expected 4"):
+    with pytest.raises(DataError, match=r"holds 1 pictures of the test split .* expected 4"):
         open_data("cifar10", data_dir=tmp_path / "a")
     (tmp_path / "b").mkdir()
     archive = tmp_path / "b" / "cifar-10-python.tar.gz"
     archive.write_bytes(b"<html>")
-    with pytest.raises(DataError, match="cifar-10-python.tar.gz is damaged"):
+    with pytest.raises(DataError, match=r"cifar-10-python.tar.gz is damaged"):
         open_data("cifar10", data_dir=tmp_path / "b")
     with tarfile.open(archive, "w:gz") as made:
         made.addfile(tarfile.TarInfo("cifar-10-batches-py/readme.html"), io.BytesIO())
@@ -205,7 +205,7 @@ def test_a_failed_download_says_from_where_to_where(tmp_path: Path, monkeypatch)
         raise OSError("no route to host")
 
     monkeypatch.setattr("torchvision.datasets.utils.download_url", fail)
-    with pytest.raises(DataError, match="could not be fetched from https.* no route to host"):
+    with pytest.raises(DataError, match=r"could not be fetched from https.* no route to host"):
         cifar10._download(tmp_path)
 
 
@@ -234,8 +234,8 @@ def test_changed_first_pictures_are_refused(shared: Path, tmp_path: Path) -> Non
     images[0, 0, 0, 0] ^= 1
     path = tmp_path / "official_test_first_1017.npz"
     np.savez(path, images=images, labels=labels)
-    with pytest.raises(DataError, match="its pixels have sha256 .* expected 48bde46fb908"):
+    with pytest.raises(DataError, match=r"its pixels have sha256 .* expected 48bde46fb908"):
         open_data("cifar10", data_dir=tmp_path)
     path.write_bytes(b"PK")
-    with pytest.raises(DataError, match="official_test_first_1017.npz is damaged"):
+    with pytest.raises(DataError, match=r"official_test_first_1017.npz is damaged"):
         open_data("cifar10", data_dir=tmp_path)

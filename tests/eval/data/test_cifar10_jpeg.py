@@ -69,5 +69,5 @@ def test_another_order_is_refused(shared: Path, tmp_path: Path) -> None:
 
 
 def test_a_picture_that_cannot_be_decoded_is_named() -> None:
-    with pytest.raises(DataError, match="test.zip: picture 0 cannot be decoded"):
+    with pytest.raises(DataError, match=r"test.zip: picture 0 cannot be decoded"):
         cifar10_jpeg._decode_all([b"\xff\xd8 no picture"], Path("test.zip"))

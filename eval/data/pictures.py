@@ -1,0 +1,67 @@
+"""One picture file to one array: opening, refusing what is no still picture, 8-bit RGB."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eval.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+# A picture to (H, W, C), uint8 or float32 in [0, 1]; must be picklable, since workers call it.
+Preprocess = Callable[["Image.Image"], NDArray[Any]]
+
+
+def read_picture(source: bytes | Path, where: str, preprocess: Preprocess) -> NDArray[Any]:
+    """`preprocess` of the picture in `source`; `where` names it in errors.
+
+    Raises DataError when the file is missing, is no picture, is cut off, holds several frames, or
+    when `preprocess` refuses it.
+    """
+    picture = open_picture(source, where)
+    try:
+        return preprocess(picture)
+    except DataError as problem:
+        raise DataError(f"{where}: {problem}") from None
+
+
+def open_picture(source: bytes | Path, where: str) -> Image.Image:
+    """The picture in `source`, decoded; EXIF and ICC profile are kept but not applied."""
+    from PIL import Image
+
+    try:
+        picture = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+        # A camera's multi-picture JPEG is a still with a preview behind it; its first is meant.
+        n_frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
+        picture.load()
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as problem:
+        # Pillow reports a damaged PNG as SyntaxError.
+        raise DataError(f"{where} cannot be decoded as a picture: {problem}") from None
+    if n_frames > 1:
+        raise DataError(f"{where} holds {n_frames} frames; a still picture is needed")
+    return picture
+
+
+def to_rgb(picture: Image.Image) -> NDArray[np.uint8]:
+    """The picture as (H, W, 3) uint8 RGB; grey becomes three equal channels, alpha is dropped.
+
+    16-bit grey keeps its high byte, as OpenCV does. CMYK is converted without a colour profile.
+    Raises DataError for pixel types without a defined range (32-bit integers, floats).
+    """
+    if picture.mode == "RGB":
+        return np.asarray(picture)
+    if picture.mode.startswith("I;16"):
+        grey = (np.asarray(picture).astype(np.uint16) >> 8).astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=2)
+    if picture.mode in {"I", "F"}:
+        raise DataError(f"pixels of mode {picture.mode} have no defined range; save it with 8 bits")
+    if picture.mode in {"P", "PA"}:
+        picture = picture.convert("RGBA")  # resolves a transparent palette entry to its colour
+    return np.asarray(picture.convert("RGB"))

@@ -1,0 +1,93 @@
+"""`sat-zoo`: one command a file; a command parses, calls, prints. Nothing here imports torch early.
+
+Commands come from the entry-point group `sat_zoo.commands` in pyproject.toml.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from importlib.metadata import EntryPoint, entry_points, version
+
+import click
+
+from eval.errors import SatZooError, unknown
+
+GROUP = "sat_zoo.commands"
+
+
+def _entries() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+class Commands(click.Group):
+    """The commands of all packages, each imported when it is named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names, sorted."""
+        return sorted(_entries())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, or None if there is none of that name."""
+        entry = _entries().get(cmd_name)
+        if entry is None:
+            return None
+        command: click.Command = entry.load()
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but with the nearest names for an unknown command."""
+        if args and not args[0].startswith("-") and args[0] not in _entries():
+            raise unknown("command", args[0], sorted(_entries()), see="sat-zoo --help")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("sat-zoo"), prog_name="sat-zoo")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def cli(debug: bool) -> None:
+    """Smooth Adversarial Training models, and the instrument that measures their robustness.
+
+    \b
+    Examples:
+      sat-zoo list
+      sat-zoo show resnet50-silu-sat
+      sat-zoo eval resnet8-silu-sat-digits --attack autoattack
+    """
+
+
+def main() -> None:
+    """Run the command line; errors become one sentence on stderr and an exit code."""
+    debug = "--debug" in sys.argv
+    try:
+        sys.exit(cli.main(standalone_mode=False) or 0)
+    except click.exceptions.Abort:
+        _say("interrupted")
+        sys.exit(130)
+    except KeyboardInterrupt:
+        _say("interrupted")
+        sys.exit(130)
+    except click.ClickException as error:
+        if debug:
+            traceback.print_exc()
+        _say(_one_line(error.format_message()))
+        sys.exit(error.exit_code)
+    except SatZooError as error:
+        if debug:
+            traceback.print_exc()
+        _say(_one_line(str(error)))
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`): not an error of ours.
+        sys.stderr.close()
+        sys.exit(0)
+
+
+def _say(text: str) -> None:
+    click.echo(f"sat-zoo: {text}", err=True)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

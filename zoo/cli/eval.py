@@ -1,0 +1,126 @@
+"""`sat-zoo eval NAME`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from eval.errors import UsageError
+from eval.files import check_writable
+from eval.protocols import protocol
+from eval.threat import Threat
+from zoo.registry import card
+
+if TYPE_CHECKING:
+    from zoo.cards import ModelCard
+
+EXAMPLES = """\b
+Examples:
+  sat-zoo eval resnet8-silu-sat-digits --attack autoattack
+  sat-zoo eval resnet8-silu-sat-digits --attack pgd-50 --n 64 --json
+  sat-zoo eval resnet18-w16-silu-sat-cifar10 --weights my.safetensors
+      --data-dir ~/cifar10 --attack pgd-50 --n 1000 --out report.json"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("name")
+@click.option(
+    "--attack",
+    default="autoattack",
+    show_default=True,
+    help="clean, fgsm, pgd-K, autoattack, autoattack-plus, autoattack-rand; NAME@VERSION works.",
+)
+@click.option("--eps", help="Radius of the ball, as 8/255.  [default: the model's own]")
+@click.option("--norm", help="Linf or L2.  [default: the model's own]")
+@click.option(
+    "--step-size", help="Step of pgd-K: eps/N, or in pixel units 1/255.  [default: eps/4]"
+)
+@click.option("--data", "data_name", help="Data set.  [default: the model's own]")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of the data set.")
+@click.option("--n", type=int, help="Only the first N images.  [default: all]")
+@click.option("--weights", type=click.Path(path_type=Path), help="A safetensors file to use.")
+@click.option("--engine", type=click.Choice(["fast", "reference"]), help="What runs the attacks.")
+@click.option("--batch-size", type=int, default=128, show_default=True, help="Images in one pass.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of all random numbers.")
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 ...")
+@click.option("--out", type=click.Path(path_type=Path), help="Also write the report to this file.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on stdout.")
+@click.option("--allow-probabilities", is_flag=True, help="Go on if the model returns a softmax.")
+def command(
+    name: str,
+    attack: str,
+    eps: str | None,
+    norm: str | None,
+    step_size: str | None,
+    data_name: str | None,
+    data_dir: Path | None,
+    n: int | None,
+    weights: Path | None,
+    engine: Literal["fast", "reference"] | None,
+    batch_size: int,
+    seed: int,
+    device: str,
+    out: Path | None,
+    as_json: bool,
+    allow_probabilities: bool,
+) -> None:
+    """Measure the clean and robust accuracy of the model NAME.
+
+    The report says which images were broken, by which attack; only images that the untouched
+    model misclassifies inside the ball are counted.
+    """
+    # What can be checked without torch is checked first: a typo must not cost three seconds.
+    info = card(name)
+    threat = _threat(info, norm, eps)
+    protocol(attack, step_size=step_size)
+    if out is not None:
+        check_writable(out)
+
+    from eval.data import open_data
+    from eval.evaluation import evaluate
+    from zoo.cli.output import print_report, progress_bar
+    from zoo.loading import load
+
+    model = load(name, weights=weights, device=device)
+    with progress_bar() as on_progress:
+        report = evaluate(
+            model,
+            open_data(data_name or info.dataset, data_dir=data_dir),
+            attack=attack,
+            eps=threat.eps_text,
+            norm=threat.norm,
+            step_size=step_size,
+            engine=engine,
+            n=n,
+            seed=seed,
+            batch_size=batch_size,
+            device=device,
+            name=name,
+            source=model.source or "factory",
+            command=shlex.join(["sat-zoo", *sys.argv[1:]]),
+            out=out,
+            allow_probabilities=allow_probabilities,
+            on_progress=on_progress,
+        )
+    if as_json:
+        click.echo(report.to_json(), nl=False)
+    else:
+        print_report(report, out)
+
+
+def _threat(info: ModelCard, norm: str | None, eps: str | None) -> Threat:
+    own = info.threat
+    if own is None and (norm is None or eps is None):
+        raise UsageError(
+            f"model {info.name!r} has no threat model of its own: give --norm Linf --eps 8/255"
+        )
+    if own is not None and norm is not None and eps is None and norm.lower() != own.norm.lower():
+        raise UsageError(
+            f"--norm {norm} without --eps: the model's own eps {own.eps} is for {own.norm};"
+            " give --eps too"
+        )
+    return Threat(norm or (own.norm if own else ""), eps or (own.eps if own else ""))

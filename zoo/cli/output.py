@@ -1,0 +1,92 @@
+"""How people see an evaluation: a progress bar while it runs, a table when it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+from rich.table import Table
+
+from zoo.cli.console import stdout
+
+if TYPE_CHECKING:
+    from eval.report import Accuracy, Report
+    from eval.run import Progress
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[Progress], None]]:
+    """A bar on stderr: images settled, current robust accuracy, time left of the stage."""
+    columns = (
+        TextColumn("{task.description:<10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("robust {task.fields[robust]}"),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with RichProgress(*columns, console=console, disable=not console.is_terminal) as bar:
+        tasks = {}
+
+        def update(now: Progress) -> None:
+            if now.stage not in tasks:
+                tasks[now.stage] = bar.add_task(now.stage, total=now.total, robust="")
+            robust = f"{100 * now.n_robust / now.n:.1f} %" if now.n else ""
+            bar.update(tasks[now.stage], completed=now.done, robust=robust)
+
+        yield update
+
+
+def print_report(report: Report, out: Path | None) -> None:
+    """The report as a table on stdout."""
+    console = stdout()
+    console.print(
+        f"[bold]{report.model.name}[/] on {report.data.n} images of {report.data.name}"
+        f" ({report.data.split}), {report.threat.norm} eps {report.threat.eps_text},"
+        f" {report.protocol.name}, engine {report.engine.name} {report.engine.precision}"
+    )
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("stage")
+    for column in ("attacked", "broken", "rejected", "accuracy after", "passes / image", "seconds"):
+        table.add_column(column, justify="right")
+    table.add_row("clean", str(report.data.n), "", "", _percent(report.clean.accuracy), "", "")
+    for stage in report.stages:
+        passes = (stage.forwards + stage.backwards) / max(stage.attacked, 1)
+        table.add_row(
+            stage.name,
+            str(stage.attacked),
+            str(stage.broken),
+            str(stage.rejected),
+            _percent(stage.accuracy_after),
+            f"{passes:,.0f}",
+            f"{stage.seconds:.1f}",
+        )
+    console.print(table)
+    console.print(f"clean accuracy   {_interval(report.clean)}")
+    console.print(f"[bold]robust accuracy  {_interval(report.robust)}[/]")
+    survived = report.survive_8bit
+    if survived.n:
+        console.print(
+            f"{survived.broken_after_rounding} of {survived.n} adversarial images still fool the"
+            " model when stored in 8 bits"
+        )
+    for flag in report.flags:
+        console.print(f"[yellow]flag {flag.code}:[/] {flag.detail}")
+    console.print(f"{report.seconds:.0f} s" + (f"; report written to {out}" if out else ""))
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _interval(share: Accuracy) -> str:
+    low, high = share.ci95
+    return (
+        f"{_percent(share.accuracy)}  ({share.correct} of {share.n},"
+        f" 95 % interval {100 * low:.1f} to {100 * high:.1f})"
+    )

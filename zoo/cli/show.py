@@ -1,0 +1,61 @@
+"""`sat-zoo show NAME`."""
+
+import click
+from rich.table import Table
+
+from zoo.cards import Claim, ModelCard
+from zoo.cli.console import stdout
+from zoo.cli.list import where
+from zoo.registry import card
+
+UNKNOWN = "not published"
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  sat-zoo show resnet8-silu-sat-digits
+  sat-zoo show resnet50-silu-sat --json"""
+)
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print the card as JSON.")
+def command(name: str, as_json: bool) -> None:
+    """Show the card of the model NAME: architecture, input, threat model, claims, weights."""
+    info = card(name)
+    if as_json:
+        click.echo(info.model_dump_json(indent=2))
+        return
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for label, value in _facts(info):
+        table.add_row(label, value)
+    stdout().print(table)
+
+
+def _facts(info: ModelCard) -> list[tuple[str, str]]:
+    spec = info.input
+    facts = [
+        ("model", info.name),
+        ("architecture", f"{info.arch}, activation {info.activation}"),
+        (
+            "method",
+            {"sat": "smooth adversarial training", "at": "adversarial training"}[info.method],
+        ),
+        ("data", f"{info.dataset}, {info.classes} classes"),
+        ("parameters", f"{info.parameters:,}"),
+        ("multiply-adds", f"{info.flops:,}" if info.flops is not None else UNKNOWN),
+        ("input", f"{spec.channels} x {spec.size} x {spec.size} in [0, 1]"),
+        ("preprocessing", spec.preprocess),
+        ("threat model", f"{info.threat.norm}, eps {info.threat.eps}" if info.threat else UNKNOWN),
+        ("weights", where(info)),
+        ("recipe", f"zoo/families/{info.family}/{info.recipe}" if info.recipe else UNKNOWN),
+    ]
+    claims = [("claimed", _claim(claim)) for claim in info.claims] or [("claimed", UNKNOWN)]
+    return facts + claims + [("note", note) for note in info.notes]
+
+
+def _claim(claim: Claim) -> str:
+    threat = f" at {claim.threat.norm} {claim.threat.eps}" if claim.threat else ""
+    note = f"; {claim.note}" if claim.note else ""
+    return f"{100 * claim.accuracy:.1f} % {claim.protocol}{threat} ({claim.source}{note})"
