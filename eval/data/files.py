@@ -1,0 +1,189 @@
+"""Sets of picture files: decoded when asked for, in worker processes when many are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eval.data.base import ImageSet, Rows
+from eval.data.pictures import Preprocess, read_picture
+from eval.data.stores import Store
+from eval.errors import DataError
+
+_CHUNK = 8  # pictures a worker decodes before it hands them over
+_AHEAD = 2  # chunks a worker may be ahead
+_FEW = 4 * _CHUNK  # fewer pictures are not worth starting workers for
+_CACHE_BYTES = 2**30
+
+Decoded = NDArray[Any] | str  # a picture, or why it could not be decoded
+
+
+@dataclass(frozen=True)
+class _Chunks:
+    """Map-style data set of the loader: item k is the k-th chunk of decoded pictures."""
+
+    store: Store
+    preprocess: Preprocess
+    rows: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return -(-len(self.rows) // _CHUNK)
+
+    def __getitem__(self, k: int) -> list[Decoded]:
+        if k >= len(self):
+            raise IndexError(k)
+        return [self.decode(row) for row in self.rows[k * _CHUNK : (k + 1) * _CHUNK]]
+
+    def decode(self, row: int) -> Decoded:
+        """One picture; a failure travels as a value, since the loader would rewrite the error."""
+        try:
+            return read_picture(self.store.read(row), self.store.where(row), self.preprocess)
+        except DataError as problem:
+            return str(problem)
+
+
+@dataclass(frozen=True, eq=False)
+class PictureSource:
+    """Picture files through a preprocessing, which must give one shape for all.
+
+    Memory: at most `cache_bytes` of decoded pictures are kept (the first ones met: a run passes
+    over its images again and again, in order), and besides those only what the workers are ahead.
+    """
+
+    store: Store
+    preprocess: Preprocess
+    n_workers: int
+    cache_bytes: int = _CACHE_BYTES
+    _cache: dict[int, NDArray[Any]] = field(default_factory=dict, repr=False)
+
+    def read(self, rows: Rows) -> NDArray[np.float32]:
+        """See `PixelSource.read`."""
+        if len(rows) == 0:
+            return self.read(np.zeros(1, np.int64))[:0]
+        missing = [int(row) for row in rows if int(row) not in self._cache]
+        decoder = _Chunks(self.store, self.preprocess, tuple(dict.fromkeys(missing)))
+        if len(decoder.rows) > 1:
+            with ThreadPoolExecutor(max_workers=max(1, self.n_workers)) as pool:
+                results = list(pool.map(decoder.decode, decoder.rows))
+        else:
+            results = [decoder.decode(row) for row in decoder.rows]
+        fresh = {row: _picture(one) for row, one in zip(decoder.rows, results, strict=True)}
+        for row, one in fresh.items():
+            self._keep(row, one)
+        return _batch([fresh.get(int(row), self._cache.get(int(row))) for row in rows])
+
+    def stream(self, rows: Rows, batch_size: int) -> Iterator[NDArray[np.float32]]:
+        """See `PixelSource.stream`."""
+        pictures = (_picture(one) for one in self._decoded(rows))
+        while some := list(islice(pictures, batch_size)):
+            yield _batch(some)
+
+    def problems(self, rows: Rows) -> list[str]:
+        """See `PixelSource.problems`."""
+        return [one if isinstance(one, str) else "" for one in self._decoded(rows)]
+
+    def _decoded(self, rows: Rows) -> Iterator[Decoded]:
+        """Every picture in order, from the cache or from the workers."""
+        wanted = [int(row) for row in rows]
+        kept = {row for row in wanted if row in self._cache}
+        fresh = self._workers([row for row in wanted if row not in kept])
+        for row in wanted:
+            if row in kept:
+                yield self._cache[row]
+            else:
+                one = next(fresh)
+                if not isinstance(one, str):
+                    self._keep(row, one)
+                yield one
+
+    def _workers(self, rows: Sequence[int]) -> Iterator[Decoded]:
+        chunks = _Chunks(self.store, self.preprocess, tuple(rows))
+        if self.n_workers < 1 or len(rows) <= _FEW:
+            for k in range(len(chunks)):
+                yield from chunks[k]
+            return
+        from torch.utils.data import DataLoader
+
+        loader: DataLoader[Any] = DataLoader(
+            chunks,  # type: ignore[arg-type]
+            batch_size=None,
+            num_workers=min(self.n_workers, len(chunks)),
+            prefetch_factor=_AHEAD,
+            collate_fn=_unchanged,
+        )
+        try:
+            for chunk in loader:
+                yield from chunk
+        except RuntimeError as problem:
+            raise DataError(
+                f"a worker that decodes pictures died ({problem}); it may have run out of memory:"
+                " use fewer workers"
+            ) from None
+
+    def _keep(self, row: int, picture: NDArray[Any]) -> None:
+        if (len(self._cache) + 1) * picture.nbytes <= self.cache_bytes:
+            self._cache[row] = picture
+
+
+def picture_set(
+    store: Store,
+    labels: Sequence[int] | NDArray[np.integer[Any]],
+    ids: Sequence[str],
+    preprocess: Preprocess,
+    *,
+    name: str,
+    split: str,
+    n_classes: int,
+    official_subset: bool,
+    layout: str,
+    n_workers: int | None = None,
+) -> ImageSet:
+    """The set of a store's pictures, in the store's order.
+
+    n_workers: processes that decode; default one a core, at most 16; 0 decodes in this process.
+    """
+    workers = min(os.cpu_count() or 1, 16) if n_workers is None else n_workers
+    return ImageSet(
+        name=name,
+        split=split,
+        ids=tuple(ids),
+        labels=np.asarray(labels).astype(np.int64),
+        n_classes=n_classes,
+        official_subset=official_subset,
+        source=PictureSource(store, preprocess, workers),
+        rows=np.arange(len(ids), dtype=np.int64),
+        layout=layout,
+    )
+
+
+def _unchanged(chunk: list[Decoded]) -> list[Decoded]:
+    # Plain pickling: the loader's own way needs /dev/shm, which containers make small.
+    return chunk
+
+
+def _picture(one: Decoded) -> NDArray[Any]:
+    if isinstance(one, str):
+        raise DataError(f"{one}; replace the file, or leave such pictures out with --skip-corrupt")
+    return one
+
+
+def _batch(pictures: Sequence[NDArray[Any] | None]) -> NDArray[np.float32]:
+    """Pictures (H, W, C), uint8 or float32 in [0, 1] -> (B, C, H, W) float32 in [0, 1]."""
+    shapes = {picture.shape for picture in pictures if picture is not None}
+    if len(shapes) != 1:
+        raise DataError(
+            f"the pictures have different shapes, {' and '.join(map(str, sorted(shapes)[:2]))};"
+            " give the preprocessing of a model, which makes them one size"
+        )
+    stacked = np.stack([picture for picture in pictures if picture is not None])
+    pixels = np.ascontiguousarray(stacked.transpose(0, 3, 1, 2), dtype=np.float32)
+    if stacked.dtype == np.uint8:
+        pixels /= np.float32(255)
+    return pixels

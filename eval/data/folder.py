@@ -1,0 +1,74 @@
+"""Any tree of class folders: the user's own pictures, proved to be nothing in particular."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from eval.data.base import ImageSet
+from eval.data.files import picture_set
+from eval.data.locate import data_root
+from eval.data.pictures import Preprocess, to_rgb
+from eval.data.stores import FolderStore, list_folder
+from eval.errors import DataError
+
+CLASSES_FILE = "classes.txt"
+
+
+def open_folder(
+    folder: Path | None,
+    *,
+    preprocess: Preprocess | None = None,
+    classes: Path | None = None,
+    n_workers: int | None = None,
+) -> ImageSet:
+    """A folder that holds one folder of pictures for each class.
+
+    classes: a file with one class folder's name a line, label 0 first (anything after a tab is
+             ignored); default classes.txt in the folder, else the folders in sorted order.
+             With such a file a class may have no folder, and its number stays taken.
+    Ids are relative paths; the order is by class, then by path. Files that are no pictures are
+    passed over. Without `preprocess` the pictures must all have one size.
+    Raises DataError for pictures outside class folders and folders that no class names.
+    """
+    root = data_root(folder).path
+    listed = classes or root / CLASSES_FILE
+    found = list_folder(root)
+    if not found.names:
+        raise DataError(f"{root} holds no pictures in class folders")
+    for name in found.names:
+        if "/" not in name:
+            raise DataError(f"{root / name} lies in no class folder; move it into one")
+    folders = sorted({name.split("/")[0] for name in found.names})
+    named = read_classes(listed) if classes or listed.exists() else folders
+    labels = {name: label for label, name in enumerate(named)}
+    stranger = next((name for name in folders if name not in labels), None)
+    if stranger is not None:
+        raise DataError(f"{root / stranger} is no class of {listed}; add it there or move it away")
+    names = sorted(found.names, key=lambda name: (labels[name.split("/")[0]], name))
+    return picture_set(
+        FolderStore(root, tuple(names)),
+        [labels[name.split("/")[0]] for name in names],
+        names,
+        preprocess or to_rgb,
+        name="folder",
+        split="all",
+        n_classes=len(named),
+        official_subset=False,
+        layout=f"class folders, {len(folders)} of {len(named)} classes",
+        n_workers=n_workers,
+    )
+
+
+def read_classes(path: Path) -> list[str]:
+    """The class folders' names in label order."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeError) as problem:
+        raise DataError(f"{path} cannot be read as a list of classes: {problem}") from None
+    names = [line.split("\t")[0].strip() for line in lines if line.strip()]
+    twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
+    if twice is not None:
+        raise DataError(f"{path} names the class {twice} twice")
+    if not names:
+        raise DataError(f"{path} names no class")
+    return names

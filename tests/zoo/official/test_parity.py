@@ -1,0 +1,139 @@
+"""Imported networks against the logits and layers of the authors' own TensorFlow graphs."""
+
+import importlib.util
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from zoo import archs
+from zoo.loading import ZooModel
+from zoo.official import load_tf
+from zoo.registry import card
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+slow = pytest.mark.slow
+FIXTURES = [
+    ("resnet50-relu", "resnet50-relu-at"),
+    ("resnet50-smoothrelu", "resnet50-smoothrelu-sat"),
+    ("efficientnet-b1", "efficientnet-b1-sat"),
+    pytest.param(("resnet50-silu", "resnet50-silu-sat"), marks=slow),
+    pytest.param(("resnet50-gelu", "resnet50-gelu-sat"), marks=slow),
+    pytest.param(("resnext50-32x4d-silu", "resnext50-32x4d-silu-sat"), marks=slow),
+    pytest.param(("efficientnet-b0", "efficientnet-b0-sat"), marks=slow),
+]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A checkpoint of the release's graph, and what that graph answered."""
+
+    name: str
+    prefix: Path
+    inputs: Arrays
+    reference: Arrays
+
+    @property
+    def sets(self) -> list[str]:
+        return [name for name in self.inputs if f"logits/{name}" in self.reference]
+
+    def images(self, name: str) -> Tensor:
+        """RGB in [0, 1]; the ResNet graphs were fed the same arrays as BGR."""
+        x = torch.from_numpy(self.inputs[name]).permute(0, 3, 1, 2).float() / 255
+        return x if self.name.startswith("efficientnet") else x.flip(1)
+
+    def network(self, *, ema: bool = False) -> ZooModel:
+        model = ZooModel(archs.build(card(self.name)), card(self.name), None)
+        model.net.load_state_dict(load_tf(self.name, self.prefix, ema=ema))
+        return model.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module", params=FIXTURES, ids=lambda fixture: fixture[0])
+def case(
+    request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Case]:
+    fixture, name = request.param
+    folder = shared / "tfparity"
+    spec = importlib.util.spec_from_file_location("make_data", folder / "make_data.py")
+    assert spec
+    assert spec.loader
+    make_data = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(make_data)
+    scratch = tmp_path_factory.mktemp(fixture)
+    make_data.build(fixture, str(scratch))
+    arrays = [dict(np.load(folder / f"{file}.npz")) for file in ("inputs", fixture)]
+    yield Case(name, scratch / fixture, *arrays)
+    for path in scratch.iterdir():
+        path.unlink()  # up to 200 MB each
+
+
+def assert_same_logits(found: Tensor, reference: np.ndarray[Any, Any]) -> None:
+    # The averaged EfficientNet-B1 has logits of up to 240, on which TensorFlow's own float32
+    # answer is 3.5e-3 from that of float64: there the limit grows with the logits.
+    limit = max(1e-3, 1e-4 * float(reference.std()))
+    assert np.abs(found.numpy() - reference).max() <= limit
+    assert (found.numpy().argmax(1) == reference.argmax(1)).all()
+
+
+def test_logits_are_those_of_tensorflow_at_every_size(case: Case) -> None:
+    model = case.network()
+    assert len(case.sets) >= 2
+    for name in case.sets:
+        assert_same_logits(model(case.images(name)), case.reference[f"logits/{name}"])
+
+
+def test_averaged_weights_give_the_averaged_logits(case: Case) -> None:
+    sets = [name for name in case.inputs if f"logits_ema/{name}" in case.reference]
+    if not sets:
+        pytest.skip("the checkpoint holds no moving averages")
+    model = case.network(ema=True)
+    for name in sets:
+        assert_same_logits(model(case.images(name)), case.reference[f"logits_ema/{name}"])
+
+
+def layers(net: nn.Module) -> dict[str, nn.Module]:
+    """The reference's names of layers, and whose output each of them is."""
+    if hasattr(net, "blocks"):
+        blocks = [
+            block for stage in net.get_submodule("blocks").children() for block in stage.children()
+        ]
+        numbered = {f"block_{i}": block for i, block in enumerate(blocks)}
+        names = {"stem": "bn1", "head_1x1": "bn2", "pooled_features": "global_pool"}
+    else:
+        numbered = {}
+        names = {"conv0": "act1", "pool0": "maxpool", "gap": "global_pool"}
+        names |= {f"group{i}": f"layer{i + 1}" for i in range(4)}
+    return numbered | {name: net.get_submodule(path) for name, path in names.items()}
+
+
+def test_every_layer_is_that_of_tensorflow(case: Case) -> None:
+    model = case.network()
+    outputs: dict[str, Tensor] = {}
+    for name, layer in layers(model.net).items():
+        layer.register_forward_hook(
+            lambda module, args, output, name=name: outputs.__setitem__(name, output.clone())
+        )
+    n_compared = 0
+    for key, expected in case.reference.items():
+        if not key.startswith("tap/"):
+            continue
+        _, set_name, layer_name, *what = key.split("/")
+        if not n_compared or set_name != last_set:
+            model(case.images(set_name))
+            last_set = set_name
+        output = outputs[layer_name]
+        found = {
+            "": lambda o: o,
+            "shape": lambda o: torch.tensor(o.shape),
+            "crop": lambda o: o[:1, :6, :10, :10],
+            "chmean": lambda o: o[:1].mean((2, 3)),
+        }["".join(what)](output)
+        limit = 1e-4 * max(1.0, float(expected.std()))
+        assert np.abs(found.numpy() - expected).max() <= limit, key
+        n_compared += 1
+    assert n_compared > 20
