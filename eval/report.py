@@ -125,7 +125,7 @@ class Survive8Bit(_Part):
 class Report(_Part):
     """One evaluation of one model on one set of images under one protocol."""
 
-    schema_: Literal["sat-zoo/report@1"] = Field(default=SCHEMA, alias="schema")
+    schema_: Literal["sat-zoo/report@1"] = Field(alias="schema")
     created: str
     command: str
     model: ModelPart
@@ -144,14 +144,14 @@ class Report(_Part):
 
     @model_validator(mode="after")
     def _totals_follow_from_images(self) -> Self:
-        for what, claimed, recomputed in self._totals():
-            if not math.isclose(claimed, recomputed, abs_tol=1e-9):
-                raise ValueError(f"{what} is {claimed} but the images say {recomputed}")
         allowed = {"clean", "robust"} | {stage.name for stage in self.protocol.stages}
         if foreign := set(self.images.verdicts) - allowed:
             raise ValueError(f"verdict {sorted(foreign)[0]!r} names no stage of the protocol")
         if [s.name for s in self.stages] != [s.name for s in self.protocol.stages]:
             raise ValueError("stages do not have the names and order of protocol.stages")
+        for what, claimed, recomputed in self._totals():
+            if not math.isclose(claimed, recomputed, abs_tol=1e-9):
+                raise ValueError(f"{what} is {claimed} but the images say {recomputed}")
         return self
 
     def _totals(self) -> list[tuple[str, float, float]]:

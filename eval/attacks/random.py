@@ -30,6 +30,8 @@ def image_key(seed: int, image_id: str, stage: str) -> int:
 
 def split(keys: Tensor, index: Tensor | int) -> Tensor:
     """Independent keys for the sub-stream `index` (a restart, a target) of each key: (B,) int64."""
+    # As a tensor, the product wraps around; as a Python integer it would overflow.
+    index = torch.as_tensor(index, device=keys.device)
     return _mix(_mix(keys ^ _GAMMA) + (index + 1) * _GAMMA)
 
 

@@ -2,42 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 
 from eval.data.arrays import from_arrays, from_tensors
 from eval.data.base import Batch, ImageSet
 from eval.data.cifar10 import open_cifar10, open_cifar10_jpeg
 from eval.data.digits import open_digits
+from eval.data.folder import open_folder
+from eval.data.ids import read_ids
+from eval.data.imagenet import open_imagenet
+from eval.data.pictures import Preprocess
 from eval.errors import UsageError, unknown
 
-__all__ = ["DATA_SETS", "Batch", "ImageSet", "from_arrays", "from_tensors", "open_data"]
+__all__ = [
+    "DATA_SETS",
+    "Batch",
+    "ImageSet",
+    "Preprocess",
+    "from_arrays",
+    "from_tensors",
+    "open_data",
+    "open_folder",
+    "read_ids",
+]
 
-DATA_SETS = ("digits", "cifar10", "cifar10-jpeg")
+DATA_SETS = ("digits", "cifar10", "cifar10-jpeg", "imagenet", "folder")
 
 
 def open_data(
-    name: str, *, data_dir: Path | None = None, split: str = "test", download: bool = False
+    name: str,
+    *,
+    data_dir: Path | None = None,
+    split: str | None = None,
+    download: bool = False,
+    preprocess: Preprocess | None = None,
+    allow_partial: bool = False,
+    n_workers: int | None = None,
 ) -> ImageSet:
     """The split of a known data set, checked to be what `name` says.
 
-    name:     one of `DATA_SETS`.
-    data_dir: where to look; default SAT_ZOO_DATA, else SAT_ZOO_HOME/data. Never written to,
-              unless `download` asks for it (cifar10 only).
+    name:          one of `DATA_SETS`.
+    data_dir:      where to look; default SAT_ZOO_DATA, else SAT_ZOO_HOME/data. Never written to,
+                   unless `download` asks for it (cifar10 only).
+    split:         default the one that evaluations use: "test", for imagenet "val"; a folder has
+                   the split "all" only.
+    preprocess:    from a picture file to pixels, for imagenet and folder; the pictures of the
+                   other sets have one size and take none.
+    allow_partial: accept a part of imagenet, under the name "imagenet-partial".
+    n_workers:     processes that decode pictures; default one a core.
     Raises UsageError for an unknown name or split; DataError when the files are missing, damaged
     or not those of the data set.
     """
-    openers: Mapping[str, Callable[[], ImageSet]] = MappingProxyType(
-        {
-            "digits": partial(open_digits, split),
-            "cifar10": partial(open_cifar10, split, data_dir=data_dir, download=download),
-            "cifar10-jpeg": partial(open_cifar10_jpeg, split, data_dir=data_dir),
-        }
-    )
-    if name not in openers:
+    if name not in DATA_SETS:
         raise unknown("data set", name, DATA_SETS)
     if download and name != "cifar10":
         raise UsageError(f"{name} cannot be downloaded; only cifar10 can")
-    return openers[name]()
+    if name == "digits":
+        return open_digits(split or "test")
+    if name == "cifar10":
+        return open_cifar10(split or "test", data_dir=data_dir, download=download)
+    if name == "cifar10-jpeg":
+        return open_cifar10_jpeg(split or "test", data_dir=data_dir)
+    if name == "folder":
+        if split not in {None, "all"}:
+            raise unknown("split of folder", str(split), ("all",))
+        return open_folder(data_dir, preprocess=preprocess, n_workers=n_workers)
+    return open_imagenet(
+        split or "val",
+        data_dir=data_dir,
+        preprocess=preprocess,
+        allow_partial=allow_partial,
+        n_workers=n_workers,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.errors import DataError, UsageError
+from eval.errors import DataError, UsageError, unknown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,6 +44,9 @@ class PixelSource(Protocol):
 
     def stream(self, rows: Rows, batch_size: int) -> Iterator[NDArray[np.float32]]:
         """The same in pieces of `batch_size` rows, in order; the last piece may be smaller."""
+
+    def problems(self, rows: Rows) -> list[str]:
+        """For each row why it cannot be decoded, "" when it can; decodes every one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +114,50 @@ class ImageSet:
             official_subset=self.official_subset
             and bool(np.array_equal(chosen, np.arange(len(chosen)))),
         )
+
+    def select_ids(self, ids: Sequence[str]) -> ImageSet:
+        """The images with these ids, in the order given.
+
+        Raises UsageError for the first id that the set does not have, and for one given twice.
+        """
+        known = {one: position for position, one in enumerate(self.ids)}
+        for one in ids:
+            if one not in known:
+                raise unknown(f"id of {self.name} ({self.split})", one, self.ids)
+        return self.select([known[one] for one in ids])
+
+    def subset(self, n: int, *, seed: int, balanced: bool = False) -> ImageSet:
+        """`n` images drawn by (seed, id) alone, in the set's order; a larger `n` contains them.
+
+        balanced: draw class by class in turn, so that two classes differ by at most one image
+        for as long as both have images left.
+        """
+        self.take(n)
+        keys = [hashlib.sha256(f"{seed}\n{one}".encode()).digest() for one in self.ids]
+        order = sorted(range(len(self)), key=keys.__getitem__)
+        if balanced:
+            n_drawn: Counter[int] = Counter()
+            turn = {}
+            for position in order:
+                label = int(self.labels[position])
+                turn[position] = n_drawn[label]
+                n_drawn[label] += 1
+            order.sort(key=turn.__getitem__)
+        return self.select(sorted(order[:n]))
+
+    def without_unreadable(self) -> ImageSet:
+        """The set without the images that cannot be decoded, which are counted in `n_skipped`.
+
+        Decodes every image once. Raises DataError when none can be decoded.
+        """
+        problems = self.source.problems(self.rows)
+        good = [position for position, problem in enumerate(problems) if not problem]
+        if not good:
+            raise DataError(f"no image of {self.name} ({self.split}) can be decoded: {problems[0]}")
+        if len(good) == len(self):
+            return self
+        n_skipped = self.n_skipped + len(self) - len(good)
+        return replace(self.select(good), n_skipped=n_skipped, official_subset=False)
 
     def batch(self, positions: Sequence[int] | Rows) -> Batch:
         """The images at `positions` (each in [0, len); any order) as tensors.

@@ -12,7 +12,7 @@ import numpy as np
 
 from eval.data.arrays import in_memory
 from eval.data.base import ImageSet
-from eval.data.cifar10_exact import Pictures, proved, read_batches, read_first_1017
+from eval.data.cifar10_exact import Pictures, proved, read_batches, read_first_1017, read_parquet
 from eval.data.cifar10_jpeg import read_jpegs
 from eval.data.locate import DataRoot, data_root, not_found, places
 from eval.errors import DataError, unknown
@@ -35,25 +35,27 @@ _SHORTFALL = (
 def open_cifar10(split: str, *, data_dir: Path | None = None, download: bool = False) -> ImageSet:
     """Exact pictures: 10,000 test or 50,000 training ones, or the first 1,017 of the test split.
 
-    Layouts, in this order: the python batches and the binary batches (folder or tar.gz), then the
-    npz file of the first 1,017. A layout that is there but damaged is an error, not passed over.
+    Layouts, in this order: the python batches and the binary batches (folder or tar.gz), the Hub's
+    parquet file, then the npz file of the first 1,017. A layout that is there but damaged is an
+    error, not passed over.
     `download` lets torchvision's address be fetched into the data folder when none is there.
     """
     if split not in SPLITS:
         raise unknown("split of cifar10", split, SPLITS)
     root = data_root(data_dir)
     folders = places(root, _SUBFOLDERS)
-    for path in (folder / name for folder in folders for name in _BATCHES):
+    names = (*_BATCHES, f"{split}-00000-of-00001.parquet")
+    forms = (*names, f"plain_text/{names[-1]}")
+    for path in (folder / form for folder in folders for form in forms):
         if path.exists():
-            return _as_set(proved(read_batches(path, split), split, path), "cifar10", split, path)
+            return _exact_set(path, split)
     first = next((f / _FIRST for f in folders if (f / _FIRST).exists()), None)
     if first is not None and split == "test" and not download:
         shortfall = _SHORTFALL.format(path=first)
         return _as_set(read_first_1017(first), "cifar10", split, first, shortfall=shortfall)
     if download:
-        path = _download(root.path)
-        return _as_set(proved(read_batches(path, split), split, path), "cifar10", split, path)
-    wanted = ", ".join((*_BATCHES, _FIRST) if split == "test" else _BATCHES)
+        return _exact_set(_download(root.path), split)
+    wanted = ", ".join((*names, _FIRST) if split == "test" else names)
     raise not_found("cifar10", split, wanted, root, fix=_fix(root, split))
 
 
@@ -73,6 +75,11 @@ def open_cifar10_jpeg(split: str, *, data_dir: Path | None = None) -> ImageSet:
             return _as_set(read_jpegs(path, order, split), "cifar10-jpeg", split, path)
     wanted = f"{', '.join(forms)} beside {split}_order.csv"
     raise not_found("cifar10-jpeg", split, wanted, root)
+
+
+def _exact_set(path: Path, split: str) -> ImageSet:
+    read = read_parquet(path) if path.suffix == ".parquet" else read_batches(path, split)
+    return _as_set(proved(read, split, path), "cifar10", split, path)
 
 
 def _as_set(found: Pictures, name: str, split: str, path: Path, *, shortfall: str = "") -> ImageSet:

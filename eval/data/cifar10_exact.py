@@ -17,6 +17,8 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from eval.data.parquet import list_parquet
+from eval.data.pictures import open_picture, to_rgb
 from eval.errors import DataError
 
 BLOCK = 10_000
@@ -131,6 +133,20 @@ def read_batches(path: Path, split: str) -> Pictures:
         np.concatenate([part.images for part in parts]),
         np.concatenate([part.labels for part in parts]),
     )
+
+
+def read_parquet(path: Path) -> Pictures:
+    """The Hub's parquet file of a split: PNG files in the column img, labels beside them."""
+    store = list_parquet([path], ("img", "image"))
+    if not set(store.labels) <= set(range(10)):
+        raise _damaged(path, "its labels are not 0 to 9")
+    images = np.empty((len(store.labels), 3, 32, 32), np.uint8)
+    for i in range(len(images)):
+        pixels = to_rgb(open_picture(store.read(i), store.where(i)))
+        if pixels.shape != (32, 32, 3):
+            raise _damaged(path, f"picture {i} has shape {pixels.shape}")
+        images[i] = pixels.transpose(2, 0, 1)
+    return Pictures(images, np.array(store.labels, np.uint8))
 
 
 def read_first_1017(path: Path) -> Pictures:

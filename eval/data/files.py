@@ -34,7 +34,7 @@ class _Chunks:
     rows: tuple[int, ...]
 
     def __len__(self) -> int:
-        return -(-len(self.rows) // _CHUNK)
+        return (len(self.rows) + _CHUNK - 1) // _CHUNK
 
     def __getitem__(self, k: int) -> list[Decoded]:
         if k >= len(self):
@@ -149,7 +149,7 @@ def picture_set(
 
     n_workers: processes that decode; default one a core, at most 16; 0 decodes in this process.
     """
-    workers = min(os.cpu_count() or 1, 16) if n_workers is None else n_workers
+    workers = min(_n_cores(), 16) if n_workers is None else n_workers
     return ImageSet(
         name=name,
         split=split,
@@ -161,6 +161,13 @@ def picture_set(
         rows=np.arange(len(ids), dtype=np.int64),
         layout=layout,
     )
+
+
+def _n_cores() -> int:
+    # What this process may use: a container's share, where the system tells it.
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _unchanged(chunk: list[Decoded]) -> list[Decoded]:

@@ -24,9 +24,11 @@ PICTURE_SUFFIXES = frozenset(
 
 
 class Store(Protocol):
-    """Picture files by index; `names` are their paths inside the store, with forward slashes."""
+    """Picture files by index."""
 
-    names: tuple[str, ...]
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Their paths inside the store, with forward slashes."""
 
     def read(self, index: int) -> bytes:
         """The bytes of one file. Raises DataError, naming it, when it cannot be read."""

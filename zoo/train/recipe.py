@@ -1,12 +1,13 @@
-"""A recipe: every number that decides what a training run produces."""
+"""A recipe: every number that decides what a training run produces. No torch here."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from eval.errors import UsageError, unknown
 from zoo.cards import ModelCard
@@ -14,54 +15,235 @@ from zoo.registry import FAMILIES
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
 
 
 class Recipe(BaseModel):
-    """Hyper-parameters with their units. Unknown fields are refused."""
+    """Hyper-parameters with their units. Unknown fields are refused; so are those that clash."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     epochs: Annotated[int, Field(ge=1, description="passes over the training images")]
-    batch_size: Annotated[int, Field(ge=1, description="images a step")]
-    lr: Annotated[Positive, Field(description="peak learning rate of SGD with Nesterov momentum")]
+    batch_size: Annotated[int, Field(ge=1, description="images a step, all processes together")]
+    accumulate: Annotated[int, Field(ge=1, description="pieces in which a batch is computed")] = 1
+    seed: int = 0
+
+    optimizer: Annotated[str, Field(description="name in timm.optim")] = "nesterov"
+    lr: Annotated[Positive, Field(description="peak learning rate")]
+    lr_per: Annotated[
+        int | None, Field(ge=1, description="lr is for this many images a step, and scales")
+    ] = None
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    optimizer_eps: Annotated[Positive | None, Field(description="of RMSProp, Adam, ...")] = None
     weight_decay: Annotated[NotNegative, Field(description="on conv and linear weights only")]
-    warmup_epochs: Annotated[NotNegative, Field(description="linear rise, then cosine to zero")]
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    clip_grad_norm: Annotated[Positive | None, Field(description="L2 norm of all gradients")] = None
+    schedule: Literal["cosine", "step", "decay", "one-cycle", "constant"] = "cosine"
+    warmup_epochs: Annotated[NotNegative, Field(description="linear rise to lr")] = 0.0
+    warmup_from: Annotated[
+        NotNegative | None, Field(description="learning rate it rises from; default one step's")
+    ] = None
+    milestones: Annotated[tuple[float, ...], Field(description="epochs, for schedule step")] = ()
+    decay_epochs: Annotated[Positive | None, Field(description="for schedule decay")] = None
+    gamma: Annotated[Positive | None, Field(description="factor of step and decay")] = None
     ema_decay: Annotated[float, Field(ge=0, lt=1, description="0: no weight averaging")] = 0.0
+    ema_warmup: Annotated[bool, Field(description="average over fewer steps at first")] = False
+
     shift_pixels: Annotated[int, Field(ge=0, description="random translation, each way")] = 0
+    flip: Annotated[bool, Field(description="mirror half of the images")] = False
+    random_crop: Annotated[
+        tuple[float, float] | None, Field(description="share of a picture's area to crop")
+    ] = None
+    color_jitter: Annotated[NotNegative, Field(description="brightness, contrast, saturation")] = 0
+    randaugment_ops: Annotated[Count, Field(description="operations an image; 0: none")] = 0
+    randaugment_magnitude: Annotated[int, Field(ge=0, le=30, description="of 30")] = 9
+    mixup_alpha: Annotated[NotNegative, Field(description="Beta(alpha, alpha); 0: none")] = 0.0
+    cutmix_alpha: Annotated[NotNegative, Field(description="Beta(alpha, alpha); 0: none")] = 0.0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+    loss: Literal["ce", "trades", "mart"] = "ce"
+    loss_beta: Annotated[
+        NotNegative | None, Field(description="weight of the robust term of trades and mart")
+    ] = None
+    awp_gamma: Annotated[NotNegative, Field(description="relative size of AWP; 0: none")] = 0.0
+    awp_from_epoch: Annotated[Count, Field(description="epochs without AWP at the start")] = 0
+
+    attack_norm: Literal["Linf", "L2"] = "Linf"
     attack_eps: Annotated[str, Field(description='radius of the inner attack, "8/255"')]
     attack_steps: Annotated[int, Field(ge=1, description="PGD steps of the inner attack")]
     attack_step_size: Annotated[str, Field(description='"eps/4", or pixel units "2/255"')]
-    seed: int = 0
+    attack_loss: Annotated[
+        Literal["ce", "kl"] | None, Field(description="default kl for trades, else ce")
+    ] = None
+    attack_start: Literal["uniform", "gaussian", "image"] = "uniform"
+    attack_clean_start: Annotated[
+        Share, Field(description="share of batches that start at the image itself")
+    ] = 0.0
+    attack_clips_start: Annotated[bool, Field(description="keep the start in [0, 1]")] = True
+
+    validation_images: Annotated[Count, Field(description="held out of the training split")] = 0
+    validation_steps: Annotated[int, Field(ge=1, description="of PGD, step eps/4")] = 10
+    validation_every: Annotated[int, Field(ge=1, description="epochs")] = 1
+    patience: Annotated[
+        int | None, Field(ge=1, description="stop after so many validations without a new best")
+    ] = None
+    overfitting_drop: Annotated[
+        Share | None, Field(description="stop when robust validation accuracy fell so far")
+    ] = None
+
+    precision: Annotated[
+        Literal["fp32", "bf16"], Field(description="bf16: autocast, fp32 master weights")
+    ] = "fp32"
+    channels_last: Annotated[bool, Field(description="memory layout")] = False
+    compile: Annotated[bool, Field(description="torch.compile the network")] = False
+
+    @model_validator(mode="after")
+    def _settings_agree(self) -> Self:
+        for is_wrong, why in self._clashes():
+            if is_wrong:
+                raise ValueError(why)
+        return self
+
+    def _clashes(self) -> list[tuple[bool, str]]:
+        """Pairs of settings that cannot both be meant, named as they are typed."""
+        mixes = self.mixup_alpha > 0 or self.cutmix_alpha > 0
+        validated = self.validation_images > 0
+        return [
+            (
+                self.loss == "ce" and self.loss_beta is not None,
+                f"loss_beta: {self.loss_beta} goes with loss: trades or mart, not with loss: ce",
+            ),
+            (
+                self.loss != "ce" and mixes,
+                f"loss: {self.loss} needs one label an image, mixup_alpha: {self.mixup_alpha} and"
+                f" cutmix_alpha: {self.cutmix_alpha} mix them; set these to 0",
+            ),
+            (
+                self.loss == "mart" and self.label_smoothing > 0,
+                f"loss: mart has no label_smoothing, which is {self.label_smoothing}; set it to 0",
+            ),
+            (
+                self.schedule == "step" and not self.milestones,
+                "schedule: step needs milestones: [30, 60, 90] or the like",
+            ),
+            (
+                self.schedule != "step" and bool(self.milestones),
+                f"milestones: {list(self.milestones)} go with schedule: step, not with schedule:"
+                f" {self.schedule}",
+            ),
+            (
+                (self.schedule == "decay") != (self.decay_epochs is not None),
+                f"schedule: {self.schedule} and decay_epochs: {self.decay_epochs} clash: schedule:"
+                " decay needs decay_epochs, and no other schedule has it",
+            ),
+            (
+                self.gamma is not None and self.schedule not in {"step", "decay"},
+                f"gamma: {self.gamma} goes with schedule: step or decay, not with schedule:"
+                f" {self.schedule}",
+            ),
+            (
+                self.gamma is None and self.schedule in {"step", "decay"},
+                f"schedule: {self.schedule} needs gamma, for example gamma: 0.1",
+            ),
+            (
+                self.warmup_from is not None and self.warmup_epochs == 0,
+                f"warmup_from: {self.warmup_from} needs warmup_epochs above 0",
+            ),
+            (
+                self.warmup_epochs >= self.epochs,
+                f"warmup_epochs: {self.warmup_epochs:g} leaves nothing of epochs: {self.epochs}",
+            ),
+            (
+                self.ema_warmup and self.ema_decay == 0,
+                "ema_warmup: true needs ema_decay above 0",
+            ),
+            (
+                self.patience is not None and not validated,
+                f"patience: {self.patience} needs validation_images above 0",
+            ),
+            (
+                self.overfitting_drop is not None and not validated,
+                f"overfitting_drop: {self.overfitting_drop} needs validation_images above 0",
+            ),
+            (
+                self.attack_start == "image" and self.attack_clean_start > 0,
+                f"attack_clean_start: {self.attack_clean_start} means nothing with attack_start:"
+                " image; set it to 0",
+            ),
+            (
+                self.accumulate > self.batch_size,
+                f"accumulate: {self.accumulate} pieces cannot be cut from batch_size:"
+                f" {self.batch_size}",
+            ),
+            (
+                self.awp_from_epoch > 0 and self.awp_gamma == 0,
+                f"awp_from_epoch: {self.awp_from_epoch} needs awp_gamma above 0",
+            ),
+        ]
+
+    @property
+    def peak_lr(self) -> float:
+        """The learning rate after warm-up, scaled with the batch if `lr_per` is given."""
+        return self.lr if self.lr_per is None else self.lr * self.batch_size / self.lr_per
 
 
-def read_recipe(info: ModelCard) -> Recipe:
-    """The recipe beside the card.
+def read_recipe(info: ModelCard, overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe beside the card, with `overrides` such as "epochs=5" on top.
 
-    Raises `UsageError` if the model has none, or names a field that does not exist.
+    Raises `UsageError` if the model has none, names a field that does not exist, or settings
+    clash.
     """
     if info.recipe is None:
         raise UsageError(
             f"model {info.name!r} has no recipe yet: train one that has, see sat-zoo list"
         )
-    return parse_recipe(FAMILIES / info.family / info.recipe)
+    return parse_recipe(FAMILIES / info.family / info.recipe, overrides)
 
 
-def parse_recipe(path: Path) -> Recipe:
+def parse_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read and validate a recipe file.
 
     Raises `UsageError` naming the file, the field and the remedy.
     """
-    fields = yaml.safe_load(path.read_text("utf-8"))
+    try:
+        fields = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise UsageError(f"recipe {path} cannot be read: {error}") from error
+    if not isinstance(fields, dict):
+        raise UsageError(f"recipe {path} holds no fields: write `epochs: 15` and so on")
+    return check_recipe(fields | dict(map(_override, overrides)), f"recipe {path.name}")
+
+
+def check_recipe(fields: Mapping[str, Any], where: str) -> Recipe:
+    """A validated recipe from its fields; `where` they stand begins the error messages.
+
+    Raises `UsageError` naming the field and the remedy.
+    """
     for name in fields:
         if name not in Recipe.model_fields:
-            raise unknown(f"field of the recipe {path.name}", name, Recipe.model_fields)
+            raise unknown(f"field of the {where}", str(name), Recipe.model_fields)
     try:
         return Recipe.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
+        if not first["loc"]:
+            raise UsageError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error
         field = ".".join(map(str, first["loc"]))
-        raise UsageError(
-            f"recipe {path.name}: {field} = {first.get('input')!r}: {first['msg']}; change it there"
-        ) from error
+        value = "" if first["type"] == "missing" else f" = {first.get('input')!r}"
+        raise UsageError(f"{where}: {field}{value}: {first['msg']}; change it there") from error
+
+
+def differences(old: Recipe, new: Recipe) -> list[str]:
+    """One line a field that differs, "lr: 0.1 -> 0.2"."""
+    before, after = old.model_dump(), new.model_dump()
+    return [f"{name}: {before[name]} -> {after[name]}" for name in after if before[name] != after[name]]
+
+
+def _override(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"--set {text} is not FIELD=VALUE: write for example --set epochs=5")
+    try:
+        return name.strip(), yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise UsageError(f"--set {text}: the value cannot be read: {error}") from error

@@ -4,11 +4,13 @@ import hashlib
 import io
 import struct
 import tarfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from eval.data import cifar10, cifar10_exact, open_data
 from eval.errors import DataError
@@ -119,6 +121,31 @@ def test_a_pickle_is_listed_and_never_run(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="damaged or not the official file"):
         cifar10_exact.read_python_batch(data, Path("test_batch"))
     assert not trap.exists()
+
+
+@pytest.mark.skipif(find_spec("pyarrow") is None, reason="needs pyarrow (the extra `parquet`)")
+def test_the_hubs_parquet_file_is_put_into_the_official_order(tmp_path: Path, batches) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = []
+    for images, labels in (batches[i] for i in (3, 2, 1, 4, 0)):
+        for image, label in zip(images, labels, strict=True):
+            stream = io.BytesIO()
+            Image.fromarray(image.transpose(1, 2, 0).copy()).save(stream, "PNG")
+            picture = {"bytes": stream.getvalue(), "path": None}
+            rows.append({"img": picture, "label": int(label)})
+    (tmp_path / "plain_text").mkdir()
+    path = tmp_path / "plain_text/train-00000-of-00001.parquet"
+    pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=7)
+    found = open_data("cifar10", data_dir=tmp_path, split="train")
+    assert found.layout == path.name
+    expected = torch.from_numpy(np.concatenate([images for images, _ in batches[:5]]))
+    assert torch.equal(found.batch(range(len(found))).x, expected.float() / 255)
+    rows[0]["label"] = -1
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    with pytest.raises(DataError, match=r"damaged .*labels are not 0 to 9"):
+        open_data("cifar10", data_dir=tmp_path, split="train")
 
 
 def test_a_changed_pixel_is_not_cifar10(tmp_path: Path, batches) -> None:

@@ -1,9 +1,12 @@
-import shutil
+import hashlib
+import io
+import tarfile
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from eval.data import cifar10_jpeg, open_data
 from eval.errors import DataError
@@ -35,32 +38,64 @@ def test_the_copy_follows_the_exact_pictures_in_the_official_order(copy, shared:
     assert (255 * near.abs().amax((1, 2, 3))).min() > 8
 
 
-def test_a_tree_of_files_is_the_same_set_as_the_zip(shared: Path, tmp_path: Path, copy) -> None:
-    source = shared / "data/cifar10"
-    shutil.copy(source / "test_order.csv", tmp_path)
-    with zipfile.ZipFile(source / "test.zip") as archive:
-        archive.extractall(tmp_path / "test")
-    tree = open_data("cifar10-jpeg", data_dir=tmp_path)
-    assert tree.layout == "test"
-    assert tree.take(500).pixels_sha256() == copy.take(500).pixels_sha256()
+ORDER = ("cat", "ship", "ship", "airplane", "cat")
 
+
+@pytest.fixture
+def small_copy(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """A copy of five pictures in class folders, in official order, with its digests."""
+    files: dict[str, bytes] = {}
+    for k, name in enumerate(ORDER):
+        stream = io.BytesIO()
+        levels = np.random.default_rng(k).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+        Image.fromarray(levels).save(stream, "JPEG")
+        files[f"{name}/{ORDER[:k].count(name):04d}.jpg"] = stream.getvalue()
+    labels = bytes(cifar10_jpeg.CLASSES.index(name) for name in ORDER)
+    joined = hashlib.sha256(b"".join(files.values())).hexdigest()
+    monkeypatch.setattr(cifar10_jpeg, "_FILES", {"test": joined})
+    monkeypatch.setattr(cifar10_jpeg, "_LABELS", {"test": hashlib.sha256(labels).hexdigest()})
+    return files
+
+
+def write_order(folder: Path, files: dict[str, bytes]) -> Path:
+    lines = [f"{k},{name.split('/')[0]},{name}" for k, name in enumerate(files)]
+    path = folder / "test_order.csv"
+    path.write_text("\n".join(["official_index,class,file", *lines]))
+    return path
+
+
+def test_a_tree_a_zip_and_a_tar_give_the_same_set(tmp_path: Path, small_copy, write) -> None:
+    folders = [tmp_path / form for form in ("test", "test.zip", "test.tar.gz")]
+    for folder in folders:
+        folder.mkdir()
+        write_order(folder, small_copy)
+    write(folders[0] / "test", small_copy)
+    with zipfile.ZipFile(folders[1] / "test.zip", "w") as archive:
+        for name in sorted(small_copy):
+            archive.writestr(name, small_copy[name])
+    with tarfile.open(folders[2] / "test.tar.gz", "w:gz") as tar:
+        for name in sorted(small_copy):
+            tar.add(folders[0] / "test" / name, name)
+    found = [open_data("cifar10-jpeg", data_dir=folder) for folder in folders]
+    assert [one.layout for one in found] == [folder.name for folder in folders]
+    assert found[0].labels.tolist() == [3, 8, 8, 0, 3]
+    assert len({one.pixels_sha256() for one in found}) == 1
+
+
+def test_other_files_than_the_known_ones_are_refused(tmp_path: Path, small_copy, write) -> None:
+    write(tmp_path / "test", small_copy)
+    order = write_order(tmp_path, small_copy)
+    (tmp_path / "test/cat/0000.jpg").write_bytes(small_copy["cat/0001.jpg"])
+    with pytest.raises(DataError, match="is not the known JPEG copy of CIFAR-10"):
+        open_data("cifar10-jpeg", data_dir=tmp_path)
     (tmp_path / "test/cat/0000.jpg").unlink()
     with pytest.raises(DataError, match=r"damaged or incomplete .*cat/0000.jpg"):
         open_data("cifar10-jpeg", data_dir=tmp_path)
-    shutil.copy(tmp_path / "test/cat/0001.jpg", tmp_path / "test/cat/0000.jpg")
-    with pytest.raises(DataError, match="is not the known JPEG copy of CIFAR-10"):
-        open_data("cifar10-jpeg", data_dir=tmp_path)
-
-
-def test_another_order_is_refused(shared: Path, tmp_path: Path) -> None:
     (tmp_path / "test.zip").write_bytes(b"not a zip")
-    order = tmp_path / "test_order.csv"
-    shutil.copy(shared / "data/cifar10/test_order.csv", order)
-    order.chmod(0o644)
     with pytest.raises(DataError, match=r"test.zip is damaged or incomplete"):
         open_data("cifar10-jpeg", data_dir=tmp_path)
-    lines = order.read_text().splitlines()
-    order.write_text("\n".join([lines[0], *reversed(lines[1:])]))
+
+    write_order(tmp_path, dict(reversed(small_copy.items())))
     with pytest.raises(DataError, match="does not give the official order of the test split"):
         open_data("cifar10-jpeg", data_dir=tmp_path)
     order.write_text("official_index,class,file\n0,lion,lion/0000.jpg\n")

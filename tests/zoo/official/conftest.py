@@ -88,16 +88,17 @@ def write(
     extra: bytes = b"",
 ) -> Path:
     """Write a checkpoint and return its prefix; `extra` is added to every variable's entry."""
-    data = [b""] * n_shards
+    data: list[list[bytes]] = [[] for _ in range(n_shards)]
     entries = [(b"", field(1, n_shards) + field(2, endianness) + field(3, field(1, 1)))]
     for i, (name, array) in enumerate(sorted(variables.items(), key=lambda v: v[0].encode())):
         shard = i % n_shards
-        entries.append((name.encode(), entry(array, shard, len(data[shard])) + extra))
-        data[shard] += array.tobytes()
+        offset = sum(map(len, data[shard]))
+        entries.append((name.encode(), entry(array, shard, offset) + extra))
+        data[shard].append(array.tobytes())
     blocks = [block(entries[i : i + per_block]) for i in range(0, len(entries), per_block)]
     Path(f"{prefix}.index").write_bytes(table(blocks, compression))
     for shard, content in enumerate(data):
-        Path(f"{prefix}.data-{shard:05d}-of-{n_shards:05d}").write_bytes(content)
+        Path(f"{prefix}.data-{shard:05d}-of-{n_shards:05d}").write_bytes(b"".join(content))
     return prefix
 
 

@@ -127,13 +127,15 @@ def test_a_damaged_download_never_gets_its_name(
     damage: Callable[[bytes], bytes],
 ) -> None:
     drive["id-of-data"].write_bytes(damage(drive["id-of-data"].read_bytes()))
-    with pytest.raises(WeightsMismatch, match="truncated|do not have the checksum"):
+    with pytest.raises(WeightsMismatch, match=r"truncated|do not have the checksum"):
         fetch(resnet_card, folder, downloader=lambda i, to: shutil.copy(drive[i], to))
     assert not list(folder.glob("small.*"))
 
 
 def test_a_downloader_that_writes_nothing_is_an_error(resnet_card: ModelCard, folder: Path) -> None:
-    with pytest.raises(WeightsMismatch, match="Google Drive did not send small.index: there is no"):
+    with pytest.raises(
+        WeightsMismatch, match=r"Google Drive did not send small\.index: there is no"
+    ):
         fetch(resnet_card, folder, downloader=lambda drive_id, path: None)
 
 
@@ -151,7 +153,7 @@ def test_a_failed_connection_says_what_else_can_be_done(
 
 def test_a_folder_that_cannot_be_written_is_an_error(resnet_card: ModelCard, folder: Path) -> None:
     folder.write_text("a file")
-    with pytest.raises(SatZooError, match="cannot be written: .*; name another folder"):
+    with pytest.raises(SatZooError, match=r"cannot be written: .*; name another folder"):
         fetch(resnet_card, folder, downloader=lambda drive_id, path: None)
 
 
@@ -203,5 +205,5 @@ def test_what_gdown_raises_is_one_sentence(
     exceptions = SimpleNamespace(DownloadError=FakeDownloadError)
     fake = SimpleNamespace(download=download, exceptions=exceptions)
     monkeypatch.setitem(sys.modules, "gdown", fake)
-    with pytest.raises(WeightsUnavailable, match="could not be downloaded: .*too many users"):
+    with pytest.raises(WeightsUnavailable, match=r"could not be downloaded: .*too many users"):
         fetch(resnet_card, folder)
