@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,10 +19,16 @@ from eval.verify import predict, verify
 
 if TYPE_CHECKING:
     from eval.data import ImageSet
-    from eval.engine import Net
+    from eval.engine import Engine
 
 REFILL_AT = 0.25
 """New images join when this share of the places is free: fewer, larger starts."""
+
+CUDA_STRIDE = 10
+"""Steps between looks at the rows on a GPU, where each look makes the host wait."""
+
+POLISH_STEPS = {"pgd": 10, "apgd": 10, "fab": 5, "square": 50, "fgsm": 1}
+"""Steps in fp32 for the survivors of a search in bf16, from their best point."""
 
 
 @dataclass(frozen=True)
@@ -36,27 +42,30 @@ class Broken:
 
 @dataclass
 class Outcome:
-    """What `run_stage` counts besides the verdicts.
+    """What a stage counts besides the verdicts.
 
-    n_rejected: candidates that verification refused.
-    n_last_iterate_correct: images right at the end of their run; None unless the attack keeps
-        broken images to their last iterate.
+    n_rejected: candidates that verification refused. n_polished: of the broken images, those that
+    only the fp32 polish found. last_iterate_right: images right at the end of their run; None
+    unless the attack keeps broken images to their last iterate.
     """
 
     n_rejected: int = 0
-    n_last_iterate_correct: int | None = None
+    n_polished: int = 0
+    last_iterate_right: int | None = None
 
 
 @dataclass(frozen=True)
 class StageInput:
-    """Everything that `run_stage` needs to know of one stage.
+    """Everything that a `Pool` needs to know of one stage.
 
+    polish_steps: 0 where the search is in fp32 already.
     ranking: (N, R) the classes other than the label by falling clean logit, for each position.
     """
 
     name: str
     attack: Attack
-    net: Net
+    engine: Engine
+    polish_steps: int
     model: nn.Module
     threat: Threat
     data: ImageSet
@@ -68,98 +77,146 @@ class StageInput:
         """Load the images at `positions` with their keys."""
         batch = self.data.batch(positions)
         keys = [image_key(self.seed, image_id, self.name) for image_id in batch.ids]
+        at = torch.tensor(list(positions))
         return Task(
-            position=torch.tensor(list(positions)),
+            position=at,
             x=batch.x.to(self.device),
             y=batch.y.to(self.device),
             key=torch.tensor(keys, device=self.device),
-            ranking=torch.from_numpy(self.ranking[list(positions)]).long().to(self.device),
+            ranking=torch.from_numpy(self.ranking[at.numpy()]).long().to(self.device),
         )
 
 
-def run_stage(
-    stage: StageInput, positions: Sequence[int], *, batch_size: int, outcome: Outcome
-) -> Iterator[Broken | int]:
-    """Attack the images at `positions`, at most `batch_size` at a time.
+class Pool:
+    """The rows of one stage that are being searched, at most `batch_size` at a time.
 
-    Yields a `Broken` as soon as one is verified, and the bare position of an image when nothing
-    is left to try on it; counts into `outcome`.
+    Rows live in two searches: `search` steps with the engine's fast network; where that is bf16,
+    rows whose runs are over move to `polish`, which steps with the fp32 network.
     """
-    waiting = deque(positions)
-    attack = stage.attack
-    if not attack.leaves_when_broken:
-        outcome.n_last_iterate_correct = 0
-    settled: set[int] = set()  # broken, but still on the way to the last iterate
-    search: Search | None = None
-    while waiting or search is not None:
-        search = _refill(stage, search, waiting, batch_size)
-        attack.step(stage.net, search)
-        for broken in _verify_hits(stage, search, outcome, settled):
-            settled.add(broken.position)
-            yield broken
-        done, survivors = _finished(stage, search, outcome, settled)
-        yield from survivors
-        search = _restart_or_leave(stage, search, done, settled)
 
+    def __init__(self, stage: StageInput, positions: Sequence[int], batch_size: int) -> None:
+        self.stage = stage
+        self.outcome = Outcome()
+        if not stage.attack.leaves_when_broken:
+            self.outcome.last_iterate_right = 0
+        self._waiting = deque(positions)
+        self._batch_size = batch_size
+        self._search: Search | None = None
+        self._polish: Search | None = None
+        self._broken: set[int] = set()  # broken, but still on the way to the last iterate
 
-def _refill(
-    stage: StageInput, search: Search | None, waiting: deque[int], batch_size: int
-) -> Search:
-    n_free = batch_size - (len(search) if search is not None else 0)
-    if search is not None and (not waiting or n_free < batch_size * REFILL_AT):
+    def run(self) -> Iterator[Broken | int]:
+        """Attack until nothing is left to try.
+
+        Yields a `Broken` as soon as one is verified, and the bare position of an image that
+        survived the stage.
+        """
+        while self._waiting or self._search is not None or self._polish is not None:
+            self._refill()
+            if self._search is not None:
+                yield from self._advance_search(self._search)
+            if self._polish is not None and self._polish_is_due():
+                yield from self._run_polish(self._polish)
+
+    def _refill(self) -> None:
+        n_free = self._batch_size - (0 if self._search is None else len(self._search))
+        if not self._waiting or (
+            self._search is not None and n_free < self._batch_size * REFILL_AT
+        ):
+            return
+        n_new = min(n_free, len(self._waiting))
+        task = self.stage.tasks([self._waiting.popleft() for _ in range(n_new)])
+        new = self.stage.attack.start(self.stage.engine.search, task, torch.zeros_like(task.key))
+        self._search = new if self._search is None else self._search.cat(new)
+
+    def _advance_search(self, search: Search) -> Iterator[Broken | int]:
+        attack = self.stage.attack
+        for _ in range(self._stride(search)):
+            attack.step(self.stage.engine.search, search)
+        newly = yield from self._verify_hits(search)
+        is_over = (search.k >= attack.n_steps).cpu()
+        if not newly and not bool(is_over.any()):
+            return
+        is_broken = torch.tensor([p in self._broken for p in search.task.position.tolist()])
+        ends = is_over & ((search.run.cpu() >= attack.n_runs - 1) | is_broken)
+        self._count_last_iterates(search, ends)
+        survives = ends & ~is_broken
+        if self.stage.polish_steps and bool(survives.any()):
+            self._send_to_polish(search, survives)
+        else:
+            yield from search.task.position[survives].tolist()
+        leaves = ends | (is_broken & attack.leaves_when_broken)
+        self._search = self._start_next_runs(search, is_over & ~leaves, leaves)
+
+    def _start_next_runs(self, search: Search, again: Tensor, leaves: Tensor) -> Search | None:
+        if bool(leaves.all()):
+            return None
+        if bool(leaves.any()):
+            search, again = search.select(~leaves), again[~leaves]
+        rows = again.nonzero().squeeze(1).to(search.k.device)
+        if len(rows):
+            old = search.select(rows)
+            fresh = self.stage.attack.start(self.stage.engine.search, old.task, old.run + 1)
+            fresh.note_best(old.best, old.best_score, old.best_run)
+            search.put(rows, fresh)
         return search
-    tasks = stage.tasks([waiting.popleft() for _ in range(min(n_free, len(waiting)))])
-    new = stage.attack.start(stage.net, tasks, torch.zeros_like(tasks.position))
-    return new if search is None else search.cat(new)
 
+    def _verify_hits(self, search: Search) -> Generator[Broken, None, bool]:
+        """Verify the claimed images; yields the broken ones, returns whether there was one."""
+        if not bool(search.is_hit.any()):
+            return False
+        is_open = [p not in self._broken for p in search.task.position.tolist()]
+        rows = (search.is_hit & torch.tensor(is_open, device=search.is_hit.device)).nonzero()
+        # A refused candidate is forgotten, and the search goes on.
+        search.is_hit.zero_()
+        rows = rows.squeeze(1)
+        if len(rows) == 0:
+            return False
+        task, x_adv = search.task.select(rows), search.candidate[rows]
+        checked = verify(self.stage.model, task.x, x_adv, task.y, self.stage.threat)
+        hits = checked.is_broken.nonzero().squeeze(1).tolist()
+        self.outcome.n_rejected += len(rows) - len(hits)
+        for i in hits:
+            self._broken.add(int(task.position[i]))
+            yield Broken(int(task.position[i]), x_adv[i], bool(checked.is_broken_8bit[i]))
+        return bool(hits)
 
-def _verify_hits(
-    stage: StageInput, search: Search, outcome: Outcome, settled: set[int]
-) -> Iterator[Broken]:
-    if not bool(search.is_hit.any()):
-        return
-    positions = search.task.position.tolist()
-    is_open = torch.tensor([p not in settled for p in positions], device=search.is_hit.device)
-    rows = (search.is_hit & is_open).nonzero().squeeze(1)
-    # A refused candidate is forgotten, and the search goes on.
-    search.is_hit = torch.zeros_like(search.is_hit)
-    if len(rows) == 0:
-        return
-    task, x_adv = search.task.select(rows), search.candidate[rows]
-    checked = verify(stage.model, task.x, x_adv, task.y, stage.threat)
-    outcome.n_rejected += int((~checked.is_broken).sum())
-    for i in checked.is_broken.nonzero().squeeze(1).tolist():
-        yield Broken(int(task.position[i]), x_adv[i], bool(checked.is_broken_8bit[i]))
+    def _send_to_polish(self, search: Search, survives: Tensor) -> None:
+        rows = search.select(survives)
+        self._polish = rows if self._polish is None else self._polish.cat(rows)
 
+    def _polish_is_due(self) -> bool:
+        """Polishing waits until it fills a batch, or nothing else is left to do."""
+        assert self._polish is not None
+        return self._search is None or len(self._polish) >= self._batch_size
 
-def _finished(
-    stage: StageInput, search: Search, outcome: Outcome, settled: set[int]
-) -> tuple[Tensor, list[int]]:
-    attack = stage.attack
-    done = (search.k >= attack.n_steps) & (search.run >= attack.n_runs - 1)
-    positions = search.task.position[done].tolist()
-    if positions and outcome.n_last_iterate_correct is not None:
-        rows = done.nonzero().squeeze(1).to(search.is_hit.device)
-        last = search.last_iterate()[rows]
-        right = predict(stage.model, last).argmax(1) == search.task.y[rows]
-        outcome.n_last_iterate_correct += int(right.sum())
-    return done, [p for p in positions if p not in settled]
+    def _run_polish(self, polish: Search) -> Iterator[Broken | int]:
+        stage, self._polish = self.stage, None
+        stage.attack.resume(stage.engine.exact, polish, stage.polish_steps)
+        left = polish
+        while True:
+            found = yield from self._verify_hits(left)
+            if found:
+                still = [p not in self._broken for p in left.task.position.tolist()]
+                self.outcome.n_polished += still.count(False)
+                if not any(still):
+                    return
+                left = left.select(torch.tensor(still))
+            if not bool((left.k < stage.attack.n_steps).any()):
+                yield from left.task.position.tolist()
+                return
+            for _ in range(self._stride(left)):
+                stage.attack.step(stage.engine.exact, left)
 
+    def _count_last_iterates(self, search: Search, ends: Tensor) -> None:
+        if self.outcome.last_iterate_right is None or not bool(ends.any()):
+            return
+        rows = ends.nonzero().squeeze(1).to(search.k.device)
+        predicted = predict(self.stage.model, search.last_iterate()[rows]).argmax(1)
+        self.outcome.last_iterate_right += int((predicted == search.task.y[rows]).sum())
 
-def _restart_or_leave(
-    stage: StageInput, search: Search, done: Tensor, settled: set[int]
-) -> Search | None:
-    attack = stage.attack
-    is_settled = torch.tensor([p in settled for p in search.task.position.tolist()])
-    leaves = done | (is_settled & (attack.leaves_when_broken | (search.k >= attack.n_steps)))
-    if bool(leaves.all()):
-        return None
-    if bool(leaves.any()):
-        search = search.select(~leaves)
-    ends = (search.k >= attack.n_steps).nonzero().squeeze(1)
-    if len(ends):
-        old = search.select(ends)
-        fresh = attack.start(stage.net, old.task, old.run + 1)
-        fresh.note(old.best, old.best_margin)
-        search.put(ends, fresh)
-    return search
+    def _stride(self, search: Search) -> int:
+        if self.stage.device.type != "cuda":
+            return 1
+        left = int(self.stage.attack.n_steps - search.k.max())
+        return max(1, min(CUDA_STRIDE, left))

@@ -91,14 +91,10 @@ class Run:
         """Attack what still stands."""
         started = time.perf_counter()
         standing = [i for i, verdict in enumerate(self.verdicts) if verdict == "robust"]
-        outcome = Outcome()
-        counted: Net | CountedModel
         if self.engine == "reference" and stage.attack in {"apgd", "fab", "square"}:
-            counted = CountedModel(self.model)
-            results = self._reference(stage, standing, counted, outcome)
+            results = self._by_reference(stage, standing)
         else:
-            counted = Net(self.model)
-            results = self._own(stage, standing, counted, outcome)
+            results = self._by_pool(stage, standing)
         done = 0
         self._progress(stage.name, done, len(standing))
         for result in results:
@@ -112,11 +108,11 @@ class Run:
                 name=stage.name,
                 attacked=len(standing),
                 broken=self.verdicts.count(stage.name),
-                rejected=outcome.n_rejected,
+                rejected=self._outcome.n_rejected,
                 accuracy_after=self.verdicts.count("robust") / len(self.data),
                 seconds=time.perf_counter() - started,
-                forwards=counted.forwards,
-                backwards=counted.backwards,
+                forwards=self._passes[0],
+                backwards=self._passes[1],
             )
         )
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from eval.errors import UsageError, WeightsMismatch, WeightsUnavailable
 from zoo import archs
 from zoo.registry import FAMILIES, card
+from zoo.store import Store
 
 if TYPE_CHECKING:
     from eval.evaluation import Source
@@ -49,6 +50,9 @@ def _register_normalisation(model: nn.Module, spec: InputSpec) -> None:
         buffer = torch.tensor(values).view(1, -1, 1, 1)
         # Not persistent: the card is where they stand, weight files do not repeat them.
         model.register_buffer(name, buffer, persistent=False)
+
+
+REPAIR = {"bundled": "reinstall sat-zoo", "store": "import it again with sat-zoo import"}
 
 
 @dataclass(frozen=True)
@@ -107,9 +111,15 @@ def find_weights(info: ModelCard, weights: str | Path | None = None) -> Found:
         return Found(path, "file", None)
     if info.bundled is not None:
         return Found(FAMILIES / info.family / info.bundled.file, "bundled", info.bundled.sha256)
+    stored = Store().find(info.name)
+    if stored is not None:
+        return Found(stored.path, "store", stored.sha256)
+    official = f" import the official release with: sat-zoo import {info.name} --download," if (
+        info.official
+    ) else ""
     raise WeightsUnavailable(
-        f"the weights of {info.name!r} are not on this machine and are not published yet: pass"
-        f" --weights FILE.safetensors, or use a bundled model such as resnet8-silu-sat-digits"
+        f"the weights of {info.name!r} are not on this machine and are not published yet:{official}"
+        " pass --weights FILE.safetensors, or use a bundled model such as resnet8-silu-sat-digits"
     )
 
 
@@ -144,8 +154,8 @@ def _read(info: ModelCard, found: Found) -> dict[str, Tensor]:
             got = hashlib.sha256(found.path.read_bytes()).hexdigest()
             if got != found.sha256:
                 raise WeightsMismatch(
-                    f"{info.name}: {found.path} has sha256 {got[:12]}, the card says"
-                    f" {found.sha256[:12]}: the file was changed; reinstall sat-zoo"
+                    f"{info.name}: {found.path} has sha256 {got[:12]}, not {found.sha256[:12]} as"
+                    f" promised: the file was changed; {REPAIR[found.source]}"
                 )
         return load_file(found.path)
     except (SafetensorError, OSError) as error:

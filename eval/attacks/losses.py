@@ -43,7 +43,12 @@ def dlr_targeted(logits: Tensor, y: Tensor, target: Tensor) -> Tensor:
     """
     top = logits.topk(min(4, logits.shape[1]), dim=1).values
     low = top[:, 2:].mean(dim=1) if top.shape[1] > 2 else top[:, 1]
-    return (_at(logits, target) - _at(logits, y)) / (top[:, 0] - low + 1e-12)
+    return difference(logits, y, target) / (top[:, 0] - low + 1e-12)
+
+
+def difference(logits: Tensor, y: Tensor, target: Tensor) -> Tensor:
+    """`z_t - z_y`: zero on the boundary between the classes y and t, both (B,)."""
+    return _at(logits, target) - _at(logits, y)
 
 
 def _at(logits: Tensor, index: Tensor) -> Tensor:

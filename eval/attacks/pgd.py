@@ -52,18 +52,9 @@ class PGD:
         """Begin at a random point of the ball, or at the image itself."""
         x_adv = task.x
         if self.random_start:
-            keys = random.split(task.key, run.to(task.key.device))
+            keys = random.split(task.key, run)
             x_adv = self.threat.project(task.x + self._random_delta(keys, task.x), task.x)
-        return PGDSearch(
-            task=task,
-            run=run,
-            k=torch.zeros_like(run),
-            candidate=torch.zeros_like(task.x),
-            is_hit=torch.zeros_like(task.y, dtype=torch.bool),
-            best=task.x.clone(),
-            best_margin=torch.full_like(task.x[:, 0, 0, 0], -torch.inf),
-            x_adv=x_adv.clone(),
-        )
+        return PGDSearch(**Search.fresh(task, run), x_adv=x_adv.clone())
 
     def step(self, net: Net, search: PGDSearch) -> None:
         """One gradient step; the last step also classifies the point it reaches."""
@@ -73,11 +64,17 @@ class PGD:
         move = self.step_size * direction(grad, self.threat.norm)
         search.x_adv = self.threat.project(search.x_adv + move, x)
         search.k = search.k + 1
-        if bool((search.k >= self.n_steps).any()):
-            ends = (search.k >= self.n_steps).nonzero().squeeze(1).to(y.device)
-            last = torch.full_like(search.best_margin, -torch.inf)
+        ends = (search.k == self.n_steps).nonzero().squeeze(1)
+        if len(ends):
+            last = torch.full_like(search.best_score, -torch.inf)
             last[ends] = losses.margin(net.logits(search.x_adv[ends]), y[ends])
             search.note(search.x_adv, last)
+
+    def resume(self, net: Net, search: PGDSearch, n_steps: int) -> None:
+        """Go on from the worst image."""
+        search.x_adv = search.best.clone()
+        search.best_score.fill_(-torch.inf)
+        search.k.fill_(self.n_steps - n_steps)
 
     def _random_delta(self, keys: Tensor, x: Tensor) -> Tensor:
         shape = tuple(x.shape[1:])

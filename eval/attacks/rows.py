@@ -72,16 +72,19 @@ class Task(Rows):
     key: Tensor
     ranking: Tensor
 
+    def target(self, run: Tensor) -> Tensor:
+        """The target class of run 0, 1, ...: the likeliest wrong class first; (B,) -> (B,)."""
+        return self.ranking.gather(1, run[:, None]).squeeze(1)
+
 
 @dataclass
 class Search(Rows):
     """What every search carries.
 
-    task: the images. run: (B,) int64 on the CPU, which restart or target.
-    k: (B,) int64 on the CPU, steps done; on the host because it steers, and asking a GPU stalls it.
+    task: the images. run: (B,) int64, which restart or target. k: (B,) int64, steps done of it.
     candidate: (B, C, H, W) images claimed adversarial where is_hit (B,) bool.
-    best, best_margin: the image inside the ball that came nearest to fooling the searching network,
-        over all runs, and its margin (B,).
+    best, best_score, best_run: over all runs, the image (B, C, H, W) that came nearest to success,
+        how near (B,) (the margin; for FAB, minus the distance), and in which run (B,).
     """
 
     task: Task
@@ -90,24 +93,48 @@ class Search(Rows):
     candidate: Tensor
     is_hit: Tensor
     best: Tensor
-    best_margin: Tensor
+    best_score: Tensor
+    best_run: Tensor
+
+    @staticmethod
+    def fresh(task: Task, run: Tensor) -> dict[str, Any]:
+        """The fields of this class for searches that have not begun."""
+        return {
+            "task": task,
+            "run": run,
+            "k": torch.zeros_like(run),
+            "candidate": torch.zeros_like(task.x),
+            "is_hit": torch.zeros_like(run, dtype=torch.bool),
+            "best": task.x.clone(),
+            "best_score": torch.full(run.shape, -torch.inf, device=run.device),
+            "best_run": run.clone(),
+        }
 
     def last_iterate(self) -> Tensor:
         """Where each row stands now, (B, C, H, W); PGD's published numbers look at this alone."""
         raise NotImplementedError(f"{type(self).__name__} keeps no last iterate")
 
     def note(self, x: Tensor, margin: Tensor) -> None:
-        """Record the evaluated images `x` (B, C, H, W), inside the ball, with `margin` (B,)."""
-        is_better = margin > self.best_margin
-        self.best_margin = torch.where(is_better, margin, self.best_margin)
-        self.best = where_rows(is_better, x, self.best)
-        is_new = (margin > 0) & ~self.is_hit
+        """Record evaluated images `x` (B, C, H, W) inside the ball: hits where `margin` > 0."""
+        self.note_best(x, margin, self.run)
+        self.claim(x, margin > 0)
+
+    def note_best(self, x: Tensor, score: Tensor, run: Tensor) -> None:
+        """Keep the images `x` (B, C, H, W) whose `score` (B,) beats the best so far."""
+        is_better = score > self.best_score
+        self.best_score = torch.where(is_better, score, self.best_score)
+        self.best_run = torch.where(is_better, run, self.best_run)
+        put_rows(self.best, is_better, x)
+
+    def claim(self, x: Tensor, is_adversarial: Tensor) -> None:
+        """Claim the rows of `x` (B, C, H, W) where `is_adversarial` (B,), unless one waits."""
+        is_new = is_adversarial & ~self.is_hit
         self.is_hit = self.is_hit | is_new
-        self.candidate = where_rows(is_new, x, self.candidate)
+        put_rows(self.candidate, is_new, x)
 
 
 class Attack(Protocol):
-    """A search that can be stepped.
+    """A search that can be stepped. Stepping a row that has done its n_steps changes nothing.
 
     n_runs: restarts or targets of each image. n_steps: steps of one run.
     leaves_when_broken: False where the end of a broken image's run is wanted too (PGD).
@@ -129,6 +156,20 @@ class Attack(Protocol):
     def step(self, net: Net, search: Any) -> None:
         """One step of every row, in place."""
         ...
+
+    def resume(self, net: Net, search: Any, n_steps: int) -> None:
+        """Make `search`, in place, go on for `n_steps` steps from its best images with `net`."""
+        ...
+
+
+def put_rows(target: Tensor, mask: Tensor, source: Tensor) -> None:
+    """Overwrite the rows of `target` where `mask` (B,) with those of `source`; both (B, ...)."""
+    if target.is_cuda:  # asking which rows would make the host wait for the device
+        target.copy_(where_rows(mask, source, target))
+        return
+    rows = mask.nonzero().squeeze(1)
+    if len(rows):
+        target[rows] = source[rows]
 
 
 def where_rows(mask: Tensor, a: Tensor, b: Tensor) -> Tensor:

@@ -2,63 +2,57 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from eval.errors import UsageError
 from zoo.registry import card
 from zoo.train.recipe import read_recipe
 
-if TYPE_CHECKING:
-    from zoo.train.loop import EpochResult
-
-
-@click.command(
-    epilog="""\b
+EXAMPLES = """\b
 Examples:
   sat-zoo train resnet8-silu-sat-digits
-  sat-zoo train resnet8-silu-sat-digits --out runs/digits
-  sat-zoo eval resnet8-silu-sat-digits --weights runs/digits/model.safetensors"""
-)
+  sat-zoo train resnet8-silu-sat-digits --set epochs=5 --out runs/short
+  sat-zoo train resnet18-w16-silu-sat-cifar10 --data cifar10-jpeg --data-dir ~/cifar10
+  torchrun --nproc-per-node 4 -m zoo.train resnet50-silu-sat --data-dir ~/imagenet
+A run that was stopped or killed goes on when the same command is given again."""
+
+
+@click.command(epilog=EXAMPLES)
 @click.argument("name")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Folder for the weights and the training log.  [default: runs/NAME]",
+    help="Folder of the run.  [default: runs/NAME in SAT_ZOO_HOME]",
 )
+@click.option("--data", "data_name", help="Data set.  [default: the model's own]")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of the data set.")
-def command(name: str, out: Path | None, data_dir: Path | None) -> None:
-    """Train the model NAME from scratch by the recipe beside its card."""
+@click.option("--set", "overrides", multiple=True, metavar="FIELD=VALUE", help="Change the recipe.")
+@click.option("--device", help="cpu, cuda, cuda:1 ...  [default: cuda where there is one]")
+@click.option("--minutes", type=float, default=5.0, show_default=True, help="Between checkpoints.")
+@click.option("--limit-steps", type=click.IntRange(min=1), help="End early, to try things out.")
+@click.option("--fresh", is_flag=True, help="Begin again; an earlier run is set aside.")
+def command(
+    name: str,
+    out: Path | None,
+    data_name: str | None,
+    data_dir: Path | None,
+    overrides: tuple[str, ...],
+    device: str | None,
+    minutes: float,
+    limit_steps: int | None,
+    fresh: bool,
+) -> None:
+    """Train the model NAME from scratch by the recipe beside its card.
+
+    Checkpoints are written on the way, also at Ctrl-C; the same command goes on from the last.
+    """
     info = card(name)
-    recipe = read_recipe(info)
-    folder = out or Path("runs") / name
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"--out {folder} is a file: name a folder")
+    recipe = read_recipe(info, overrides)
 
-    from eval.data import open_data
-    from zoo.train.loop import train
-    from zoo.train.result import save
+    from zoo.train.distributed import processes
+    from zoo.train.start import Options, train_model
 
-    data = open_data(info.dataset, data_dir=data_dir, split="train")
-    click.echo(f"training {name} on {len(data)} images for {recipe.epochs} epochs")
-    started = time.perf_counter()
-    log: list[EpochResult] = []
-
-    def on_epoch(result: EpochResult) -> None:
-        log.append(result)
-        seconds = time.perf_counter() - started
-        left = seconds / result.epoch * (recipe.epochs - result.epoch)
-        click.echo(
-            f"epoch {result.epoch:3d}/{recipe.epochs}  loss {result.loss:.3f}"
-            f"  train robust {100 * result.robust_accuracy:.1f} %  lr {result.lr:.4f}"
-            f"  {left:.0f} s left"
-        )
-
-    whole = data.batch(range(len(data)))
-    model = train(info, recipe, whole.x, whole.y, on_epoch=on_epoch)
-    path, sha256 = save(folder, model, recipe, log)
-    click.echo(f"weights written to {path}, sha256 {sha256}")
-    click.echo(f"measure them with: sat-zoo eval {name} --weights {path}")
+    options = Options(out, data_name, data_dir, fresh, limit_steps, minutes)
+    with processes(device) as ranks:
+        train_model(info, recipe, options, ranks, click.echo)

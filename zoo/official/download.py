@@ -15,7 +15,7 @@ from zoo.official.bundle import Bundle, read_index
 
 __all__ = ["fetch"]
 
-Downloader = Callable[[str, Path], None]
+Downloader = Callable[[str, Path], object]
 
 
 def fetch(card: ModelCard, folder: Path, *, downloader: Downloader | None = None) -> Path:

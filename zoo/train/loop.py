@@ -1,4 +1,4 @@
-"""Adversarial training: minimise the loss at the worst image of the ball.
+"""Adversarial training: minimise the loss at the worst image of the ball, and never lose work.
 
 Source: Madry et al. 2018, arXiv 1706.06083, equation (2.1); Xie et al. 2020, arXiv 2006.14536,
 for smooth activations in both the inner and the outer problem.
@@ -6,149 +6,324 @@ for smooth activations in both the inner and the outer problem.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
 
 import torch
-import torch.nn.functional as F
-from timm.optim import create_optimizer_v2
-from timm.utils import ModelEmaV3
-from torch import Tensor, nn
-from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
+from torch import Tensor
 
-from eval.attacks.pgd import direction
-from eval.errors import SatZooError
-from eval.protocols import Stage, step_in_pixels
-from eval.threat import Threat
+from eval.attacks.random import image_key
+from eval.errors import SatZooError, UsageError
 from zoo import archs
 from zoo.cards import ModelCard
 from zoo.loading import ZooModel
-from zoo.train.recipe import Recipe
+from zoo.train import checkpoint
+from zoo.train.distributed import Ranks
+from zoo.train.feed import Feed, Memory
+from zoo.train.optim import build_optimizer, build_schedule
+from zoo.train.recipe import Recipe, check_recipe, differences
+from zoo.train.state import Best, Position, capture, restore, result_tensors
+from zoo.train.step import Stepper
+from zoo.train.validate import validate
+
+CHECK_EVERY = 10
+"""Steps between looks at the loss, the clock and the signals, which all processes share."""
+
+
+class Stopped(SatZooError):
+    """The run was asked to stop; its checkpoint is on disk."""
+
+    exit_code = 130
 
 
 @dataclass(frozen=True)
 class EpochResult:
-    """Means over one epoch's adversarial training images."""
+    """What is known at the end of an epoch. Accuracies are fractions.
+
+    loss, train_robust: means over the epoch's adversarial training images, as they were met.
+    valid_clean, valid_robust: of the held-out images; None where they were not looked at.
+    """
 
     epoch: int
+    step: int
     loss: float
-    robust_accuracy: float
+    train_robust: float
     lr: float
+    images_per_second: float
+    valid_clean: float | None = None
+    valid_robust: float | None = None
 
 
-def train(
-    info: ModelCard,
-    recipe: Recipe,
-    x: Tensor,
-    y: Tensor,
-    *,
-    on_epoch: Callable[[EpochResult], None] = lambda _: None,
-) -> ZooModel:
-    """Train the network of a card on images x (N, C, H, W) in [0, 1] with labels y (N,).
+@dataclass(frozen=True)
+class Hooks:
+    """What a run tells and asks. on_step: (step, of how many, loss, images a second)."""
 
-    The same seed and number of threads give the same weights on the same machine.
+    on_epoch: Callable[[EpochResult], None] = lambda _: None
+    on_step: Callable[[int, int, float, float], None] = lambda *_: None
+    say: Callable[[str], None] = lambda _: None
+    should_stop: Callable[[], bool] = lambda: False
 
-    Raises `SatZooError` if the loss is no longer finite.
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """A finished run. tensors: the chosen network's state dict; chosen_epoch: where it stood."""
+
+    tensors: Mapping[str, Tensor]
+    log: list[EpochResult]
+    chosen_epoch: int
+    is_complete: bool
+
+
+@dataclass
+class Run:
+    """One training run of the model `info` on `feed`.
+
+    folder:  where checkpoints go, every `minutes` and when stopping; None: nowhere.
+    limit_steps: end early, after this many steps, as if the recipe were so short.
     """
-    generator = torch.Generator().manual_seed(recipe.seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
-        model = ZooModel(archs.build(info), info, None)
-    optimizer = create_optimizer_v2(
-        model,
-        opt="nesterov",
-        lr=recipe.lr,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-    )
-    n_steps = -(-len(x) // recipe.batch_size)
-    schedule = _schedule(optimizer, recipe, n_steps)
-    ema = ModelEmaV3(model, decay=recipe.ema_decay) if recipe.ema_decay else None
-    for epoch in range(1, recipe.epochs + 1):
-        total = torch.zeros(2)
-        for batch in torch.randperm(len(x), generator=generator).split(recipe.batch_size):  # type: ignore[no-untyped-call]
-            images = _shift(x[batch], recipe.shift_pixels, generator)
-            loss, n_right = _step(model, images, y[batch], recipe, optimizer, generator)
-            schedule.step()
-            if ema is not None:
-                ema.update(model)
-            total += torch.tensor([loss * len(batch), n_right])
-        mean_loss, accuracy = (total / len(x)).tolist()
-        lr = optimizer.param_groups[0]["lr"]
-        if not torch.isfinite(total).all():
-            raise SatZooError(
-                f"training {info.name} diverged in epoch {epoch} at a learning rate of {lr:.3g}:"
-                " lower lr in the recipe"
+
+    info: ModelCard
+    recipe: Recipe
+    feed: Feed
+    held_out: Memory | None = None
+    folder: Path | None = None
+    ranks: Ranks = field(default_factory=Ranks)
+    minutes: float = 5.0
+    limit_steps: int | None = None
+    hooks: Hooks = field(default_factory=Hooks)
+    data_sha256: str = ""
+    position: Position = field(default_factory=Position)
+    best: Best = field(default_factory=Best)
+    log: list[EpochResult] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        recipe, device = self.recipe, self.ranks.device
+        n_full, rest = divmod(len(self.feed), recipe.batch_size)
+        # A last batch with less than an image a process is left out.
+        self.n_batches = n_full + (rest >= self.ranks.size)
+        if self.n_batches == 0 or recipe.batch_size < self.ranks.size * recipe.accumulate:
+            raise UsageError(
+                f"batch_size: {recipe.batch_size} of {len(self.feed)} training images cannot be"
+                f" shared by {self.ranks.size} processes in accumulate: {recipe.accumulate} pieces"
             )
-        on_epoch(EpochResult(epoch, mean_loss, accuracy, lr))
-    trained = ema.module if ema is not None else model
-    return trained.eval().requires_grad_(False)
+        self.n_steps = recipe.epochs * self.n_batches
+        self.last_step = min(self.n_steps, self.limit_steps or self.n_steps)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(recipe.seed)
+            model = ZooModel(archs.build(self.info), self.info, None).to(device)
+        if recipe.channels_last:
+            model = model.to(memory_format=torch.channels_last)
+        optimizer = build_optimizer(model, recipe)
+        schedule = build_schedule(optimizer, recipe, self.n_batches)
+        self.stepper = Stepper(
+            model, recipe, optimizer, schedule, _stream(recipe, self.ranks), self.ranks
+        )
+        self._pending: list[Tensor] = []
+        self._saved_at = time.monotonic()
+        self._resume()
+
+    def train(self) -> Outcome:
+        """Train to the end.
+
+        The same seed, number of processes and of threads give the same weights on the same
+        machine, also where the run was interrupted and resumed.
+
+        Raises `Stopped` when asked to stop, after writing a checkpoint; `SatZooError` when the
+        loss is no longer finite.
+        """
+        devices = [self.ranks.device] if self.ranks.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            while not (self._is_at_the_end() or self._ends_early()):
+                self._epoch()
+        if self.last_step == self.n_steps:
+            self._save("at the end", must=True)
+        average = self.stepper.averaged
+        chosen = self.best.tensors or result_tensors(average)
+        return Outcome(
+            tensors=chosen,
+            log=self.log,
+            chosen_epoch=self.best.epoch or self.log[-1].epoch,
+            is_complete=self.last_step == self.n_steps,
+        )
+
+    def _is_at_the_end(self) -> bool:
+        return self.position.step >= self.last_step and self.position.batch == 0
+
+    def _epoch(self) -> None:
+        """The rest of the current epoch, and its end."""
+        at = self.position
+        if at.batch == 0:
+            device = self.ranks.device
+            drawn = torch.randperm(
+                len(self.feed), generator=self.stepper.generator, device=device
+            )
+            at.order = self.ranks.from_first(drawn).cpu()
+        ahead = [
+            self.ranks.share(batch)
+            for batch in at.order.split(self.recipe.batch_size)[at.batch : self.n_batches]
+        ]
+        ahead = ahead[: max(0, self.last_step - at.step)]
+        for x, y in self.feed.batches(ahead, self.stepper.generator):
+            self._step(x, y)
+        self._check()
+        if at.step == self.last_step < self.n_steps:
+            # Before the epoch is closed: a run without the limit goes on inside it.
+            self._save("at the limit of steps", must=True)
+        self._end_of_epoch()
+
+    def _step(self, x: Tensor, y: Tensor) -> None:
+        at, recipe = self.position, self.recipe
+        started = time.perf_counter()
+        torch.manual_seed(image_key(recipe.seed, f"{self.ranks.rank} {at.step}", "dropout"))
+        n_all = min(recipe.batch_size, len(self.feed) - at.batch * recipe.batch_size)
+        found = self.stepper.take(x, y, n_all, step=at.step + 1, epoch=at.epoch)
+        at.step += 1
+        at.batch += 1
+        at.n_seen += len(x)
+        self._pending.append(found)
+        self._clock(started)
+        if at.step % CHECK_EVERY == 0 or self.ranks.size == 1:
+            self._check()
+
+    def _clock(self, started: float) -> None:
+        if self.ranks.device.type == "cuda" and self.position.step % CHECK_EVERY == 0:
+            torch.cuda.synchronize(self.ranks.device)
+        self.position.seconds += time.perf_counter() - started
+
+    def _check(self) -> None:
+        """Look at the losses since the last look; stop or save if one process wants it."""
+        at = self.position
+        sums = torch.stack(self._pending).cpu() if self._pending else torch.zeros(0, 2)
+        bad = (~sums.isfinite()).any(1).nonzero().flatten()
+        first_bad = at.step - len(sums) + 1 + int(bad[0]) if len(bad) else 0
+        self._pending.clear()
+        at.loss_sum += float(sums[:, 0].double().sum())
+        at.n_right += float(sums[:, 1].double().sum())
+        is_due = time.monotonic() - self._saved_at > 60 * self.minutes
+        diverged, stops, saves = self.ranks.any(
+            first_bad > 0, self.hooks.should_stop(), is_due and self.ranks.is_first
+        )
+        if diverged:
+            raise self._divergence(first_bad or at.step)
+        if stops:
+            self._save("to stop", must=True)
+            where = f"; the same command goes on from there ({self.folder})" if self.folder else ""
+            raise Stopped(f"stopped at step {at.step} of {self.n_steps}{where}")
+        if saves:
+            self._save("every few minutes")
+        rate = self.ranks.size * at.n_seen / max(at.seconds, 1e-9)
+        self.hooks.on_step(at.step, self.last_step, at.loss_sum / max(at.n_seen, 1), rate)
+
+    def _end_of_epoch(self) -> None:
+        at = self.position
+        mine = [at.loss_sum, at.n_right, at.n_seen]
+        loss, right, seen = self.ranks.total(torch.tensor(mine, dtype=torch.float64)).tolist()
+        clean = robust = None
+        is_last = at.step >= self.last_step
+        if self.held_out is not None and (
+            at.epoch % self.recipe.validation_every == 0 or is_last
+        ):
+            clean, robust = validate(
+                self.stepper.averaged, self.held_out, self.recipe, self.ranks
+            )
+            self._remember(robust)
+        result = EpochResult(
+            epoch=at.epoch,
+            step=at.step,
+            loss=loss / seen,
+            train_robust=right / seen,
+            lr=self.stepper.optimizer.param_groups[0]["lr"],
+            images_per_second=seen / max(at.seconds, 1e-9),
+            valid_clean=clean,
+            valid_robust=robust,
+        )
+        self.log.append(result)
+        self.position = Position(step=at.step, epoch=at.epoch + 1)
+        self.hooks.on_epoch(result)
+
+    def _remember(self, robust: float) -> None:
+        if robust > self.best.robust:
+            tensors = result_tensors(self.stepper.averaged)
+            self.best = Best(robust, self.position.epoch, 0, tensors)
+        else:
+            self.best.since += 1
+
+    def _ends_early(self) -> bool:
+        """Whether the held-out images say that more training makes it worse."""
+        patience, drop = self.recipe.patience, self.recipe.overfitting_drop
+        if patience is not None and self.best.since >= patience:
+            self.hooks.say(
+                f"no better robust validation accuracy for {patience} validations: stopping with"
+                f" the weights of epoch {self.best.epoch}"
+            )
+            return True
+        latest = self.log[-1].valid_robust if self.log else None
+        if drop is None or latest is None or latest > self.best.robust - drop:
+            return False
+        self.hooks.say(
+            f"robust overfitting: validation fell from {100 * self.best.robust:.1f} % (epoch"
+            f" {self.best.epoch}) to {100 * latest:.1f} %; stopping with the weights of that epoch"
+        )
+        return True
+
+    def _save(self, when: str, *, must: bool = False) -> None:
+        """Write a checkpoint; a full disk ends the run only if there is no later chance."""
+        if self.folder is None:
+            return
+        at = self.position
+        self._saved_at = time.monotonic()
+        log = [asdict(entry) for entry in self.log]
+        found = capture(self.stepper, at, self.best, log, self.ranks)
+        if not self.ranks.is_first:
+            return
+        identity = {"model": self.info.name, "data": self.data_sha256}
+        state = {**found.state, **identity, "recipe": self.recipe.model_dump(mode="json")}
+        try:
+            checkpoint.save(self.folder, checkpoint.Checkpoint(at.step, found.tensors, state))
+        except checkpoint.CheckpointError as error:
+            if must:
+                raise
+            self.hooks.say(f"{error}; training goes on without (this was the one {when})")
+
+    def _resume(self) -> None:
+        if self.folder is None or (path := checkpoint.latest(self.folder)) is None:
+            return
+        found = checkpoint.read(path)
+        self._check_same(found.state)
+        self.position, self.best, log = restore(found, self.stepper, self.ranks)
+        self.log = [EpochResult(**entry) for entry in log]
+        self.hooks.say(f"going on from step {self.position.step} of {self.n_steps}, {path}")
+
+    def _check_same(self, state: Mapping[str, Any]) -> None:
+        """Refuse to go on with another model, recipe or data than the run was begun with."""
+        old = check_recipe(state["recipe"], f"checkpoint in {self.folder}")
+        changed = differences(old, self.recipe)
+        if state["model"] != self.info.name:
+            changed.insert(0, f"model: {state['model']} -> {self.info.name}")
+        if state["data"] != self.data_sha256:
+            changed.append("the training images")
+        if changed:
+            raise UsageError(
+                f"the run in {self.folder} was begun otherwise ({'; '.join(changed)}): undo that to"
+                " go on with it, name another --out, or start again with --fresh"
+            )
+
+    def _divergence(self, step: int) -> SatZooError:
+        lr = self.stepper.optimizer.param_groups[0]["lr"]
+        last = checkpoint.latest(self.folder) if self.folder else None
+        kept = f"the last good checkpoint is {last}" if last else "there is no checkpoint yet"
+        return SatZooError(
+            f"training {self.info.name}: the loss was not finite at step {step} of {self.n_steps},"
+            f" at a learning rate of {lr:.3g}; {kept}; lower lr in the recipe, or set"
+            " clip_grad_norm"
+        )
 
 
-def perturb(
-    model: nn.Module, x: Tensor, y: Tensor, recipe: Recipe, generator: torch.Generator
-) -> Tensor:
-    """The inner attack: PGD from a uniform random start, with batch norm in inference mode.
-
-    x (B, C, H, W), y (B,) -> x_adv (B, C, H, W) in the ball. The model is left in eval mode.
-    """
-    threat = Threat("Linf", recipe.attack_eps)
-    stage = Stage(name="inner", attack="pgd", steps=1, step_size=recipe.attack_step_size)
-    step = step_in_pixels(stage, threat.eps)
-    model.eval()
-    noise = torch.rand(x.shape, generator=generator).to(x.device) * 2 - 1
-    x_adv = threat.project(x + threat.eps * noise, x)
-    for _ in range(recipe.attack_steps):
-        x_adv.requires_grad_()
-        loss = F.cross_entropy(model(x_adv), y, reduction="sum")
-        (grad,) = torch.autograd.grad(loss, x_adv)
-        x_adv = threat.project(x_adv.detach() + step * direction(grad, threat.norm), x)
-    return x_adv
-
-
-def _step(
-    model: nn.Module,
-    x: Tensor,
-    y: Tensor,
-    recipe: Recipe,
-    optimizer: torch.optim.Optimizer,
-    generator: torch.Generator,
-) -> tuple[float, int]:
-    x_adv = perturb(model, x, y, recipe, generator)
-    model.train()
-    logits = model(x_adv)
-    loss = F.cross_entropy(logits, y, label_smoothing=recipe.label_smoothing)
-    optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
-    return float(loss.detach()), int((logits.argmax(1) == y).sum())
-
-
-def _schedule(
-    optimizer: torch.optim.Optimizer, recipe: Recipe, steps_per_epoch: int
-) -> LRScheduler:
-    n_warmup = max(1, round(recipe.warmup_epochs * steps_per_epoch))
-    n_rest = max(1, recipe.epochs * steps_per_epoch - n_warmup)
-    return SequentialLR(
-        optimizer,
-        [
-            LinearLR(optimizer, start_factor=1 / n_warmup, total_iters=n_warmup),
-            CosineAnnealingLR(optimizer, T_max=n_rest),
-        ],
-        milestones=[n_warmup],
-    )
-
-
-def _shift(x: Tensor, pixels: int, generator: torch.Generator) -> Tensor:
-    """Translate each image by up to `pixels` in both directions, filling with black."""
-    if pixels == 0:
-        return x
-    n, _, height, width = x.shape
-    padded = F.pad(x, [pixels] * 4)
-    offset = torch.randint(0, 2 * pixels + 1, (2, n), generator=generator)
-    rows = offset[0, :, None] + torch.arange(height)
-    columns = offset[1, :, None] + torch.arange(width)
-    batch = torch.arange(n)[:, None, None]
-    return padded.permute(0, 2, 3, 1)[batch, rows[:, :, None], columns[:, None, :]].permute(
-        0, 3, 1, 2
-    )
+def _stream(recipe: Recipe, ranks: Ranks) -> torch.Generator:
+    """This process's random stream: the first one's is that of the seed itself."""
+    rank = ranks.rank
+    seed = recipe.seed if rank == 0 else image_key(recipe.seed, str(rank), "rank")
+    return torch.Generator(ranks.device).manual_seed(seed)

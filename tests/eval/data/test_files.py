@@ -1,4 +1,3 @@
-import io
 import multiprocessing
 import os
 import pickle
@@ -138,13 +137,3 @@ def test_labels_of_any_integer_type_are_taken(folder: Path) -> None:
 def test_an_id_that_is_not_there_is_named(folder: Path) -> None:
     with pytest.raises(UsageError, match=r"unknown id of folder .all. 'c0/0000.png': did you mean"):
         open_folder(folder).select_ids(["c0/000.png", "c0/0000.png"])
-
-
-def test_a_camera_picture_with_a_preview_is_a_still() -> None:
-    from eval.data.pictures import open_picture
-
-    stream = io.BytesIO()
-    frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue")]
-    frames[0].save(stream, "MPO", save_all=True, append_images=frames[1:])
-    pixels = to_rgb(open_picture(stream.getvalue(), "x.jpg"))
-    assert pixels[0, 0, 0] > 200

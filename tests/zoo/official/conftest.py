@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,14 +64,17 @@ def block(entries: list[tuple[bytes, bytes]]) -> bytes:
     return out + struct.pack("<II", 0, 1)
 
 
-def table(blocks: list[bytes], compression: int = 0) -> bytes:
-    """The file that holds these data blocks (each with the key "" in the block of blocks)."""
+def table(
+    blocks: list[bytes], last_keys: Sequence[bytes] | None = None, compression: int = 0
+) -> bytes:
+    """The file that holds these data blocks; TensorFlow finds a block by its last key."""
     out, handles = b"", []
     for content in [*blocks, block([])]:
         handles.append(varint(len(out)) + varint(len(content)))
         stored = content + bytes([compression])
         out += stored + struct.pack("<I", masked_crc(stored))
-    directory = block([(bytes([i]), handle) for i, handle in enumerate(handles[:-1])]) + b"\0"
+    keys = last_keys if last_keys is not None else [bytes([i]) for i in range(len(blocks))]
+    directory = block(list(zip(keys, handles[:-1], strict=True))) + b"\0"
     footer = handles[-1] + varint(len(out)) + varint(len(directory) - 1)
     out += directory + struct.pack("<I", masked_crc(directory))
     return out + footer.ljust(40, b"\0") + struct.pack("<Q", 0xDB4775248B80FB57)
@@ -95,10 +98,11 @@ def write(
         offset = sum(map(len, data[shard]))
         entries.append((name.encode(), entry(array, shard, offset) + extra))
         data[shard].append(array.tobytes())
-    blocks = [block(entries[i : i + per_block]) for i in range(0, len(entries), per_block)]
-    Path(f"{prefix}.index").write_bytes(table(blocks, compression))
-    for shard, content in enumerate(data):
-        Path(f"{prefix}.data-{shard:05d}-of-{n_shards:05d}").write_bytes(b"".join(content))
+    groups = [entries[i : i + per_block] for i in range(0, len(entries), per_block)]
+    content = table([block(group) for group in groups], [g[-1][0] for g in groups], compression)
+    Path(f"{prefix}.index").write_bytes(content)
+    for shard, arrays in enumerate(data):
+        Path(f"{prefix}.data-{shard:05d}-of-{n_shards:05d}").write_bytes(b"".join(arrays))
     return prefix
 
 

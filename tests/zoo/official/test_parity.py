@@ -70,9 +70,11 @@ def case(
 
 
 def assert_same_logits(found: Tensor, reference: np.ndarray[Any, Any]) -> None:
-    # The averaged EfficientNet-B1 has logits of up to 240, on which TensorFlow's own float32
-    # answer is 3.5e-3 from that of float64: there the limit grows with the logits.
-    limit = max(1e-3, 1e-4 * float(reference.std()))
+    limit = 1e-4 * float(reference.std())
+    # Only the averaged EfficientNet-B1 at 240 pixels has a larger spread: its logits reach 240, and
+    # there TensorFlow's own float32 answer is 3.5e-3 from what float64 gives.
+    if reference.std() < 50:
+        limit = min(limit, 1e-3)
     assert np.abs(found.numpy() - reference).max() <= limit
     assert (found.numpy().argmax(1) == reference.argmax(1)).all()
 

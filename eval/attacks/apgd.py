@@ -1,0 +1,180 @@
+"""Auto-PGD: projected gradient ascent that chooses its own step size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor
+
+from eval.attacks import losses, random
+from eval.attacks.pgd import direction
+from eval.attacks.rows import Search, Task, put_rows, where_rows
+from eval.threat import Threat
+
+if TYPE_CHECKING:
+    from eval.engine import Net
+
+ALPHA = 0.75
+"""Share of the new step against the momentum of the last one (section 3, "momentum")."""
+
+
+@dataclass
+class APGDSearch(Search):
+    """Rows of APGD. Losses and step sizes are (B,), images (B, C, H, W).
+
+    x_adv, x_last: current and previous iterate. loss: at x_adv. grad: of the loss at x_adv.
+    x_best, grad_best, loss_best: where the loss of this run was largest.
+    step_size: in pixel units. n_rises: steps since the last checkpoint that raised the loss.
+    loss_at_check: loss_best at the last checkpoint; has_halved: whether it halved the step.
+    """
+
+    x_adv: Tensor
+    x_last: Tensor
+    loss: Tensor
+    grad: Tensor
+    x_best: Tensor
+    grad_best: Tensor
+    loss_best: Tensor
+    step_size: Tensor
+    n_rises: Tensor
+    loss_at_check: Tensor
+    has_halved: Tensor
+
+    def last_iterate(self) -> Tensor:
+        """The current iterate."""
+        return self.x_adv
+
+
+@dataclass(frozen=True)
+class APGD:
+    """APGD on the cross-entropy, the DLR or the targeted DLR loss.
+
+    Each step moves by `step_size` along the gradient, blends with the previous move, and projects.
+    At checkpoints the step is halved, and the search goes back to its best point, where the loss
+    rose in fewer than `rho` of the steps or neither step nor best loss changed since the last one.
+    Runs are restarts, or, with the targeted loss, target classes in the order of the clean logits.
+
+    Cost: n_steps + 1 input gradients a run.
+    Source: Croce & Hein 2020, arXiv 2003.01690, Algorithm 1, section 3.
+    """
+
+    threat: Threat
+    loss: Literal["ce", "dlr", "dlr-targeted"]
+    n_steps: int = 100
+    n_runs: int = 1
+    rho: float = 0.75
+    eot: int = 1
+    leaves_when_broken: bool = True
+
+    def start(self, net: Net, task: Task, run: Tensor) -> APGDSearch:
+        """A random point at distance eps, and the gradient there."""
+        keys = random.split(task.key, run)
+        x_adv = self.threat.project(task.x + self._random_delta(keys, task.x), task.x)
+        n = torch.zeros(run.shape, device=run.device)
+        search = APGDSearch(
+            **Search.fresh(task, run),
+            x_adv=x_adv,
+            x_last=x_adv.clone(),
+            loss=n.clone(),
+            grad=torch.zeros_like(x_adv),
+            x_best=x_adv.clone(),
+            grad_best=torch.zeros_like(x_adv),
+            loss_best=n - torch.inf,
+            step_size=n + 2 * self.threat.eps,
+            n_rises=n.clone(),
+            loss_at_check=n.clone(),
+            has_halved=torch.ones_like(run, dtype=torch.bool),
+        )
+        self._evaluate(net, search)
+        search.loss_at_check = search.loss_best.clone()
+        return search
+
+    def step(self, net: Net, search: APGDSearch) -> None:
+        """Move, evaluate, and at a checkpoint adapt the step size."""
+        x, x_adv = search.task.x, search.x_adv
+        # The first step has no previous move to blend with.
+        alpha = torch.where(search.k == 0, 1.0, ALPHA).view(-1, 1, 1, 1)
+        size = search.step_size.view(-1, 1, 1, 1)
+        z = self.threat.project(x_adv + size * direction(search.grad, self.threat.norm), x)
+        moved = x_adv + alpha * (z - x_adv) + (1 - alpha) * (x_adv - search.x_last)
+        search.x_last = x_adv
+        search.x_adv = self.threat.project(moved, x)
+        loss_before = search.loss
+        self._evaluate(net, search)
+        search.n_rises = search.n_rises + (search.loss > loss_before)
+        search.k = search.k + 1
+        gap = torch.tensor(checkpoint_gaps(self.n_steps), device=x.device)[search.k]
+        if x.is_cuda or bool(gap.any()):
+            self._adapt(search, gap)
+
+    def resume(self, net: Net, search: APGDSearch, n_steps: int) -> None:
+        """Go on from the best image of all runs; the step is small, the boundary is near."""
+        search.run = search.best_run.clone()
+        search.x_adv = search.best.clone()
+        search.x_last = search.best.clone()
+        search.loss_best.fill_(-torch.inf)
+        search.best_score.fill_(-torch.inf)
+        search.step_size.fill_(self.threat.eps / 8)
+        search.k.fill_(self.n_steps - n_steps)
+        self._evaluate(net, search)
+
+    def _evaluate(self, net: Net, search: APGDSearch) -> None:
+        logits, search.grad = net.gradient(
+            search.x_adv, lambda z: self._losses(z, search), eot=self.eot
+        )
+        search.loss = self._losses(logits, search)
+        is_best = search.loss > search.loss_best
+        search.loss_best = torch.where(is_best, search.loss, search.loss_best)
+        put_rows(search.x_best, is_best, search.x_adv)
+        put_rows(search.grad_best, is_best, search.grad)
+        search.note(search.x_adv, losses.margin(logits, search.task.y))
+
+    def _losses(self, logits: Tensor, search: APGDSearch) -> Tensor:
+        y = search.task.y
+        if self.loss == "ce":
+            return losses.cross_entropy(logits, y)
+        if self.loss == "dlr":
+            return losses.dlr(logits, y)
+        return losses.dlr_targeted(logits, y, search.task.target(search.run))
+
+    def _adapt(self, search: APGDSearch, gap: Tensor) -> None:
+        """Conditions 1 and 2 of section 3.1; `gap` (B,) is w_j - w_{j-1}, 0 between checkpoints."""
+        at_check = gap > 0
+        few_rises = search.n_rises < self.rho * gap
+        is_stuck = ~search.has_halved & (search.loss_at_check >= search.loss_best)
+        halve = at_check & (few_rises | is_stuck)
+        search.has_halved = torch.where(at_check, halve, search.has_halved)
+        search.loss_at_check = torch.where(at_check, search.loss_best, search.loss_at_check)
+        search.n_rises = torch.where(at_check, 0.0, search.n_rises)
+        search.step_size = torch.where(halve, search.step_size / 2, search.step_size)
+        search.x_adv = where_rows(halve, search.x_best, search.x_adv)
+        put_rows(search.grad, halve, search.grad_best)
+        search.loss = torch.where(halve, search.loss_best, search.loss)
+
+    def _random_delta(self, keys: Tensor, x: Tensor) -> Tensor:
+        shape = tuple(x.shape[1:])
+        if self.threat.norm == "L2":
+            return self.threat.eps * direction(random.normal(keys, 0, shape), "L2")
+        noise = 2 * random.uniform(keys, 0, shape) - 1
+        return self.threat.eps * noise / noise.abs().amax((1, 2, 3), keepdim=True)
+
+
+@cache
+def checkpoint_gaps(n_steps: int) -> tuple[int, ...]:
+    """For each step k = 0..n_steps: the distance to the previous checkpoint if k is one, else 0.
+
+    The gaps between checkpoints begin at 22 % of the steps and shrink by 3 % each, down to 6 %.
+    Differs from section 3.1 in rounding each gap down, as the authors' package does, so that both
+    have their checkpoints at the same steps.
+    """
+    gap, least = max(int(0.22 * n_steps), 1), max(int(0.06 * n_steps), 1)
+    shrink = max(int(0.03 * n_steps), 1)
+    gaps, next_check = [0] * (n_steps + 1), gap
+    while next_check <= n_steps:
+        gaps[next_check] = gap
+        gap = max(gap - shrink, least)
+        next_check += gap
+    return tuple(gaps)

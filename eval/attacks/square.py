@@ -1,0 +1,143 @@
+"""Square: random search by squares of changed pixels; forward passes only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from eval.attacks import losses, random
+from eval.attacks.rows import Search, Task, put_rows, where_rows
+from eval.attacks.square_l2 import initial_l2, propose_l2
+from eval.threat import Threat
+
+if TYPE_CHECKING:
+    from eval.engine import Net
+
+DRAWS = 16
+"""Random numbers of one query: two corners, a transposition, and signs of up to 13 channels."""
+
+
+@dataclass
+class SquareSearch(Search):
+    """Rows of Square.
+
+    x_best: (B, C, H, W) the best image of this run; margin: (B,) there; query_key: (B,) int64.
+    """
+
+    x_best: Tensor
+    margin: Tensor
+    query_key: Tensor
+
+
+@dataclass(frozen=True)
+class Square:
+    """Square in Linf or L2 on the margin loss.
+
+    Linf: start with vertical stripes of +-eps; each query sets one square window to +-eps per
+    channel. L2: see `eval.attacks.square_l2`. A query is kept where the margin grows. The window's
+    share of the image falls with the number of queries.
+
+    Cost: n_steps + 1 forwards a run.
+    Source: Andriushchenko et al. 2020, arXiv 1912.00049, Algorithms 1 to 3. Differs from the
+    authors' package in drawing each image's window for itself, not one for the whole batch, and in
+    windows that may touch the last row and column.
+    """
+
+    threat: Threat
+    n_steps: int = 5000
+    n_runs: int = 1
+    p_init: float = 0.8
+    leaves_when_broken: bool = True
+
+    def start(self, net: Net, task: Task, run: Tensor) -> SquareSearch:
+        """The initial pattern, classified."""
+        x = task.x
+        keys = random.split(task.key, run)
+        if self.threat.norm == "Linf":
+            signs = _signs(random.uniform(keys, 0, (x.shape[1], 1, x.shape[3])))
+            x_best = self.threat.project(x + self.threat.eps * signs, x)
+        else:
+            x_best = self.threat.project(initial_l2(x, keys, self.threat.eps), x)
+        margin = losses.margin(net.logits(x_best), task.y)
+        search = SquareSearch(
+            **Search.fresh(task, run),
+            x_best=x_best,
+            margin=margin,
+            query_key=random.split(keys, 1),
+        )
+        search.note(x_best, margin)
+        return search
+
+    def step(self, net: Net, search: SquareSearch) -> None:
+        """One query of every row."""
+        x = search.task.x
+        side = self._sides(search.k, x)
+        drawn = random.uniform(search.query_key, search.k * DRAWS, (DRAWS,))
+        if self.threat.norm == "Linf":
+            x_new = self._propose_linf(x, search.x_best, side, drawn)
+        else:
+            delta = propose_l2(search.x_best - x, side, drawn, self.threat.eps)
+            x_new = self.threat.project(x + delta, x)
+        margin = losses.margin(net.logits(x_new), search.task.y)
+        is_better = (margin > search.margin) & (search.k < self.n_steps)
+        put_rows(search.x_best, is_better, x_new)
+        search.margin = torch.where(is_better, margin, search.margin)
+        search.note(search.x_best, search.margin)
+        search.k = search.k + (search.k < self.n_steps).long()
+
+    def resume(self, net: Net, search: SquareSearch, n_steps: int) -> None:
+        """Go on from the best image with the last, smallest windows."""
+        search.x_best = search.best.clone()
+        search.run = search.best_run.clone()
+        search.k.fill_(self.n_steps - n_steps)
+        search.margin = losses.margin(net.logits(search.x_best), search.task.y)
+        search.best_score.fill_(-torch.inf)
+        search.note(search.x_best, search.margin)
+
+    def _propose_linf(self, x: Tensor, x_best: Tensor, side: Tensor, drawn: Tensor) -> Tensor:
+        window = windows(x, side, drawn[:, 0], drawn[:, 1])
+        signs = _signs(drawn[:, 3 : 3 + x.shape[1]]).view(len(x), -1, 1, 1)
+        # A kept image lies at x +- eps or at a pixel bound everywhere, so adding 2 eps in a
+        # direction and projecting is the same as setting the window to x +- eps.
+        painted = self.threat.project(x + self.threat.eps * signs, x)
+        return torch.where(window, painted, x_best)
+
+    def _sides(self, k: Tensor, x: Tensor) -> Tensor:
+        """Side of the square at query k, in pixels: (B,) -> (B,) int64."""
+        height, width = x.shape[2:]
+        edges = torch.tensor(HALVINGS, device=k.device)
+        p = self.p_init * 0.5 ** torch.bucketize(k, edges).float()
+        side = (p * height * width).sqrt().round().long()
+        if self.threat.norm == "L2":
+            # The L2 pattern needs at least 3 pixels and an odd side.
+            side = side.clamp_min(3)
+            side = side + (side % 2 == 0)
+        return side.clamp(1, min(height, width))
+
+
+HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
+"""After these queries the share of changed pixels halves (supplement A of the paper)."""
+
+
+def windows(x: Tensor, side: Tensor, u_row: Tensor, u_column: Tensor) -> Tensor:
+    """Masks (B, 1, H, W) of square windows with `side` (B,) pixels at uniform places.
+
+    u_row, u_column: (B,) in [0, 1) choose the upper left corner among all that fit.
+    """
+    height, width = x.shape[2:]
+    row_inside = _span(u_row, side, height)
+    column_inside = _span(u_column, side, width)
+    return (row_inside[:, :, None] & column_inside[:, None, :])[:, None]
+
+
+def _span(u: Tensor, side: Tensor, size: int) -> Tensor:
+    first = (u * (size - side + 1)).floor().long()[:, None]
+    at = torch.arange(size, device=u.device)[None, :]
+    return (at >= first) & (at < first + side[:, None])
+
+
+def _signs(u: Tensor) -> Tensor:
+    return torch.where(u < 0.5, -1.0, 1.0)

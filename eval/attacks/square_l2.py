@@ -1,0 +1,101 @@
+"""The patterns of Square in L2: mass moves from one window into another.
+
+Source: Andriushchenko et al. 2020, arXiv 1912.00049, section 3.3 and Algorithm 3.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from eval.attacks import random
+
+
+@cache
+def pattern(side: int) -> Tensor:
+    """The update eta of the paper: (side, side), unit L2 norm, one half positive, one negative."""
+    eta = torch.zeros(side, side)
+    upper = side // 2
+    eta[:upper] = _bump(upper, side)
+    eta[upper:] = -_bump(side - upper, side)
+    return eta / eta.norm().clamp_min(1e-12)
+
+
+def _bump(height: int, width: int) -> Tensor:
+    """Nested rectangles around the centre, each layer lighter by 1 / layer^2."""
+    bump = torch.zeros(height, width)
+    row, column = height // 2, width // 2
+    for layer in range(max(row, column) + 1):
+        top, left = max(row - layer, 0), max(column - layer, 0)
+        bump[top : row + layer + 1, left : column + layer + 1] += 1 / (layer + 1) ** 2
+    return bump / bump.norm().clamp_min(1e-12)
+
+
+def initial_l2(x: Tensor, keys: Tensor, eps: float) -> Tensor:
+    """A grid of patterns with random signs, scaled to length eps: (B, C, H, W)."""
+    n, channels, height, width = x.shape
+    side = max(height // 5, 1)
+    rows, columns = height // side, width // side
+    signs = torch.where(random.uniform(keys, 0, (channels, rows, columns)) < 0.5, -1.0, 1.0)
+    tile = pattern(side).to(x.device)
+    delta = torch.zeros_like(x)
+    grid = (signs[:, :, :, None, :, None] * tile[:, None, :]).reshape(
+        n, channels, rows * side, columns * side
+    )
+    delta[:, :, : rows * side, : columns * side] = grid
+    return x + eps * delta / _length(delta)
+
+
+def propose_l2(delta: Tensor, side: Tensor, drawn: Tensor, eps: float) -> Tensor:
+    """Empty a second window and put its mass, and what eps still allows, into a first one.
+
+    delta: (B, C, H, W) the present change. side: (B,). drawn: (B, >= 5 + C) uniform numbers.
+    Images whose windows have the same side are changed together.
+    """
+    new = torch.empty_like(delta)
+    for s in side.unique().tolist():
+        rows = (side == s).nonzero().squeeze(1)
+        new[rows] = _propose_same_side(delta[rows], int(s), drawn[rows], eps)
+    return new
+
+
+def _propose_same_side(delta: Tensor, s: int, drawn: Tensor, eps: float) -> Tensor:
+    n, channels, height, width = delta.shape
+    eta = pattern(s).to(delta.device).expand(n, s, s)
+    eta = torch.where(drawn[:, 2, None, None] < 0.5, eta, eta.transpose(1, 2))
+    signs = torch.where(drawn[:, 5 : 5 + channels] < 0.5, -1.0, 1.0)
+    first = _index(drawn[:, 0], drawn[:, 1], s, height, width)
+    second = _index(drawn[:, 3], drawn[:, 4], s, height, width)
+    flat = delta.flatten(2)
+    in_first = _take(flat, first)
+    both = torch.zeros(n, 1, height * width, dtype=torch.bool, device=delta.device)
+    both.scatter_(2, first.flatten(1)[:, None], True).scatter_(2, second.flatten(1)[:, None], True)
+    mass = (flat * both).square().sum(2)
+    spare = (eps**2 - flat.square().sum((1, 2))).clamp_min(0) / channels
+    new = eta[:, None].flatten(2) * signs[:, :, None]
+    new = new + in_first / in_first.square().sum(2, keepdim=True).sqrt().clamp_min(1e-12)
+    new = new / new.square().sum(2, keepdim=True).sqrt().clamp_min(1e-12)
+    new = new * (mass + spare[:, None]).sqrt()[:, :, None]
+    moved = torch.where(both, 0.0, flat)
+    index = first.flatten(1)[:, None].expand(-1, channels, -1)
+    moved = moved.scatter(2, index, new)
+    length = moved.square().sum((1, 2), keepdim=True).sqrt().clamp_min(1e-12)
+    return (moved * (eps / length)).view_as(delta)
+
+
+def _index(u_row: Tensor, u_column: Tensor, s: int, height: int, width: int) -> Tensor:
+    """Flat pixel indices (B, s, s) of a window at a uniform place."""
+    row = (u_row * (height - s + 1)).floor().long()[:, None, None]
+    column = (u_column * (width - s + 1)).floor().long()[:, None, None]
+    offset = torch.arange(s, device=u_row.device)
+    return (row + offset[None, :, None]) * width + column + offset[None, None, :]
+
+
+def _take(flat: Tensor, index: Tensor) -> Tensor:
+    return flat.gather(2, index.flatten(1)[:, None].expand(-1, flat.shape[1], -1))
+
+
+def _length(delta: Tensor) -> Tensor:
+    return delta.square().sum((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-12)

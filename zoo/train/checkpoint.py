@@ -1,0 +1,112 @@
+"""Checkpoints: everything a run needs to go on at the exact step, on disk whole or not at all.
+
+A checkpoint is a folder `step-00001234` of `tensors.safetensors` and `state.json`, no pickle. It
+is written under a hidden name, flushed and renamed, and only then are older ones deleted: whoever
+is killed in between leaves a whole one behind. A full disk leaves the one before.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from eval.errors import SatZooError
+
+_TENSORS, _STATE = "tensors.safetensors", "state.json"
+_NAME = re.compile(r"step-(\d{8,})")
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class CheckpointError(SatZooError):
+    """A checkpoint cannot be written or read."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What was known at one step. tensors: by name; state: JSON values."""
+
+    step: int
+    tensors: Mapping[str, Tensor]
+    state: Mapping[str, Any]
+
+
+def save(folder: Path, checkpoint: Checkpoint) -> Path:
+    """Write a checkpoint into `folder` and delete the older ones; returns its path.
+
+    Raises `CheckpointError` if the disk is full or cannot be written: the checkpoint before is
+    then untouched.
+    """
+    final = folder / f"step-{checkpoint.step:08d}"
+    fresh = folder / f".{final.name}.{os.getpid()}.new"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir()
+        tensors = {k: t.detach().cpu().contiguous() for k, t in checkpoint.tensors.items()}
+        save_file(tensors, fresh / _TENSORS)
+        (fresh / _STATE).write_text(json.dumps(checkpoint.state) + "\n", "utf-8")
+        for path in (fresh / _TENSORS, fresh / _STATE, fresh):
+            _flush(path)
+        if final.exists():  # the same step again, after a resume: the content is the same
+            shutil.rmtree(final)
+        fresh.rename(final)
+        _flush(folder)
+    except (OSError, SafetensorError) as error:
+        raise _explained(final, error) from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    for path in folder.iterdir():
+        # Of hidden folders, those of killed runs too: one run at a time writes here.
+        if path != final and (_NAME.fullmatch(path.name) or path.name.startswith(".step-")):
+            shutil.rmtree(path, ignore_errors=True)
+    return final
+
+
+def latest(folder: Path) -> Path | None:
+    """The checkpoint in `folder` with the highest step, None if there is none."""
+    if not folder.is_dir():
+        return None
+    found = [path for path in folder.iterdir() if _NAME.fullmatch(path.name)]
+    return max(found, key=lambda path: int(path.name[5:]), default=None)
+
+
+def read(path: Path) -> Checkpoint:
+    """Read a checkpoint. Raises `CheckpointError` if it is damaged."""
+    try:
+        state = json.loads((path / _STATE).read_text("utf-8"))
+        return Checkpoint(int(path.name[5:]), load_file(path / _TENSORS), state)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise CheckpointError(
+            f"the checkpoint {path} cannot be read ({error}): delete that folder and start again"
+            " with --fresh"
+        ) from error
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _explained(path: Path, error: Exception) -> CheckpointError:
+    # safetensors writes from Rust, whose errors carry their number only in the text.
+    said = re.search(r"os error (\d+)", str(error))
+    number = error.errno if isinstance(error, OSError) else int(said[1]) if said else None
+    problem = "the disk is full" if number in _FULL else str(error)
+    return CheckpointError(
+        f"the checkpoint {path} cannot be written: {problem}; free some space there, the one"
+        " before it is untouched"
+    )

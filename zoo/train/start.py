@@ -1,0 +1,155 @@
+"""From a name to a finished run folder: what `sat-zoo train` and `python -m zoo.train` share."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from eval.data import open_data
+from eval.errors import UsageError
+from zoo.cards import ModelCard
+from zoo.store import home
+from zoo.train import result
+from zoo.train.distributed import Ranks
+from zoo.train.feed import Split, in_memory, split
+from zoo.train.loop import EpochResult, Hooks, Outcome, Run
+from zoo.train.progress import Progress
+from zoo.train.recipe import Recipe
+from zoo.train.signals import stop_requests
+
+CHECKPOINTS = "checkpoints"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run, as far as it does not change what comes out."""
+
+    out: Path | None = None
+    data: str | None = None
+    data_dir: Path | None = None
+    fresh: bool = False
+    limit_steps: int | None = None
+    minutes: float = 5.0
+
+
+def run_folder(info: ModelCard, options: Options) -> Path:
+    """Where the run's files go. Raises `UsageError` if that is a file."""
+    folder = options.out or home() / "runs" / info.name
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--out {folder} is a file: name a folder")
+    return folder
+
+
+def open_training_data(info: ModelCard, recipe: Recipe, options: Options) -> Split:
+    """The training split, with the held-out images taken out of it."""
+    name = options.data or info.dataset
+    return split(open_data(name, data_dir=options.data_dir, split="train"), recipe)
+
+
+def train_model(
+    info: ModelCard, recipe: Recipe, options: Options, ranks: Ranks, say: Callable[[str], None]
+) -> Path:
+    """Train by the recipe, or go on with what lies in the run folder; returns the weights' path.
+
+    Raises what `Run.train` does, and `DataError` if the training images are not here.
+    """
+    folder = run_folder(info, options)
+    if not ranks.is_first:
+        say = _silent
+    result.make_folder(folder)
+    if options.fresh and ranks.is_first:
+        set_aside(folder, say)
+    ranks.any(False)  # nobody looks for checkpoints before the first process is ready
+    data = open_training_data(info, recipe, options)
+    say(_opening(info, recipe, data, ranks))
+    log: list[EpochResult] = []
+    progress = Progress(recipe.epochs, say)
+
+    def on_epoch(entry: EpochResult) -> None:
+        log.append(entry)
+        if ranks.is_first:
+            progress.on_epoch(entry)
+            result.write_metrics(folder, run.log)
+
+    with stop_requests() as should_stop:
+        run = Run(
+            info,
+            recipe,
+            in_memory(data.training, info, recipe, ranks.device),
+            held_out=data.validation and in_memory(data.validation, info, recipe, ranks.device),
+            folder=folder / CHECKPOINTS,
+            ranks=ranks,
+            minutes=options.minutes,
+            limit_steps=options.limit_steps,
+            data_sha256=data.training.ids_sha256,
+            hooks=Hooks(
+                on_epoch=on_epoch,
+                on_step=progress.on_step if ranks.is_first else Hooks().on_step,
+                say=say,
+                should_stop=should_stop,
+            ),
+        )
+        outcome = run.train()
+    if not ranks.is_first:
+        return folder / result.WEIGHTS
+    return _write(folder, outcome, info, recipe, data, ranks, say)
+
+
+def set_aside(folder: Path, say: Callable[[str], None]) -> None:
+    """Rename an earlier run's folder to NAME.1, NAME.2, ...: --fresh deletes nothing."""
+    if not any(folder.iterdir()):
+        return
+    number = 1
+    while (aside := folder.with_name(f"{folder.name}.{number}")).exists():
+        number += 1
+    folder.rename(aside)
+    folder.mkdir()
+    say(f"the earlier run is now in {aside}")
+
+
+def _silent(_: str) -> None:
+    """Say nothing: one process speaks for all."""
+
+
+def _opening(info: ModelCard, recipe: Recipe, data: Split, ranks: Ranks) -> str:
+    held_out = f", {len(data.validation)} more held out" if data.validation else ""
+    where = f" in {ranks.size} processes" if ranks.size > 1 else ""
+    return (
+        f"training {info.name} on {len(data.training)} images of {data.training.name}{held_out},"
+        f" for {recipe.epochs} epochs{where}"
+    )
+
+
+def _write(
+    folder: Path,
+    outcome: Outcome,
+    info: ModelCard,
+    recipe: Recipe,
+    data: Split,
+    ranks: Ranks,
+    say: Callable[[str], None],
+) -> Path:
+    about = {
+        "model": info.name,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": shlex.join(["sat-zoo", *sys.argv[1:]]),
+        "data": {
+            "name": data.training.name,
+            "split": data.training.split,
+            "n": len(data.training),
+            "ids_sha256": data.training.ids_sha256,
+            "held_out": len(data.validation) if data.validation else 0,
+        },
+        "processes": ranks.size,
+        "device": str(ranks.device),
+        "cpus": os.cpu_count(),
+    }
+    path, sha256 = result.save(folder, outcome, recipe, about)
+    say(f"weights of epoch {outcome.chosen_epoch} written to {path}, sha256 {sha256}")
+    say(f"measure them with: sat-zoo eval {info.name} --weights {path}")
+    return path

@@ -1,0 +1,115 @@
+"""One step: attack, loss, gradients of all processes, optimizer, schedule, weight average."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, nullcontext
+
+import torch
+from timm.utils import ModelEmaV3
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from zoo.loading import ZooModel
+from zoo.train.augment import mix
+from zoo.train.awp import worst_weights
+from zoo.train.distributed import Ranks
+from zoo.train.inner import Inner, perturb
+from zoo.train.losses import Objective
+from zoo.train.recipe import Recipe
+
+
+class Stepper:
+    """Takes steps on `model`; all that moves with a step belongs to it.
+
+    generator: this process's random stream.
+    """
+
+    def __init__(
+        self,
+        model: ZooModel,
+        recipe: Recipe,
+        optimizer: Optimizer,
+        schedule: LRScheduler,
+        generator: torch.Generator,
+        ranks: Ranks,
+    ) -> None:
+        self.model = model
+        self.recipe = recipe
+        self.optimizer = optimizer
+        self.schedule = schedule
+        self.generator = generator
+        self.ranks = ranks
+        self.inner = Inner.of(recipe)
+        self.ema = (
+            ModelEmaV3(model, decay=recipe.ema_decay, use_warmup=recipe.ema_warmup)
+            if recipe.ema_decay
+            else None
+        )
+        self.objective = Objective(model, recipe)
+        self._parallel = _parallel(self.objective, ranks)
+        if recipe.compile:
+            model.net.compile()
+
+    @property
+    def averaged(self) -> ZooModel:
+        """The network that a run results in: the weight average if there is one."""
+        if self.ema is None:
+            return self.model
+        average: ZooModel = self.ema.module
+        return average
+
+    def take(self, x: Tensor, y: Tensor, n_all: int, *, step: int, epoch: int) -> Tensor:
+        """Step number `step` >= 1 on this process's share x (B, C, H, W), y (B,) of `n_all` images.
+
+        Returns (2,): the summed loss and the number of right predictions on adversarial images.
+        """
+        recipe = self.recipe
+        found = torch.zeros(2, device=x.device)
+        self.model.train()
+        self.optimizer.zero_grad()
+        pieces = list(zip(x.chunk(recipe.accumulate), y.chunk(recipe.accumulate), strict=True))
+        for i, (x_piece, y_piece) in enumerate(pieces):
+            targets = y_piece
+            if recipe.mixup_alpha or recipe.cutmix_alpha:
+                seed = torch.randint(2**31, (), generator=self.generator, device=x.device)
+                n_classes = self.model.card.classes
+                x_piece, targets = mix(x_piece, y_piece, recipe, n_classes, int(seed))
+            found += self._piece(
+                x_piece, targets, n_all, is_last=i == len(pieces) - 1, epoch=epoch
+            )
+        if recipe.clip_grad_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_grad_norm)
+        self.optimizer.step()
+        self.schedule.step()
+        if self.ema is not None:
+            self.ema.update(self.model, step=step if recipe.ema_warmup else None)
+        return found
+
+    def _piece(self, x: Tensor, y: Tensor, n_all: int, *, is_last: bool, epoch: int) -> Tensor:
+        recipe = self.recipe
+        # The bare network: the attack takes no part in data parallelism, and could not, since
+        # its passes must not send batch-norm buffers around.
+        x_adv = perturb(self.model, x, y, self.inner, self.generator)
+        with ExitStack() as around:
+            if not is_last and isinstance(self._parallel, DistributedDataParallel):
+                around.enter_context(self._parallel.no_sync())
+            around.enter_context(
+                worst_weights(self.objective, x, x_adv, y, recipe.awp_gamma, self.ranks)
+                if recipe.awp_gamma and epoch > recipe.awp_from_epoch
+                else nullcontext()
+            )
+            loss, logits = self._parallel(x, x_adv, y)
+            # Data parallelism takes the mean over processes; the batch's mean is wanted, also
+            # where the last batch of an epoch gives processes one image more or less.
+            (loss * (len(x) * self.ranks.size / n_all)).backward()
+        labels = y if y.ndim == 1 else y.argmax(1)
+        return torch.stack([loss.detach() * len(x), (logits.argmax(1) == labels).sum()])
+
+
+def _parallel(objective: Objective, ranks: Ranks) -> Objective | DistributedDataParallel:
+    if ranks.size == 1:
+        return objective
+    devices = [ranks.device] if ranks.device.type == "cuda" else None
+    return DistributedDataParallel(objective, device_ids=devices)
