@@ -102,6 +102,17 @@ class Engine:
     warning: str
     error: float
 
+    def passes(self) -> tuple[int, int]:
+        """Images sent forward and backward through all networks so far."""
+        nets = {id(net): net for net in (self.search, self.exact)}.values()
+        return sum(net.forwards for net in nets), sum(net.backwards for net in nets)
+
+
+def plain_engine(model: nn.Module) -> Engine:
+    """The untouched model in fp32."""
+    net = Net(model)
+    return Engine(search=net, exact=net, precision="fp32", warning="", error=0.0)
+
 
 def build_engine(model: nn.Module, x: Tensor, precision: Precision = "auto") -> Engine:
     """Make fast copies of `model` and prove them on images x (B, C, H, W).

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from eval.checks import check_model
 from eval.digest import weights_sha256
+from eval.engine import Precision
 from eval.errors import UsageError
 from eval.files import check_writable
 from eval.protocols import protocol
@@ -46,7 +47,8 @@ def evaluate(
     eps: str | float = "8/255",
     norm: str = "Linf",
     step_size: str | None = None,
-    engine: Engine | None = None,
+    engine: Engine = "fast",
+    precision: Precision = "auto",
     n: int | None = None,
     seed: int = 0,
     batch_size: int = 128,
@@ -69,8 +71,10 @@ def evaluate(
         eps: radius of the ball in pixel units of [0, 1]; a fraction such as "8/255" stays exact.
         norm: "Linf" or "L2".
         step_size: for pgd-K, instead of eps/4.
-        engine: "fast" (ours) or "reference" (for AutoAttack the authors' package); by default
-            the one that has the protocol's attacks.
+        engine: "fast" (ours) or "reference" (the untouched model in fp32, and for AutoAttack the
+            authors' package).
+        precision: of the fast engine's search: "fp32", "bf16", or "auto" for bf16 where the
+            hardware does it natively. Verdicts are fp32 on the untouched model in any case.
         n: only the first n images.
         seed: of all random numbers; with the same seed an image meets the same numbers whatever
             the batch size.
@@ -106,7 +110,8 @@ def evaluate(
         data=images,
         threat=threat,
         protocol=plan,
-        engine=engine or "fast",
+        engine=engine,
+        precision=precision,
         seed=seed,
         batch_size=batch_size,
         device=place,
@@ -168,7 +173,7 @@ def _report(run: Run, digest: str, *, source: Source, command: str, started: flo
         protocol=ProtocolPart(name=run.protocol.name, stages=run.protocol.stages),
         engine=EnginePart(
             name=run.engine,
-            precision="fp32",
+            precision=run.nets.precision if run.nets else "fp32",
             device=str(run.device),
             version=version("sat-zoo"),
             torch=torch.__version__,

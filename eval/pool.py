@@ -103,7 +103,13 @@ class Pool:
         self._batch_size = batch_size
         self._search: Search | None = None
         self._polish: Search | None = None
-        self._broken: set[int] = set()  # broken, but still on the way to the last iterate
+        self._broken: set[int] = set()  # some still on the way to their last iterate
+        self._passes_before = stage.engine.passes()
+
+    def passes(self) -> tuple[int, int]:
+        """Images sent forward and backward through the networks by this stage so far."""
+        forwards, backwards = self.stage.engine.passes()
+        return forwards - self._passes_before[0], backwards - self._passes_before[1]
 
     def run(self) -> Iterator[Broken | int]:
         """Attack until nothing is left to try.

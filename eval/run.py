@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from eval.attacks import build
-from eval.attacks.reference import CountedModel, run_reference
+from eval.attacks.reference import ReferenceStage
 from eval.checks import (
     check_batch,
     check_logits,
@@ -21,13 +22,16 @@ from eval.checks import (
 )
 from eval.data import ImageSet
 from eval.digest import weights_sha256
-from eval.engine import Net
+from eval.engine import Engine, Precision, build_engine, plain_engine
 from eval.errors import ModelError
-from eval.pool import Broken, Outcome, StageInput, run_stage
+from eval.pool import POLISH_STEPS, Broken, Pool, StageInput
 from eval.protocols import Protocol, Stage
 from eval.report import Flag, StageResult
 from eval.threat import Threat
-from eval.verify import predict, verify
+from eval.verify import predict
+
+PROOF_IMAGES = 32
+"""Images on which the fast copy of the model must agree with it."""
 
 N_RANKED = 10
 """Wrong classes remembered for each image: the targets of targeted attacks."""
@@ -56,12 +60,14 @@ class Run:
     data: ImageSet
     threat: Threat
     protocol: Protocol
-    engine: str
+    engine: Literal["fast", "reference"]
+    precision: Precision
     seed: int
     batch_size: int
     device: torch.device
     allow_probabilities: bool
     on_progress: Callable[[Progress], None]
+    nets: Engine | None = None
     n_classes: int = 0
     verdicts: list[str] = field(default_factory=list)
     stage_results: list[StageResult] = field(default_factory=list)
@@ -91,28 +97,26 @@ class Run:
         """Attack what still stands."""
         started = time.perf_counter()
         standing = [i for i, verdict in enumerate(self.verdicts) if verdict == "robust"]
-        if self.engine == "reference" and stage.attack in {"apgd", "fab", "square"}:
-            results = self._by_reference(stage, standing)
-        else:
-            results = self._by_pool(stage, standing)
+        work = self._work(stage, standing)
         done = 0
         self._progress(stage.name, done, len(standing))
-        for result in results:
+        for result in work.run():
             done += 1
             if isinstance(result, Broken):
                 self.verdicts[result.position] = stage.name
                 self.n_broken_8bit += result.is_broken_8bit
             self._progress(stage.name, done, len(standing))
+        forwards, backwards = work.passes()
         self.stage_results.append(
             StageResult(
                 name=stage.name,
                 attacked=len(standing),
                 broken=self.verdicts.count(stage.name),
-                rejected=self._outcome.n_rejected,
+                rejected=work.outcome.n_rejected,
                 accuracy_after=self.verdicts.count("robust") / len(self.data),
                 seconds=time.perf_counter() - started,
-                forwards=self._passes[0],
-                backwards=self._passes[1],
+                forwards=forwards,
+                backwards=backwards,
             )
         )
 
@@ -144,14 +148,32 @@ class Run:
             self.flags.append(Flag(code="probabilities", detail=detail))
         if flag := randomised_forward(self.model, x):
             self.flags.append(flag)
+        if self.engine == "reference":
+            self.nets = plain_engine(self.model)
+        else:
+            self.nets = build_engine(self.model, x[:PROOF_IMAGES], self.precision)
 
-    def _own(
-        self, stage: Stage, standing: Sequence[int], net: Net, outcome: Outcome
-    ) -> Iterator[Broken | int]:
+    def _work(self, stage: Stage, standing: Sequence[int]) -> Pool | ReferenceStage:
+        if self.engine == "reference" and stage.attack in {"apgd", "fab", "square"}:
+            return ReferenceStage(
+                model=self.model,
+                stage=stage,
+                threat=self.threat,
+                data=self.data,
+                positions=standing,
+                batch_size=self.batch_size,
+                device=self.device,
+                n_classes=self.n_classes,
+                seed=self.seed,
+            )
+        engine = self.nets
+        assert engine is not None
+        polish = POLISH_STEPS[stage.attack] if engine.precision == "bf16" else 0
         inputs = StageInput(
             name=stage.name,
             attack=build(stage, self.threat, self.n_classes),
-            net=net,
+            engine=engine,
+            polish_steps=min(polish, stage.steps),
             model=self.model,
             threat=self.threat,
             data=self.data,
@@ -159,34 +181,7 @@ class Run:
             device=self.device,
             ranking=self.ranking,
         )
-        return run_stage(inputs, standing, batch_size=self.batch_size, outcome=outcome)
-
-    def _reference(
-        self, stage: Stage, standing: Sequence[int], counted: CountedModel, outcome: Outcome
-    ) -> Iterator[Broken | int]:
-        claims = run_reference(
-            counted,
-            stage,
-            self.threat,
-            self._batches(standing),
-            n_classes=self.n_classes,
-            seed=self.seed,
-        )
-        for positions, x, x_adv, y in claims:
-            checked = verify(self.model, x, x_adv, y, self.threat)
-            claimed = predict(self.model, torch.nan_to_num(x_adv)).argmax(1) != y
-            outcome.n_rejected += int((claimed & ~checked.is_broken).sum())
-            for i, position in enumerate(positions.tolist()):
-                if checked.is_broken[i]:
-                    yield Broken(position, x_adv[i], bool(checked.is_broken_8bit[i]))
-                else:
-                    yield position
-
-    def _batches(self, positions: Sequence[int]) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        for i in range(0, len(positions), self.batch_size):
-            some = positions[i : i + self.batch_size]
-            batch = self.data.batch(some)
-            yield torch.tensor(list(some)), batch.x.to(self.device), batch.y.to(self.device)
+        return Pool(inputs, standing, self.batch_size)
 
     def _progress(self, stage: str, done: int, total: int) -> None:
         standing = self.verdicts.count("robust")

@@ -6,16 +6,22 @@ is then verified like any other candidate.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import torch
 from pyautoattack import AutoAttack
 from torch import Tensor, nn
 
 from eval.errors import UsageError
+from eval.pool import Broken, Outcome
 from eval.protocols import Stage
 from eval.threat import Threat
+from eval.verify import predict, verify
+
+if TYPE_CHECKING:
+    from eval.data import ImageSet
 
 
 class CountedModel(nn.Module):
@@ -40,33 +46,63 @@ class CountedModel(nn.Module):
         self.backwards += len(grad)
 
 
-def run_reference(
-    model: CountedModel,
-    stage: Stage,
-    threat: Threat,
-    batches: Iterator[tuple[Tensor, Tensor, Tensor]],
-    *,
-    n_classes: int,
-    seed: int,
-) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
-    """Attack batches of positions (B,), x (B, C, H, W), y (B,) with one stage.
+@dataclass
+class ReferenceStage:
+    """One stage on the images at `positions`, by the package; what it claims is verified here.
 
-    Yields positions, x, claimed x_adv, y. The package draws from the global generator; its state
-    is put back afterwards.
-
-    Raises `UsageError` for a loss that the package cannot compute with so few classes.
+    Raises `UsageError` from `run` for a loss that the package cannot compute with so few classes.
     """
-    needed = {"dlr": 3, "dlr-targeted": 4}.get(stage.loss or "", 2)
-    if n_classes < needed:
-        raise UsageError(
-            f"engine 'reference' cannot run {stage.name} on {n_classes} classes, it needs"
-            f" {needed}: use --engine fast"
-        )
-    attack = _configured(model, stage, threat, n_classes, seed)
-    for positions, x, y in batches:
-        with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
-            x_adv = attack.perturb(x, y)
-        yield positions, x, x_adv.detach(), y
+
+    model: nn.Module
+    stage: Stage
+    threat: Threat
+    data: ImageSet
+    positions: Sequence[int]
+    batch_size: int
+    device: torch.device
+    n_classes: int
+    seed: int
+    outcome: Outcome = field(default_factory=Outcome)
+
+    def __post_init__(self) -> None:
+        self._counted = CountedModel(self.model)
+
+    def passes(self) -> tuple[int, int]:
+        """Images sent forward and backward through the model so far."""
+        return self._counted.forwards, self._counted.backwards
+
+    def run(self) -> Iterator[Broken | int]:
+        """As `Pool.run`: a `Broken` for each broken image, the position of each survivor.
+
+        The package draws from the global random generator; its state is put back afterwards.
+        """
+        needed = {"dlr": 3, "dlr-targeted": 4}.get(self.stage.loss or "", 2)
+        if self.n_classes < needed:
+            raise UsageError(
+                f"engine 'reference' cannot run {self.stage.name} on {self.n_classes} classes,"
+                f" it needs {needed}: use --engine fast"
+            )
+        attack = _configured(self._counted, self.stage, self.threat, self.n_classes, self.seed)
+        for i in range(0, len(self.positions), self.batch_size):
+            some = self.positions[i : i + self.batch_size]
+            batch = self.data.batch(some)
+            x, y = batch.x.to(self.device), batch.y.to(self.device)
+            with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
+                x_adv = attack.perturb(x, y).detach()
+            yield from self._verified(some, x, x_adv, y)
+
+    def _verified(
+        self, positions: Sequence[int], x: Tensor, x_adv: Tensor, y: Tensor
+    ) -> Iterator[Broken | int]:
+        checked = verify(self.model, x, x_adv, y, self.threat)
+        # The package returns the clean image where it found nothing: right, so no claim.
+        is_claimed = predict(self.model, torch.nan_to_num(x_adv)).argmax(1) != y
+        self.outcome.n_rejected += int((is_claimed & ~checked.is_broken).sum())
+        for i, position in enumerate(positions):
+            if checked.is_broken[i]:
+                yield Broken(position, x_adv[i], bool(checked.is_broken_8bit[i]))
+            else:
+                yield position
 
 
 def _configured(

@@ -43,7 +43,20 @@ Examples:
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of the data set.")
 @click.option("--n", type=int, help="Only the first N images.  [default: all]")
 @click.option("--weights", type=click.Path(path_type=Path), help="A safetensors file to use.")
-@click.option("--engine", type=click.Choice(["fast", "reference"]), help="What runs the attacks.")
+@click.option(
+    "--engine",
+    type=click.Choice(["fast", "reference"]),
+    default="fast",
+    show_default=True,
+    help="Ours, or the AutoAttack authors' package.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32", "bf16"]),
+    default="auto",
+    show_default=True,
+    help="Of the search; verdicts are always fp32. auto: bf16 where the hardware has it.",
+)
 @click.option("--batch-size", type=int, default=128, show_default=True, help="Images in one pass.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all random numbers.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 ...")
@@ -60,7 +73,8 @@ def command(
     data_dir: Path | None,
     n: int | None,
     weights: Path | None,
-    engine: Literal["fast", "reference"] | None,
+    engine: Literal["fast", "reference"],
+    precision: Literal["auto", "fp32", "bf16"],
     batch_size: int,
     seed: int,
     device: str,
@@ -95,6 +109,7 @@ def command(
             norm=threat.norm,
             step_size=step_size,
             engine=engine,
+            precision=precision,
             n=n,
             seed=seed,
             batch_size=batch_size,

@@ -19,7 +19,8 @@ def augment(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tenso
         images = shift(images, recipe.shift_pixels, generator)
     if recipe.flip:
         coins = torch.rand(len(images), generator=generator, device=generator.device)
-        images = torch.where((coins < 0.5).to(images.device)[:, None, None, None], images.flip(3), images)
+        is_mirrored = (coins < 0.5).to(images.device)[:, None, None, None]
+        images = torch.where(is_mirrored, images.flip(3), images)
     if recipe.randaugment_ops:
         images = _randaugment(images, recipe)
     return images
@@ -49,7 +50,7 @@ def mix(x: Tensor, y: Tensor, recipe: Recipe, n_classes: int, seed: int) -> tupl
     import numpy as np
     from timm.data import Mixup
 
-    mixup = Mixup(
+    mixup = Mixup(  # type: ignore[no-untyped-call]
         mixup_alpha=recipe.mixup_alpha,
         cutmix_alpha=recipe.cutmix_alpha,
         label_smoothing=0.0,

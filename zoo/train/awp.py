@@ -32,9 +32,8 @@ def worst_weights(
         grads = torch.autograd.grad(loss, weights)
     before = [w.detach().clone() for w in weights]
     with torch.no_grad():
-        for w, grad in zip(weights, grads, strict=True):
-            # Summed, so that all processes move to the same point.
-            grad = ranks.total(grad)
+        for w, own in zip(weights, grads, strict=True):
+            grad = ranks.total(own)  # so that all processes move to the same point
             w.add_(grad, alpha=float(gamma * w.norm() / (grad.norm() + 1e-12)))
     try:
         yield

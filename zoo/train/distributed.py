@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import torch
@@ -20,11 +20,11 @@ PATIENCE = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process among `size` processes, numbered from 0; alone, every exchange is free."""
+    """One process among `size`, numbered from 0; alone, every exchange is free."""
 
     rank: int = 0
     size: int = 1
-    device: torch.device = torch.device("cpu")
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     @property
     def is_first(self) -> bool:
@@ -32,7 +32,7 @@ class Ranks:
         return self.rank == 0
 
     def share(self, positions: Tensor) -> Tensor:
-        """This process's part of the global batch `positions` (B,)."""
+        """The part of the global batch `positions` (B,) that is for this process."""
         return positions.tensor_split(self.size)[self.rank]
 
     def total(self, values: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ class Feed(Protocol):
         """Number of training images."""
 
     def batches(
-        self, positions: list[Tensor], generator: torch.Generator
+        self, positions: list[Tensor], generator: torch.Generator, *, epoch: int
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """For each (B,) tensor of positions: x (B, C, H, W) in [0, 1], augmented, and y (B,)."""
 
@@ -46,7 +46,7 @@ class Memory:
         return len(self.images)
 
     def batches(
-        self, positions: list[Tensor], generator: torch.Generator
+        self, positions: list[Tensor], generator: torch.Generator, *, epoch: int
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """See `Feed.batches`."""
         for batch in positions:

@@ -109,9 +109,7 @@ def _start(x: Tensor, inner: Inner, generator: torch.Generator) -> Tensor:
     return inner.threat.project(start, x) if inner.clips_start else start
 
 
-def _objective(
-    model: nn.Module, x: Tensor, y: Tensor, inner: Inner
-) -> Callable[[Tensor], Tensor]:
+def _objective(model: nn.Module, x: Tensor, y: Tensor, inner: Inner) -> Callable[[Tensor], Tensor]:
     """What the attacker maximises: logits (B, K) -> a number, summed over the images."""
     if inner.objective == "ce":
         return lambda logits: F.cross_entropy(logits, y, reduction="sum")

@@ -7,7 +7,7 @@ for smooth activations in both the inner and the outer problem.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,64 +17,18 @@ from torch import Tensor
 
 from eval.attacks.random import image_key
 from eval.errors import SatZooError, UsageError
-from zoo import archs
 from zoo.cards import ModelCard
-from zoo.loading import ZooModel
 from zoo.train import checkpoint
 from zoo.train.distributed import Ranks
+from zoo.train.events import EpochResult, Hooks, Outcome, Stopped
 from zoo.train.feed import Feed, Memory
-from zoo.train.optim import build_optimizer, build_schedule
 from zoo.train.recipe import Recipe, check_recipe, differences
 from zoo.train.state import Best, Position, capture, restore, result_tensors
-from zoo.train.step import Stepper
+from zoo.train.step import begin
 from zoo.train.validate import validate
 
 CHECK_EVERY = 10
 """Steps between looks at the loss, the clock and the signals, which all processes share."""
-
-
-class Stopped(SatZooError):
-    """The run was asked to stop; its checkpoint is on disk."""
-
-    exit_code = 130
-
-
-@dataclass(frozen=True)
-class EpochResult:
-    """What is known at the end of an epoch. Accuracies are fractions.
-
-    loss, train_robust: means over the epoch's adversarial training images, as they were met.
-    valid_clean, valid_robust: of the held-out images; None where they were not looked at.
-    """
-
-    epoch: int
-    step: int
-    loss: float
-    train_robust: float
-    lr: float
-    images_per_second: float
-    valid_clean: float | None = None
-    valid_robust: float | None = None
-
-
-@dataclass(frozen=True)
-class Hooks:
-    """What a run tells and asks. on_step: (step, of how many, loss, images a second)."""
-
-    on_epoch: Callable[[EpochResult], None] = lambda _: None
-    on_step: Callable[[int, int, float, float], None] = lambda *_: None
-    say: Callable[[str], None] = lambda _: None
-    should_stop: Callable[[], bool] = lambda: False
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """A finished run. tensors: the chosen network's state dict; chosen_epoch: where it stood."""
-
-    tensors: Mapping[str, Tensor]
-    log: list[EpochResult]
-    chosen_epoch: int
-    is_complete: bool
 
 
 @dataclass
@@ -100,27 +54,19 @@ class Run:
     log: list[EpochResult] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        recipe, device = self.recipe, self.ranks.device
+        recipe = self.recipe
         n_full, rest = divmod(len(self.feed), recipe.batch_size)
-        # A last batch with less than an image a process is left out.
-        self.n_batches = n_full + (rest >= self.ranks.size)
-        if self.n_batches == 0 or recipe.batch_size < self.ranks.size * recipe.accumulate:
+        n_parts = self.ranks.size * recipe.accumulate
+        # A last batch that cannot give every part an image is left out.
+        self.n_batches = n_full + (rest >= n_parts)
+        if self.n_batches == 0 or recipe.batch_size < n_parts:
             raise UsageError(
                 f"batch_size: {recipe.batch_size} of {len(self.feed)} training images cannot be"
                 f" shared by {self.ranks.size} processes in accumulate: {recipe.accumulate} pieces"
             )
         self.n_steps = recipe.epochs * self.n_batches
         self.last_step = min(self.n_steps, self.limit_steps or self.n_steps)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(recipe.seed)
-            model = ZooModel(archs.build(self.info), self.info, None).to(device)
-        if recipe.channels_last:
-            model = model.to(memory_format=torch.channels_last)
-        optimizer = build_optimizer(model, recipe)
-        schedule = build_schedule(optimizer, recipe, self.n_batches)
-        self.stepper = Stepper(
-            model, recipe, optimizer, schedule, _stream(recipe, self.ranks), self.ranks
-        )
+        self.stepper = begin(self.info, recipe, self.n_batches, self.ranks)
         self._pending: list[Tensor] = []
         self._saved_at = time.monotonic()
         self._resume()
@@ -157,16 +103,14 @@ class Run:
         at = self.position
         if at.batch == 0:
             device = self.ranks.device
-            drawn = torch.randperm(
-                len(self.feed), generator=self.stepper.generator, device=device
-            )
+            drawn = torch.randperm(len(self.feed), generator=self.stepper.generator, device=device)
             at.order = self.ranks.from_first(drawn).cpu()
         ahead = [
             self.ranks.share(batch)
-            for batch in at.order.split(self.recipe.batch_size)[at.batch : self.n_batches]
+            for batch in torch.split(at.order, self.recipe.batch_size)[at.batch : self.n_batches]
         ]
         ahead = ahead[: max(0, self.last_step - at.step)]
-        for x, y in self.feed.batches(ahead, self.stepper.generator):
+        for x, y in self.feed.batches(ahead, self.stepper.generator, epoch=at.epoch):
             self._step(x, y)
         self._check()
         if at.step == self.last_step < self.n_steps:
@@ -223,12 +167,8 @@ class Run:
         loss, right, seen = self.ranks.total(torch.tensor(mine, dtype=torch.float64)).tolist()
         clean = robust = None
         is_last = at.step >= self.last_step
-        if self.held_out is not None and (
-            at.epoch % self.recipe.validation_every == 0 or is_last
-        ):
-            clean, robust = validate(
-                self.stepper.averaged, self.held_out, self.recipe, self.ranks
-            )
+        if self.held_out is not None and (at.epoch % self.recipe.validation_every == 0 or is_last):
+            clean, robust = validate(self.stepper.averaged, self.held_out, self.recipe, self.ranks)
             self._remember(robust)
         result = EpochResult(
             epoch=at.epoch,
@@ -320,10 +260,3 @@ class Run:
             f" at a learning rate of {lr:.3g}; {kept}; lower lr in the recipe, or set"
             " clip_grad_norm"
         )
-
-
-def _stream(recipe: Recipe, ranks: Ranks) -> torch.Generator:
-    """This process's random stream: the first one's is that of the seed itself."""
-    rank = ranks.rank
-    seed = recipe.seed if rank == 0 else image_key(recipe.seed, str(rank), "rank")
-    return torch.Generator(ranks.device).manual_seed(seed)

@@ -28,8 +28,9 @@ def build_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
 
     Raises `UsageError` if timm has no optimizer of that name.
     """
-    if recipe.optimizer not in list_optimizers():
-        raise unknown("optimizer of the recipe", recipe.optimizer, list_optimizers())
+    known = [str(name) for name in list_optimizers()]
+    if recipe.optimizer not in known:
+        raise unknown("optimizer of the recipe", recipe.optimizer, known)
     more: dict[str, Any] = {"eps": recipe.optimizer_eps} if recipe.optimizer_eps else {}
     optimizer: Optimizer = create_optimizer_v2(
         model,

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from zoo.train.loop import EpochResult
+from zoo.train.events import EpochResult
 
 REFRESH_S = 1.0
 

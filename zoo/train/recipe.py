@@ -236,7 +236,9 @@ def check_recipe(fields: Mapping[str, Any], where: str) -> Recipe:
 def differences(old: Recipe, new: Recipe) -> list[str]:
     """One line a field that differs, "lr: 0.1 -> 0.2"."""
     before, after = old.model_dump(), new.model_dump()
-    return [f"{name}: {before[name]} -> {after[name]}" for name in after if before[name] != after[name]]
+    return [
+        f"{name}: {before[name]} -> {after[name]}" for name in after if before[name] != after[name]
+    ]
 
 
 def _override(text: str) -> tuple[str, Any]:

@@ -17,7 +17,7 @@ from safetensors.torch import save as to_bytes
 
 from eval.errors import UsageError
 from eval.files import write_atomically
-from zoo.train.loop import EpochResult, Outcome
+from zoo.train.events import EpochResult, Outcome
 from zoo.train.recipe import Recipe
 
 WEIGHTS, RECIPE, METRICS, ABOUT = "model.safetensors", "recipe.yaml", "metrics.jsonl", "run.json"

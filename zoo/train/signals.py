@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, asked for instead of suffered: a step is finished and a checkpoint written."""
+"""Ctrl-C and SIGTERM as requests: the step is finished and a checkpoint written."""
 
 from __future__ import annotations
 

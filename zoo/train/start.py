@@ -16,8 +16,9 @@ from zoo.cards import ModelCard
 from zoo.store import home
 from zoo.train import result
 from zoo.train.distributed import Ranks
-from zoo.train.feed import Split, in_memory, split
-from zoo.train.loop import EpochResult, Hooks, Outcome, Run
+from zoo.train.events import EpochResult, Hooks, Outcome
+from zoo.train.feed import Memory, Split, in_memory, split
+from zoo.train.loop import Run
 from zoo.train.progress import Progress
 from zoo.train.recipe import Recipe
 from zoo.train.signals import stop_requests
@@ -81,7 +82,7 @@ def train_model(
             info,
             recipe,
             in_memory(data.training, info, recipe, ranks.device),
-            held_out=data.validation and in_memory(data.validation, info, recipe, ranks.device),
+            held_out=_held_out(data, info, recipe, ranks),
             folder=folder / CHECKPOINTS,
             ranks=ranks,
             minutes=options.minutes,
@@ -110,6 +111,12 @@ def set_aside(folder: Path, say: Callable[[str], None]) -> None:
     folder.rename(aside)
     folder.mkdir()
     say(f"the earlier run is now in {aside}")
+
+
+def _held_out(data: Split, info: ModelCard, recipe: Recipe, ranks: Ranks) -> Memory | None:
+    if data.validation is None:
+        return None
+    return in_memory(data.validation, info, recipe, ranks.device)
 
 
 def _silent(_: str) -> None:

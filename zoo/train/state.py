@@ -141,8 +141,9 @@ def _load_optimizer(
     for name, tensor in tensors.items():
         index, key = name.split(".", 1)
         parameter = parameters[int(index)]
+        own = tensor
         if tensor.shape == parameter.shape:
             # In the parameter's memory layout, so that fused updates stay fused.
-            tensor = torch.empty_like(parameter, dtype=tensor.dtype).copy_(tensor)
-        state.setdefault(int(index), {})[key] = tensor
+            own = torch.empty_like(parameter, dtype=tensor.dtype).copy_(tensor)
+        state.setdefault(int(index), {})[key] = own
     optimizer.load_state_dict({"state": state, "param_groups": plain["param_groups"]})

@@ -11,12 +11,16 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from eval.attacks.random import image_key
+from zoo import archs
+from zoo.cards import ModelCard
 from zoo.loading import ZooModel
 from zoo.train.augment import mix
 from zoo.train.awp import worst_weights
 from zoo.train.distributed import Ranks
 from zoo.train.inner import Inner, perturb
 from zoo.train.losses import Objective
+from zoo.train.optim import build_optimizer, build_schedule
 from zoo.train.recipe import Recipe
 
 
@@ -69,16 +73,9 @@ class Stepper:
         found = torch.zeros(2, device=x.device)
         self.model.train()
         self.optimizer.zero_grad()
-        pieces = list(zip(x.chunk(recipe.accumulate), y.chunk(recipe.accumulate), strict=True))
-        for i, (x_piece, y_piece) in enumerate(pieces):
-            targets = y_piece
-            if recipe.mixup_alpha or recipe.cutmix_alpha:
-                seed = torch.randint(2**31, (), generator=self.generator, device=x.device)
-                n_classes = self.model.card.classes
-                x_piece, targets = mix(x_piece, y_piece, recipe, n_classes, int(seed))
-            found += self._piece(
-                x_piece, targets, n_all, is_last=i == len(pieces) - 1, epoch=epoch
-            )
+        n = recipe.accumulate
+        for i, piece in enumerate(zip(x.tensor_split(n), y.tensor_split(n), strict=True)):
+            found += self._piece(*self._mixed(*piece), n_all, is_last=i == n - 1, epoch=epoch)
         if recipe.clip_grad_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_grad_norm)
         self.optimizer.step()
@@ -86,6 +83,12 @@ class Stepper:
         if self.ema is not None:
             self.ema.update(self.model, step=step if recipe.ema_warmup else None)
         return found
+
+    def _mixed(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        if not (self.recipe.mixup_alpha or self.recipe.cutmix_alpha):
+            return x, y
+        seed = torch.randint(2**31, (), generator=self.generator, device=x.device)
+        return mix(x, y, self.recipe, self.model.card.classes, int(seed))
 
     def _piece(self, x: Tensor, y: Tensor, n_all: int, *, is_last: bool, epoch: int) -> Tensor:
         recipe = self.recipe
@@ -106,6 +109,24 @@ class Stepper:
             (loss * (len(x) * self.ranks.size / n_all)).backward()
         labels = y if y.ndim == 1 else y.argmax(1)
         return torch.stack([loss.detach() * len(x), (logits.argmax(1) == labels).sum()])
+
+
+def begin(info: ModelCard, recipe: Recipe, steps_per_epoch: int, ranks: Ranks) -> Stepper:
+    """A fresh network of the card, alike in all processes, with all that trains it.
+
+    Its random stream is that of the seed itself in the first process, another in each other.
+    Raises UsageError for an optimizer, eps or step size that cannot be.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        model = ZooModel(archs.build(info), info, None).to(ranks.device)
+    if recipe.channels_last:
+        model = model.to(memory_format=torch.channels_last)
+    optimizer = build_optimizer(model, recipe)
+    schedule = build_schedule(optimizer, recipe, steps_per_epoch)
+    seed = image_key(recipe.seed, str(ranks.rank), "rank") if ranks.rank else recipe.seed
+    stream = torch.Generator(ranks.device).manual_seed(seed)
+    return Stepper(model, recipe, optimizer, schedule, stream, ranks)
 
 
 def _parallel(objective: Objective, ranks: Ranks) -> Objective | DistributedDataParallel:

@@ -22,15 +22,13 @@ def validate(
     in the recipe's precision; a prediction counts as that precision gives it.
     """
     threat = Inner.of(recipe).threat
-    attack = Inner(
-        threat, recipe.validation_steps, threat.eps / 4, precision=recipe.precision
-    )
+    attack = Inner(threat, recipe.validation_steps, threat.eps / 4, precision=recipe.precision)
     generator = torch.Generator(ranks.device)
     generator.manual_seed(image_key(0, str(ranks.rank), "validation"))
     n_right = torch.zeros(2, dtype=torch.float64, device=ranks.device)
     was_training = model.training
     model.eval()
-    for positions in ranks.share(torch.arange(len(held_out))).split(batch_size):
+    for positions in _pieces(ranks.share(torch.arange(len(held_out))), batch_size):
         x = held_out.as_float(held_out.images[positions.to(held_out.images.device)])
         y = held_out.y[positions.to(held_out.y.device)]
         x_adv = perturb(model, x, y, attack, generator)
@@ -42,4 +40,9 @@ def validate(
 
 def _n_right(model: ZooModel, x: Tensor, y: Tensor, recipe: Recipe) -> Tensor:
     with torch.no_grad(), autocast(x.device, recipe.precision):
-        return (model(x).argmax(1) == y).sum()
+        n_right: Tensor = (model(x).argmax(1) == y).sum()
+    return n_right
+
+
+def _pieces(positions: Tensor, size: int) -> tuple[Tensor, ...]:
+    return torch.split(positions, size)

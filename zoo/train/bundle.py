@@ -1,0 +1,167 @@
+"""A finished run becomes the bundled checkpoint: weights, card and Reports in the source tree."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from eval.data import open_data
+from eval.errors import SatZooError, UsageError
+from eval.evaluation import evaluate
+from eval.files import write_atomically
+from zoo.cards import ModelCard
+from zoo.loading import load
+from zoo.registry import FAMILIES
+from zoo.train.result import ABOUT, WEIGHTS
+
+ATTACKS = ("clean", "pgd-50")
+"""Measured on the whole test split; AutoAttack is left to `sat-zoo eval`, it takes hours."""
+
+
+def bundle(
+    info: ModelCard,
+    run: Path,
+    *,
+    data: str | None,
+    data_dir: Path | None,
+    device: str,
+    say: Callable[[str], None],
+    families: Path = FAMILIES,
+) -> None:
+    """Install the result in the folder `run` as the weights that come with the package.
+
+    Writes FAMILY/NAME.safetensors, its sha256 into the card, and a Report for each of `ATTACKS`
+    into the run folder and, in a source tree, into leaderboard/results.
+    Raises `UsageError` if the run is not finished, `SatZooError` if the card cannot be changed
+    without touching others.
+    """
+    about = _finished(run, info)
+    sha256 = str(about["weights_sha256"])
+    family = families / info.family
+    cards = family / "cards.yaml"
+    file = f"{info.name}.safetensors"
+    changed = with_bundle(cards.read_text("utf-8"), info.name, file, sha256)
+    for report in _measure(info, run, data or info.dataset, data_dir, device, say):
+        results = families.parents[1] / "leaderboard" / "results"
+        if results.is_dir():
+            write_atomically(results / report.name, report.read_bytes())
+            say(f"report written to {results / report.name}")
+    write_atomically(family / file, (run / WEIGHTS).read_bytes())
+    write_atomically(cards, changed.encode())
+    say(f"{file} is bundled in {family}, sha256 {sha256}; commit it with cards.yaml")
+
+
+def with_bundle(text: str, name: str, file: str, sha256: str) -> str:
+    """The text of a cards.yaml in which the card `name` bundles `file`; comments stay.
+
+    Raises `SatZooError` if there is no such card, or another card would change with it.
+    """
+    changed = _in_flow(text, name, file, sha256) or _in_block(text, name, file, sha256)
+    if changed is None:
+        raise SatZooError(f"cards.yaml has no card {name!r} in a form that can be changed by text")
+    before, after = yaml.safe_load(text)["cards"], yaml.safe_load(changed)["cards"]
+    for card in before:
+        if card["name"] == name:
+            card["bundled"] = {"file": file, "sha256": sha256}
+    if before != after:
+        raise SatZooError(
+            f"bundling {name!r} would change other cards that share its fields: write its"
+            f" `bundled: {{file: {file}, sha256: {sha256}}}` into cards.yaml by hand"
+        )
+    return changed
+
+
+def _in_flow(text: str, name: str, file: str, sha256: str) -> str | None:
+    """For a card on one line, `- {name: NAME, ...}`."""
+    line = re.compile(rf"^(\s*- \{{.*\bname: {re.escape(name)}\b(?!-).*)\}}[ \t]*$", re.MULTILINE)
+    found = line.search(text)
+    if found is None:
+        return None
+    kept = re.sub(r", bundled: \{[^}]*\}", "", found[1])
+    new = f"{kept}, bundled: {{file: {file}, sha256: {sha256}}}}}"
+    return text[: found.start()] + new + text[found.end() :]
+
+
+def _in_block(text: str, name: str, file: str, sha256: str) -> str | None:
+    """For a card with one field a line."""
+    lines = text.splitlines()
+    start = next(
+        (i for i, line in enumerate(lines) if re.fullmatch(rf"[ -]*name: {re.escape(name)}", line)),
+        None,
+    )
+    if start is None:
+        return None
+    indent = lines[start].index("name:")
+    end = start + 1
+    while end < len(lines) and lines[end].startswith(" " * indent):
+        end += 1
+    body = _without_field(lines[start:end], f"{' ' * indent}bundled:", indent)
+    pad = " " * indent
+    fields = [f"{pad}bundled:", f"{pad}  file: {file}", f"{pad}  sha256: {sha256}"]
+    return "\n".join([*lines[:start], *body, *fields, *lines[end:]]) + "\n"
+
+
+def _without_field(lines: list[str], head: str, indent: int) -> list[str]:
+    kept: list[str] = []
+    is_inside = False
+    for line in lines:
+        if line.startswith(head):
+            is_inside = True
+        elif not line.startswith(" " * (indent + 1)):
+            is_inside = False
+        if not is_inside:
+            kept.append(line)
+    return kept
+
+
+def _finished(run: Path, info: ModelCard) -> dict[str, Any]:
+    try:
+        about: dict[str, Any] = json.loads((run / ABOUT).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--bundle: {run} holds no finished run: train it to the end") from error
+    if about.get("model") != info.name:
+        raise UsageError(f"--bundle: {run} holds a run of {about.get('model')}, not of {info.name}")
+    if not about.get("is_complete"):
+        raise UsageError(
+            f"--bundle: the run in {run} was ended early by --limit-steps; train it to the end"
+        )
+    return about
+
+
+def _measure(
+    info: ModelCard,
+    run: Path,
+    data: str,
+    data_dir: Path | None,
+    device: str,
+    say: Callable[[str], None],
+) -> list[Path]:
+    if info.threat is None:
+        raise UsageError(f"--bundle: {info.name} has no threat model to be measured under")
+    model = load(info.name, weights=run / WEIGHTS, device=device)
+    images = open_data(data, data_dir=data_dir)
+    paths = []
+    for attack in ATTACKS:
+        say(f"measuring {info.name} with {attack} on {len(images)} images of {images.name}")
+        path = run / f"{info.name}.{attack}.json"
+        report = evaluate(
+            model,
+            images,
+            attack=attack,
+            eps=info.threat.eps,
+            norm=info.threat.norm,
+            device=device,
+            name=info.name,
+            source="bundled",
+            command=f"sat-zoo eval {info.name} --attack {attack}",
+            out=path,
+        )
+        say(f"{attack}: {100 * report.robust.accuracy:.1f} % of {report.robust.n} images")
+        paths.append(path)
+    return paths
+

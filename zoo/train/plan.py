@@ -1,0 +1,145 @@
+"""What a run will cost, from the recipe, the card and a few timed steps on random pictures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from zoo.cards import ModelCard
+from zoo.train.distributed import Ranks
+from zoo.train.inner import perturb
+from zoo.train.recipe import Recipe
+from zoo.train.step import Stepper, begin
+
+N_TRAINING = {"digits": 1437, "cifar10": 50_000, "cifar10-jpeg": 50_000, "imagenet": 1_281_167}
+"""Images of the training splits, so that planning needs no data."""
+_PROBE_IMAGES = 32
+_TIMED_STEPS = 3
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An estimate. flops counts a multiply-add as two; memory is that of one process.
+
+    seconds: the best of a few steps, scaled up; data loading and validation come on top.
+    """
+
+    n_images: int
+    n_steps: int
+    flops: float
+    images_per_second: float
+    seconds: float
+    memory_bytes: float
+
+    def lines(self) -> list[str]:
+        """For people."""
+        from zoo.train.progress import duration
+
+        return [
+            f"training images  {self.n_images:,}",
+            f"steps            {self.n_steps:,}",
+            f"arithmetic       {self.flops:.2e} FLOPs",
+            f"speed            {self.images_per_second:.0f} images/s (timed here, random pictures)",
+            f"time             {duration(self.seconds)}",
+            f"memory           {self.memory_bytes / 1e9:.2f} GB a process",
+        ]
+
+
+def plan(info: ModelCard, recipe: Recipe, ranks: Ranks, n_images: int | None = None) -> Plan:
+    """Estimate a run by timing a few steps on at most 32 random pictures.
+
+    n_images: training images; default the size of the card's data set. Every process times its
+    own steps; what the network between them costs is not in the estimate.
+    """
+    n = (n_images or N_TRAINING[info.dataset]) - recipe.validation_images
+    n_steps = recipe.epochs * -(-n // recipe.batch_size)
+    n_probe = min(_PROBE_IMAGES, max(2, recipe.batch_size // (ranks.size * recipe.accumulate)))
+    probe = replace_batch(recipe, n_probe)
+    stepper = begin(info, probe, 1000, replace(ranks, size=1, rank=0))
+    x, y = random_batch(info, probe, ranks.device)
+    seconds = best_time(lambda: stepper.take(x, y, n_probe, step=1, epoch=recipe.epochs), ranks)
+    rate = n_probe / seconds * ranks.size
+    per_process = recipe.batch_size / (ranks.size * recipe.accumulate)
+    return Plan(
+        n_images=n,
+        n_steps=n_steps,
+        flops=2.0 * (info.flops or 0) * passes(recipe) * n * recipe.epochs,
+        images_per_second=rate,
+        seconds=n * recipe.epochs / rate,
+        memory_bytes=_fixed_bytes(stepper) + _saved_bytes(stepper, x, y) / len(x) * per_process,
+    )
+
+
+def passes(recipe: Recipe) -> int:
+    """Passes through the network an image, a backward one for inputs or weights counting as one."""
+    attack = 2 * recipe.attack_steps + (recipe.loss == "trades" or recipe.attack_loss == "kl")
+    outer = 3 if recipe.loss == "ce" else 6
+    return attack + outer * (2 if recipe.awp_gamma else 1)
+
+
+def replace_batch(recipe: Recipe, n: int) -> Recipe:
+    """The recipe for one undivided batch of n images, at the same learning rate."""
+    changes = {"batch_size": n, "accumulate": 1, "lr": recipe.peak_lr, "lr_per": None}
+    return recipe.model_copy(update=changes)
+
+
+def random_batch(
+    info: ModelCard, recipe: Recipe, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Noise of the card's size in the recipe's memory layout, (B, C, H, W), and labels (B,)."""
+    stream = torch.Generator().manual_seed(0)
+    shape = (recipe.batch_size, info.input.channels, info.input.size, info.input.size)
+    x = torch.rand(shape, generator=stream)
+    y = torch.randint(info.classes, (recipe.batch_size,), generator=stream)
+    layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+    return x.to(device, memory_format=layout), y.to(device)
+
+
+def best_time(call: Callable[[], object], ranks: Ranks, repeats: int = _TIMED_STEPS) -> float:
+    """Seconds of the fastest of `repeats` calls, after one that warms up."""
+    times = []
+    for _ in range(repeats + 1):
+        _wait(ranks)
+        started = time.perf_counter()
+        call()
+        _wait(ranks)
+        times.append(time.perf_counter() - started)
+    return min(times[1:])
+
+
+def _wait(ranks: Ranks) -> None:
+    if ranks.device.type == "cuda":
+        torch.cuda.synchronize(ranks.device)
+
+
+def _fixed_bytes(stepper: Stepper) -> float:
+    """Weights, gradients, optimizer and average: what does not grow with the batch."""
+    n_weights = sum(p.numel() for p in stepper.model.parameters())
+    n_state = sum(
+        value.numel()
+        for entries in stepper.optimizer.state.values()
+        for value in entries.values()
+        if isinstance(value, Tensor)
+    )
+    return 4.0 * ((2 + (stepper.ema is not None)) * n_weights + n_state)
+
+
+def _saved_bytes(stepper: Stepper, x: Tensor, y: Tensor) -> float:
+    """What the training forward of x keeps for its backward."""
+    kept: dict[int, int] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    x_adv = perturb(stepper.model, x, y, stepper.inner, stepper.generator)
+    stepper.model.train()
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        stepper.objective(x, x_adv, y)
+    weights = {p.untyped_storage().data_ptr() for p in stepper.model.parameters()}
+    return float(sum(size for pointer, size in kept.items() if pointer not in weights))
