@@ -152,6 +152,8 @@ class Run:
             self.nets = plain_engine(self.model)
         else:
             self.nets = build_engine(self.model, x[:PROOF_IMAGES], self.precision)
+            if self.nets.warning:
+                self.flags.append(Flag(code="engine-fallback", detail=self.nets.warning))
 
     def _work(self, stage: Stage, standing: Sequence[int]) -> Pool | ReferenceStage:
         if self.engine == "reference" and stage.attack in {"apgd", "fab", "square"}:

@@ -11,6 +11,9 @@ from torch import Tensor, nn
 
 from eval.data import ImageSet, from_tensors
 
+# Tiny networks gain nothing from threads, and tests run in parallel processes.
+torch.set_num_threads(1)
+
 # How long an example takes says nothing about the code on a shared machine.
 hypothesis.settings.register_profile("sat-zoo", deadline=None)
 hypothesis.settings.load_profile("sat-zoo")

@@ -25,24 +25,29 @@ def dlr(logits: Tensor, y: Tensor) -> Tensor:
     """Difference of logits ratio, `-(z_y - max_{i != y} z_i) / (z_pi1 - z_pi3)`.
 
     pi sorts the logits in decreasing order. Invariant to shift and scale of the logits, which is
-    what defeats models with vanishing cross-entropy gradients. With two classes there is no third
-    logit: the denominator is then `z_pi1 - z_pi2`, and the loss is the sign of the margin.
+    what defeats models with vanishing cross-entropy gradients. With two classes the ratio would be
+    constant, so the margin itself is returned.
 
     Source: Croce & Hein 2020, arXiv 2003.01690, equation (6).
     """
-    top = logits.topk(min(3, logits.shape[1]), dim=1).values
+    if logits.shape[1] == 2:
+        return margin(logits, y)
+    top = logits.topk(3, dim=1).values
     return margin(logits, y) / (top[:, 0] - top[:, -1] + 1e-12)
 
 
 def dlr_targeted(logits: Tensor, y: Tensor, target: Tensor) -> Tensor:
     """Targeted DLR, `-(z_y - z_t) / (z_pi1 - (z_pi3 + z_pi4) / 2)`, with target classes t (B,).
 
-    With three classes `(z_pi3 + z_pi4) / 2` becomes z_pi3, with two z_pi2.
+    With three classes `(z_pi3 + z_pi4) / 2` becomes z_pi3; with two the ratio would be constant, so
+    `z_t - z_y` is returned.
 
     Source: Croce & Hein 2020, arXiv 2003.01690, equation (7).
     """
+    if logits.shape[1] == 2:
+        return difference(logits, y, target)
     top = logits.topk(min(4, logits.shape[1]), dim=1).values
-    low = top[:, 2:].mean(dim=1) if top.shape[1] > 2 else top[:, 1]
+    low = top[:, 2:].mean(dim=1)
     return difference(logits, y, target) / (top[:, 0] - low + 1e-12)
 
 

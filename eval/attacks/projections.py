@@ -14,8 +14,11 @@ sorting).
 import torch
 from torch import Tensor
 
-N_NEWTON = 12
+N_NEWTON = 20
 """Steps at most. Each settles all coordinates that saturate before the current tangent's zero."""
+
+FAR = 1e30
+"""Beyond every bound, and finite: times zero it is zero."""
 
 
 def project_plane_linf(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
@@ -29,7 +32,9 @@ def project_plane_linf(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
     for _ in range(N_NEWTON):
         is_free = room > t[:, None]
         done = torch.where(is_free, t[:, None], room).mul_(speed).sum(1)
-        t = _newton(t, needed - done, (speed * is_free).sum(1))
+        t, is_over = _newton(t, needed - done, (speed * is_free).sum(1))
+        if is_over:
+            break
     return torch.minimum(room, t[:, None]) * _towards(x, w, b)
 
 
@@ -41,8 +46,10 @@ def project_plane_l2(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
     for _ in range(N_NEWTON):
         reach = t[:, None] * speed
         is_free = room > reach
-        done = (torch.where(is_free, reach, room) * speed).sum(1)
-        t = _newton(t, needed - done, (speed.square() * is_free).sum(1))
+        done = torch.where(is_free, reach, room).mul_(speed).sum(1)
+        t, is_over = _newton(t, needed - done, (speed.square() * is_free).sum(1))
+        if is_over:
+            break
     return torch.minimum(room, t[:, None] * speed) * _towards(x, w, b)
 
 
@@ -58,7 +65,11 @@ def _towards(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
     return w.sign() * gap.sign()[:, None]
 
 
-def _newton(t: Tensor, missing: Tensor, slope: Tensor) -> Tensor:
+def _newton(t: Tensor, missing: Tensor, slope: Tensor) -> tuple[Tensor, bool]:
+    """The next t (B,), and whether no row moved by more than rounding does."""
     # A flat g means that every coordinate is at its bound: the plane is out of reach.
-    step = torch.where(slope > 0, missing.clamp_min(0) / slope.clamp_min(1e-30), torch.inf)
-    return torch.where(missing > 0, t + step, t)
+    step = torch.where(slope > 0, missing.clamp_min(0) / slope.clamp_min(1e-30), FAR)
+    moved = torch.where(missing > 0, t + step, t).clamp_max(FAR)
+    # Asking a GPU would cost more than the remaining steps.
+    is_over = not t.is_cuda and not bool((moved > t * (1 + 1e-6)).any())
+    return moved, is_over

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from eval.errors import UsageError
 from zoo.registry import card
 from zoo.train.recipe import read_recipe
 
@@ -14,6 +15,7 @@ Examples:
   sat-zoo train resnet8-silu-sat-digits
   sat-zoo train resnet8-silu-sat-digits --set epochs=5 --out runs/short
   sat-zoo train resnet18-w16-silu-sat-cifar10 --data cifar10-jpeg --data-dir ~/cifar10
+  sat-zoo train resnet50-silu-sat --plan
   torchrun --nproc-per-node 4 -m zoo.train resnet50-silu-sat --data-dir ~/imagenet
 A run that was stopped or killed goes on when the same command is given again."""
 
@@ -30,8 +32,12 @@ A run that was stopped or killed goes on when the same command is given again.""
 @click.option("--set", "overrides", multiple=True, metavar="FIELD=VALUE", help="Change the recipe.")
 @click.option("--device", help="cpu, cuda, cuda:1 ...  [default: cuda where there is one]")
 @click.option("--minutes", type=float, default=5.0, show_default=True, help="Between checkpoints.")
+@click.option("--workers", type=int, default=4, show_default=True, help="That decode pictures.")
 @click.option("--limit-steps", type=click.IntRange(min=1), help="End early, to try things out.")
 @click.option("--fresh", is_flag=True, help="Begin again; an earlier run is set aside.")
+@click.option("--plan", is_flag=True, help="Only say what the run would cost.")
+@click.option("--tensorboard", is_flag=True, help="Also write events for TensorBoard.")
+@click.option("--bundle", is_flag=True, help="Make the result the model's bundled weights.")
 def command(
     name: str,
     out: Path | None,
@@ -40,8 +46,12 @@ def command(
     overrides: tuple[str, ...],
     device: str | None,
     minutes: float,
+    workers: int,
     limit_steps: int | None,
     fresh: bool,
+    plan: bool,
+    tensorboard: bool,
+    bundle: bool,
 ) -> None:
     """Train the model NAME from scratch by the recipe beside its card.
 
@@ -49,10 +59,35 @@ def command(
     """
     info = card(name)
     recipe = read_recipe(info, overrides)
+    if bundle and (overrides or limit_steps):
+        flag = f"--set {overrides[0]}" if overrides else f"--limit-steps {limit_steps}"
+        raise UsageError(
+            f"--bundle and {flag} clash: bundled weights are those of the recipe as it stands"
+            " beside the card; change the recipe there"
+        )
+    if minutes <= 0:
+        raise UsageError(f"--minutes {minutes:g} is not positive: use for example 5")
 
     from zoo.train.distributed import processes
     from zoo.train.start import Options, train_model
 
-    options = Options(out, data_name, data_dir, fresh, limit_steps, minutes)
+    options = Options(out, data_name, data_dir, fresh, limit_steps, minutes, workers, tensorboard)
     with processes(device) as ranks:
-        train_model(info, recipe, options, ranks, click.echo)
+        if plan:
+            from zoo.train.plan import plan as estimate
+
+            lines = estimate(info, recipe, ranks).lines()
+            click.echo("\n".join(lines) if ranks.is_first else "", nl=ranks.is_first)
+            return
+        folder = train_model(info, recipe, options, ranks, click.echo)
+        if bundle and ranks.is_first:
+            from zoo.train.bundle import bundle as install
+
+            install(
+                info,
+                folder,
+                data=data_name,
+                data_dir=data_dir,
+                device=str(ranks.device),
+                say=click.echo,
+            )

@@ -164,4 +164,3 @@ def _measure(
         say(f"{attack}: {100 * report.robust.accuracy:.1f} % of {report.robust.n} images")
         paths.append(path)
     return paths
-

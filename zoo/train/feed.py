@@ -1,4 +1,4 @@
-"""Where training batches come from: a whole data set in memory, as uint8."""
+"""Where training batches come from: a data set in memory as uint8, or what acts like one."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from eval.errors import DataError
 from zoo.cards import ModelCard
 from zoo.train.augment import augment
 from zoo.train.recipe import Recipe
+
+_READ_AT_ONCE = 256
 
 
 class Feed(Protocol):
@@ -90,16 +92,18 @@ def split(data: ImageSet, recipe: Recipe) -> Split:
 
 
 def in_memory(data: ImageSet, info: ModelCard, recipe: Recipe, device: torch.device) -> Memory:
-    """The images of `data` for the model `info`.
+    """The images of `data` for the model `info`, as 8-bit pixels.
 
-    Raises DataError if they have another size or other classes than the card says.
+    What is not stored with 8 bits, a resized picture say, is rounded to them.
+    Raises DataError if the images have another size or other classes than the card says.
     """
     check_fits(data, info)
-    if not isinstance(data.source, ArraySource) or data.source.images.dtype != np.uint8:
-        raise DataError(f"{data.name} is not held in memory as 8-bit images")
-    images = torch.from_numpy(data.source.images[data.rows])
-    y = torch.from_numpy(data.labels.copy())
-    return Memory(images.to(device), data.source.scale, y.to(device), recipe)
+    y = torch.from_numpy(data.labels.copy()).to(device)
+    if isinstance(data.source, ArraySource) and data.source.images.dtype == np.uint8:
+        images = torch.from_numpy(data.source.images[data.rows])
+        return Memory(images.to(device), data.source.scale, y, recipe)
+    levels = [(255 * batch.x).round().byte() for batch in data.batches(_READ_AT_ONCE)]
+    return Memory(torch.cat(levels).to(device), 255, y, recipe)
 
 
 def check_fits(data: ImageSet, info: ModelCard) -> None:

@@ -45,7 +45,7 @@ class Plan:
             f"arithmetic       {self.flops:.2e} FLOPs",
             f"speed            {self.images_per_second:.0f} images/s (timed here, random pictures)",
             f"time             {duration(self.seconds)}",
-            f"memory           {self.memory_bytes / 1e9:.2f} GB a process",
+            f"memory           {self.memory_bytes / 1e6:,.0f} MB a process",
         ]
 
 
@@ -87,9 +87,7 @@ def replace_batch(recipe: Recipe, n: int) -> Recipe:
     return recipe.model_copy(update=changes)
 
 
-def random_batch(
-    info: ModelCard, recipe: Recipe, device: torch.device
-) -> tuple[Tensor, Tensor]:
+def random_batch(info: ModelCard, recipe: Recipe, device: torch.device) -> tuple[Tensor, Tensor]:
     """Noise of the card's size in the recipe's memory layout, (B, C, H, W), and labels (B,)."""
     stream = torch.Generator().manual_seed(0)
     shape = (recipe.batch_size, info.input.channels, info.input.size, info.input.size)

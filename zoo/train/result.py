@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
@@ -17,10 +18,12 @@ from safetensors.torch import save as to_bytes
 
 from eval.errors import UsageError
 from eval.files import write_atomically
+from zoo.train.curves import draw
 from zoo.train.events import EpochResult, Outcome
 from zoo.train.recipe import Recipe
 
 WEIGHTS, RECIPE, METRICS, ABOUT = "model.safetensors", "recipe.yaml", "metrics.jsonl", "run.json"
+CURVES = "curves.svg"
 
 
 def make_folder(folder: Path) -> None:
@@ -37,6 +40,33 @@ def write_metrics(folder: Path, log: list[EpochResult]) -> None:
     write_atomically(folder / METRICS, lines.encode())
 
 
+def append_metrics(folder: Path, entry: EpochResult) -> None:
+    """Put one epoch's line into `metrics.jsonl`, dropping what a killed run said of later ones."""
+    path = folder / METRICS
+    try:
+        lines = path.read_text("utf-8").splitlines() if path.exists() else []
+        earlier = [line for line in lines if json.loads(line)["epoch"] < entry.epoch]
+    except (OSError, ValueError, KeyError):
+        earlier = []  # somebody edited it; the whole log is written again at the end
+    text = "".join(f"{line}\n" for line in [*earlier, json.dumps(asdict(entry))])
+    write_atomically(path, text.encode())
+
+
+def source_revision() -> str | None:
+    """The commit of the source tree this runs from, "+changes" if edited; None without git."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    try:
+        commit = _output([*git, "rev-parse", "HEAD"])
+        return f"{commit}+changes" if _output([*git, "status", "--porcelain"]) else commit
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _output(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, check=True, text=True, timeout=10)
+    return done.stdout.strip()
+
+
 def write_recipe(folder: Path, recipe: Recipe) -> None:
     """Write `recipe.yaml`, with every field."""
     text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
@@ -46,7 +76,7 @@ def write_recipe(folder: Path, recipe: Recipe) -> None:
 def save(
     folder: Path, outcome: Outcome, recipe: Recipe, about: Mapping[str, Any]
 ) -> tuple[Path, str]:
-    """Write the weights, the recipe, the metrics and `run.json` into `folder`.
+    """Write the weights, the recipe, the metrics, their curves and `run.json` into `folder`.
 
     Returns the path of the weights and their sha256. Raises `ReportError` if a file cannot be
     written.
@@ -57,6 +87,8 @@ def save(
     write_atomically(path, content)
     write_recipe(folder, recipe)
     write_metrics(folder, outcome.log)
+    title = f"{about['model']}, {len(outcome.log)} epochs"
+    write_atomically(folder / CURVES, draw(outcome.log, title).encode())
     chosen = next((e for e in outcome.log if e.epoch == outcome.chosen_epoch), outcome.log[-1])
     record = {
         **about,

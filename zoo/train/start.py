@@ -1,24 +1,27 @@
-"""From a name to a finished run folder: what `sat-zoo train` and `python -m zoo.train` share."""
+"""From a name to a finished run folder: what `sat-zoo train` does once its arguments are read."""
 
 from __future__ import annotations
 
 import os
 import shlex
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from eval.data import open_data
+from eval.data import ImageSet, open_data
 from eval.errors import UsageError
 from zoo.cards import ModelCard
 from zoo.store import home
 from zoo.train import result
 from zoo.train.distributed import Ranks
-from zoo.train.events import EpochResult, Hooks, Outcome
-from zoo.train.feed import Memory, Split, in_memory, split
+from zoo.train.events import EpochResult, Hooks
+from zoo.train.feed import Feed, Memory, Split, in_memory, split
 from zoo.train.loop import Run
+from zoo.train.pictures import feed, open_pictures
 from zoo.train.progress import Progress
 from zoo.train.recipe import Recipe
 from zoo.train.signals import stop_requests
@@ -28,7 +31,7 @@ CHECKPOINTS = "checkpoints"
 
 @dataclass(frozen=True)
 class Options:
-    """How to run, as far as it does not change what comes out."""
+    """How to run, as far as it does not change what comes out. minutes: between checkpoints."""
 
     out: Path | None = None
     data: str | None = None
@@ -36,6 +39,8 @@ class Options:
     fresh: bool = False
     limit_steps: int | None = None
     minutes: float = 5.0
+    workers: int = 4
+    tensorboard: bool = False
 
 
 def run_folder(info: ModelCard, options: Options) -> Path:
@@ -49,13 +54,15 @@ def run_folder(info: ModelCard, options: Options) -> Path:
 def open_training_data(info: ModelCard, recipe: Recipe, options: Options) -> Split:
     """The training split, with the held-out images taken out of it."""
     name = options.data or info.dataset
+    if name in {"imagenet", "folder"}:
+        return split(open_pictures(name, info, options.data_dir), recipe)
     return split(open_data(name, data_dir=options.data_dir, split="train"), recipe)
 
 
 def train_model(
     info: ModelCard, recipe: Recipe, options: Options, ranks: Ranks, say: Callable[[str], None]
 ) -> Path:
-    """Train by the recipe, or go on with what lies in the run folder; returns the weights' path.
+    """Train by the recipe, or go on with what lies in the run folder; returns that folder.
 
     Raises what `Run.train` does, and `DataError` if the training images are not here.
     """
@@ -68,37 +75,25 @@ def train_model(
     ranks.any(False)  # nobody looks for checkpoints before the first process is ready
     data = open_training_data(info, recipe, options)
     say(_opening(info, recipe, data, ranks))
-    log: list[EpochResult] = []
-    progress = Progress(recipe.epochs, say)
-
-    def on_epoch(entry: EpochResult) -> None:
-        log.append(entry)
-        if ranks.is_first:
-            progress.on_epoch(entry)
-            result.write_metrics(folder, run.log)
-
-    with stop_requests() as should_stop:
+    with stop_requests() as should_stop, _told(folder, recipe, options, ranks, say) as hooks:
         run = Run(
             info,
             recipe,
-            in_memory(data.training, info, recipe, ranks.device),
+            _feed(data.training, info, recipe, ranks, options),
             held_out=_held_out(data, info, recipe, ranks),
             folder=folder / CHECKPOINTS,
             ranks=ranks,
             minutes=options.minutes,
             limit_steps=options.limit_steps,
             data_sha256=data.training.ids_sha256,
-            hooks=Hooks(
-                on_epoch=on_epoch,
-                on_step=progress.on_step if ranks.is_first else Hooks().on_step,
-                say=say,
-                should_stop=should_stop,
-            ),
+            hooks=Hooks(hooks.on_epoch, hooks.on_step, say, should_stop),
         )
         outcome = run.train()
-    if not ranks.is_first:
-        return folder / result.WEIGHTS
-    return _write(folder, outcome, info, recipe, data, ranks, say)
+    if ranks.is_first:
+        path, sha256 = result.save(folder, outcome, recipe, _about(info, data, ranks))
+        say(f"weights of epoch {outcome.chosen_epoch} written to {path}, sha256 {sha256}")
+        say(f"measure them with: sat-zoo eval {info.name} --weights {path}")
+    return folder
 
 
 def set_aside(folder: Path, say: Callable[[str], None]) -> None:
@@ -111,6 +106,49 @@ def set_aside(folder: Path, say: Callable[[str], None]) -> None:
     folder.rename(aside)
     folder.mkdir()
     say(f"the earlier run is now in {aside}")
+
+
+@contextmanager
+def _told(
+    folder: Path, recipe: Recipe, options: Options, ranks: Ranks, say: Callable[[str], None]
+) -> Iterator[Hooks]:
+    """Hooks that print, log and plot; for the first process alone."""
+    if not ranks.is_first:
+        yield Hooks()
+        return
+    progress = Progress(recipe.epochs, say)
+    board = _tensorboard(folder) if options.tensorboard else None
+
+    def on_epoch(entry: EpochResult) -> None:
+        progress.on_epoch(entry)
+        result.append_metrics(folder, entry)
+        if board is not None:
+            numbers = {k: v for k, v in asdict(entry).items() if v is not None}
+            for name, value in numbers.items():
+                board.add_scalar(name, value, entry.step)
+            board.flush()
+
+    try:
+        yield Hooks(on_epoch=on_epoch, on_step=progress.on_step)
+    finally:
+        if board is not None:
+            board.close()
+
+
+def _tensorboard(folder: Path) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise UsageError(
+            "--tensorboard needs the package tensorboard: install it with pip install tensorboard"
+        ) from error
+    return SummaryWriter(str(folder / "tensorboard"))
+
+
+def _feed(data: ImageSet, info: ModelCard, recipe: Recipe, ranks: Ranks, options: Options) -> Feed:
+    if data.name in {"imagenet", "folder"}:
+        return feed(data, info, recipe, ranks.device, options.workers)
+    return in_memory(data, info, recipe, ranks.device)
 
 
 def _held_out(data: Split, info: ModelCard, recipe: Recipe, ranks: Ranks) -> Memory | None:
@@ -132,19 +170,12 @@ def _opening(info: ModelCard, recipe: Recipe, data: Split, ranks: Ranks) -> str:
     )
 
 
-def _write(
-    folder: Path,
-    outcome: Outcome,
-    info: ModelCard,
-    recipe: Recipe,
-    data: Split,
-    ranks: Ranks,
-    say: Callable[[str], None],
-) -> Path:
-    about = {
+def _about(info: ModelCard, data: Split, ranks: Ranks) -> dict[str, Any]:
+    return {
         "model": info.name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": shlex.join(["sat-zoo", *sys.argv[1:]]),
+        "source_revision": result.source_revision(),
         "data": {
             "name": data.training.name,
             "split": data.training.split,
@@ -156,7 +187,3 @@ def _write(
         "device": str(ranks.device),
         "cpus": os.cpu_count(),
     }
-    path, sha256 = result.save(folder, outcome, recipe, about)
-    say(f"weights of epoch {outcome.chosen_epoch} written to {path}, sha256 {sha256}")
-    say(f"measure them with: sat-zoo eval {info.name} --weights {path}")
-    return path
