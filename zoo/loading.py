@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +11,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from eval.errors import UsageError, WeightsMismatch, WeightsUnavailable
+from eval.errors import WeightsMismatch
 from zoo import archs
-from zoo.registry import FAMILIES, card
-from zoo.store import Store
+from zoo.registry import card
+from zoo.weights import REPAIR, Found, find_weights
 
 if TYPE_CHECKING:
     from eval.evaluation import Source
@@ -52,18 +51,6 @@ def _register_normalisation(model: nn.Module, spec: InputSpec) -> None:
         model.register_buffer(name, buffer, persistent=False)
 
 
-REPAIR = {"bundled": "reinstall sat-zoo", "store": "import it again with sat-zoo import"}
-
-
-@dataclass(frozen=True)
-class Found:
-    """A weight file and why it was taken."""
-
-    path: Path
-    source: Source
-    sha256: str | None  # what the bytes must hash to; None if nobody promised anything
-
-
 def load(
     name: str,
     *,
@@ -97,30 +84,6 @@ def load(
     if found:
         _fill(model.net, info, found)
     return _frozen(model).to(device)
-
-
-def find_weights(info: ModelCard, weights: str | Path | None = None) -> Found:
-    """The weight file to use: the given one, else bundled, else imported into the local store.
-
-    Raises `WeightsUnavailable` if there is none, `UsageError` if `weights` is no file.
-    """
-    if weights is not None:
-        path = Path(weights)
-        if not path.is_file():
-            raise UsageError(f"--weights {path} is not a file: name a safetensors file")
-        return Found(path, "file", None)
-    if info.bundled is not None:
-        return Found(FAMILIES / info.family / info.bundled.file, "bundled", info.bundled.sha256)
-    stored = Store().find(info.name)
-    if stored is not None:
-        return Found(stored.path, "store", stored.sha256)
-    official = f" import the official release with: sat-zoo import {info.name} --download," if (
-        info.official
-    ) else ""
-    raise WeightsUnavailable(
-        f"the weights of {info.name!r} are not on this machine and are not published yet:{official}"
-        " pass --weights FILE.safetensors, or use a bundled model such as resnet8-silu-sat-digits"
-    )
 
 
 def _frozen(model: ZooModel) -> ZooModel:

@@ -7,8 +7,8 @@ from torch import Tensor
 
 import zoo
 from eval.errors import UsageError, WeightsMismatch, WeightsUnavailable
-from zoo import loading
-from zoo.loading import FAMILIES
+from zoo import weights as weights_module
+from zoo.registry import FAMILIES
 
 NAME = "resnet8-silu-sat-digits"
 BUNDLED = FAMILIES / "digits" / f"{NAME}.safetensors"
@@ -102,6 +102,8 @@ def test_a_changed_bundled_file_is_refused(tmp_path: Path, monkeypatch: pytest.M
     content[-1] ^= 1
     (tmp_path / "digits").mkdir()
     (tmp_path / "digits" / BUNDLED.name).write_bytes(content)
-    monkeypatch.setattr(loading, "FAMILIES", tmp_path)
-    with pytest.raises(WeightsMismatch, match=r"has sha256 .*, not .* as promised: the file was changed; reinstall"):
+    monkeypatch.setattr(weights_module, "FAMILIES", tmp_path)
+    with pytest.raises(
+        WeightsMismatch, match=r"has sha256 .*, not .* as promised: the file was changed; reinstall"
+    ):
         zoo.load(NAME)

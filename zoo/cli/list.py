@@ -5,15 +5,19 @@ import json
 import click
 from rich.table import Table
 
-from eval.errors import UsageError
+from eval.errors import UsageError, WeightsUnavailable
 from zoo.cards import ModelCard
 from zoo.cli.console import stdout
 from zoo.registry import card, list_models
+from zoo.weights import find_weights
 
 
 def where(info: ModelCard) -> str:
-    """Where the weights of a model can be had now, in a word."""
-    return "bundled" if info.bundled else "not here"
+    """Where the weights of a model can be had now, in a word or two."""
+    try:
+        return find_weights(info).source
+    except WeightsUnavailable:
+        return "official release" if info.official else "not here"
 
 
 @click.command(

@@ -3,10 +3,11 @@
 import click
 from rich.table import Table
 
+from eval.errors import WeightsUnavailable
 from zoo.cards import Claim, ModelCard
 from zoo.cli.console import stdout
-from zoo.cli.list import where
 from zoo.registry import card
+from zoo.weights import find_weights
 
 UNKNOWN = "not published"
 
@@ -48,11 +49,19 @@ def _facts(info: ModelCard) -> list[tuple[str, str]]:
         ("input", f"{spec.channels} x {spec.size} x {spec.size} in [0, 1]"),
         ("preprocessing", spec.preprocess),
         ("threat model", f"{info.threat.norm}, eps {info.threat.eps}" if info.threat else UNKNOWN),
-        ("weights", where(info)),
+        ("weights", _weights(info)),
         ("recipe", f"zoo/families/{info.family}/{info.recipe}" if info.recipe else UNKNOWN),
     ]
     claims = [("claimed", _claim(claim)) for claim in info.claims] or [("claimed", UNKNOWN)]
     return facts + claims + [("note", note) for note in info.notes]
+
+
+def _weights(info: ModelCard) -> str:
+    try:
+        found = find_weights(info)
+    except WeightsUnavailable as error:
+        return str(error)
+    return f"{found.source}: {found.path}"
 
 
 def _claim(claim: Claim) -> str:

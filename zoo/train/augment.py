@@ -44,7 +44,7 @@ def shift(images: Tensor, pixels: int, generator: torch.Generator) -> Tensor:
 def mix(x: Tensor, y: Tensor, recipe: Recipe, n_classes: int, seed: int) -> tuple[Tensor, Tensor]:
     """Mixup and CutMix as timm has them: images (B, C, H, W) and labels (B,) -> shares (B, K).
 
-    An odd last image stays out: timm mixes a batch with its reverse.
+    timm mixes a batch with its reverse, so an odd last image stays as it is.
     Source: Zhang et al. 2018, arXiv 1710.09412; Yun et al. 2019, arXiv 1905.04899.
     """
     import numpy as np
@@ -60,10 +60,11 @@ def mix(x: Tensor, y: Tensor, recipe: Recipe, n_classes: int, seed: int) -> tupl
     try:
         np.random.seed(seed % 2**32)
         n = len(x) - len(x) % 2
-        mixed, shares = mixup(x[:n].clone(), y[:n])
+        mixed, shares = mixup(x[:n].clone(), y[:n]) if n else (x[:0], y.new_zeros(0, n_classes))
     finally:
         np.random.set_state(before)
-    return mixed, shares
+    rest = F.one_hot(y[n:], n_classes)
+    return torch.cat([mixed, x[n:]]), torch.cat([shares.to(x.dtype), rest.to(x.dtype)])
 
 
 def _randaugment(images: Tensor, recipe: Recipe) -> Tensor:

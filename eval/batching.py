@@ -1,0 +1,88 @@
+"""How many images to compute at once: as many as fit, and half of that when they did not."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from eval.cost import measure_cost
+
+if TYPE_CHECKING:
+    from eval.data import ImageSet
+
+STATE_IMAGES = 24
+"""Images' worth of memory that a search keeps a row, random numbers and copies included."""
+
+SHARE_OF_FREE = 0.5
+"""Of the free memory; the rest is for the polish, for the allocator and for others."""
+
+MOST_IMAGES = {"cpu": 128, "cuda": 1024}
+MOST_PIXELS = {"cpu": 2**21, "cuda": 2**24}
+"""Beyond these a device is full and a larger batch only delays the first verdict."""
+
+UNMEASURED = 32
+"""The batch for a model that cannot be measured."""
+
+
+def auto_batch_size(model: nn.Module, data: ImageSet, device: torch.device) -> int:
+    """A power of two that fits into half of the free memory of `device`.
+
+    model: in eval mode, on `device`. Verdicts do not depend on the result.
+    """
+    x = data.batch([0]).x.to(device)
+    try:
+        per_image = measure_cost(model, x).memory_bytes + STATE_IMAGES * x.nbytes
+    except RuntimeError:
+        return UNMEASURED
+    fits = int(free_bytes(device) * SHARE_OF_FREE) // per_image
+    kind = "cuda" if device.type == "cuda" else "cpu"
+    most = min(MOST_IMAGES[kind], MOST_PIXELS[kind] // (x.shape[2] * x.shape[3]))
+    return int(2 ** (max(min(fits, most), 1).bit_length() - 1))
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory that can still be taken: of the GPU, or of this machine or its container."""
+    if device.type == "cuda":
+        free: int = torch.cuda.mem_get_info(device)[0]
+        return free
+    known = [_meminfo(Path("/proc/meminfo")), _control_group(Path("/sys/fs/cgroup"))]
+    found = [size for size in known if size is not None]
+    # Without either (macOS, Windows) half of the memory, or 2 GiB if even that is not told.
+    return min(found) if found else _physical() // 2
+
+
+def _meminfo(path: Path) -> int | None:
+    try:
+        lines = path.read_text().splitlines()
+    except OSError:
+        return None
+    kib = [int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")]
+    return kib[0] * 1024 if kib else None
+
+
+def _control_group(folder: Path) -> int | None:
+    """What a container may still take; exceeding it kills the process without an error."""
+    try:
+        limit = int((folder / "memory.max").read_text())
+        return max(limit - int((folder / "memory.current").read_text()), 0)
+    except (OSError, ValueError):  # no container, or the limit "max"
+        return None
+
+
+def _physical() -> int:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 4 * 2**30
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether `error` says that memory ran out, on a GPU or on the CPU."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    signs = ("DefaultCPUAllocator", "can't allocate memory", "out of memory", "ALLOC_FAILED")
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)

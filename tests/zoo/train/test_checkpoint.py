@@ -1,0 +1,82 @@
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import SafetensorError
+
+from zoo.train import checkpoint
+from zoo.train.checkpoint import Checkpoint, CheckpointError, latest, read, save
+
+
+def at_step(step: int) -> Checkpoint:
+    tensors = {"w": torch.full((3,), float(step)), "order": torch.arange(4, dtype=torch.int32)}
+    return Checkpoint(step, tensors, {"epoch": step, "lr": 0.1 + step})
+
+
+def test_what_is_written_comes_back_and_only_the_newest_stays(tmp_path: Path) -> None:
+    for step in (9, 10, 123_456_789):
+        save(tmp_path, at_step(step))
+        path = latest(tmp_path)
+        assert path is not None
+        found = read(path)
+        assert (found.step, found.state) == (step, {"epoch": step, "lr": 0.1 + step})
+        assert torch.equal(found.tensors["w"], at_step(step).tensors["w"])
+        assert [p.name for p in tmp_path.iterdir()] == [f"step-{step:08d}"]
+
+
+def test_there_is_no_checkpoint_where_there_is_no_folder(tmp_path: Path) -> None:
+    assert latest(tmp_path / "absent") is None
+    assert latest(tmp_path) is None
+
+
+def test_no_file_of_a_checkpoint_is_a_pickle(tmp_path: Path) -> None:
+    path = save(tmp_path, at_step(3))
+    assert sorted(p.name for p in path.iterdir()) == ["state.json", "tensors.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("where", "error"),
+    [
+        ("save_file", OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))),
+        ("save_file", SafetensorError("I/O error: No space left on device (os error 28)")),
+        ("_flush", OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))),
+    ],
+)
+def test_a_full_disk_is_named_and_the_checkpoint_before_survives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, error: Exception
+) -> None:
+    kept = save(tmp_path, at_step(1))
+
+    def full(*args: Any, **kwargs: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(checkpoint, where, full)
+    with pytest.raises(CheckpointError, match="the disk is full; free some space there, the one b"):
+        save(tmp_path, at_step(2))
+    assert [p.name for p in tmp_path.iterdir()] == [kept.name]
+    assert read(kept).step == 1
+
+
+def test_the_same_step_can_be_written_again(tmp_path: Path) -> None:
+    save(tmp_path, at_step(5))
+    assert read(save(tmp_path, at_step(5))).step == 5
+
+
+def test_what_a_killed_run_left_is_not_read_and_goes_with_the_next(tmp_path: Path) -> None:
+    half = tmp_path / ".step-00000009.77.new"
+    half.mkdir()
+    (half / "tensors.safetensors").write_bytes(b"half")
+    assert latest(tmp_path) is None
+    save(tmp_path, at_step(4))
+    assert [p.name for p in tmp_path.iterdir()] == ["step-00000004"]
+
+
+@pytest.mark.parametrize("file", ["state.json", "tensors.safetensors"])
+def test_a_damaged_checkpoint_is_named_with_the_remedy(tmp_path: Path, file: str) -> None:
+    path = save(tmp_path, at_step(1))
+    (path / file).write_bytes(b"{")
+    with pytest.raises(CheckpointError, match=r"step-00000001 cannot be read .* with --fresh"):
+        read(path)
