@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor, nn
 
 from eval.errors import DataError, ModelError
-from eval.report import Flag
-from eval.verify import predict
 
 if TYPE_CHECKING:
     from eval.data import Batch
@@ -55,21 +52,3 @@ def check_logits(logits: Tensor, n_images: int, name: str) -> None:
             f"model {name!r} returned NaN or infinite logits for {n_bad} of {n_images} images:"
             " check its weights and preprocessing"
         )
-
-
-def looks_like_probabilities(logits: Tensor) -> bool:
-    """True if every row is non-negative and sums to 1: a softmax that hides the gradient."""
-    return bool((logits >= 0).all()) and bool(((logits.sum(1) - 1).abs() < 1e-4).all())
-
-
-def randomised_forward(model: nn.Module, x: Tensor) -> Flag | None:
-    """A flag if two passes over the same images differ; one-shot verdicts are then too high."""
-    first, second = predict(model, x), predict(model, x)
-    if torch.equal(first, second):
-        return None
-    difference = float((first - second).abs().max())
-    return Flag(
-        code="randomised-forward",
-        detail=f"two passes over the same images differ by up to {difference:.3g} in a logit:"
-        " use --attack autoattack-rand",
-    )

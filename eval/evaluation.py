@@ -17,6 +17,7 @@ from eval.digest import weights_sha256
 from eval.engine import Precision
 from eval.errors import UsageError
 from eval.files import check_writable
+from eval.flags import result_flags
 from eval.protocols import protocol
 from eval.report import (
     Accuracy,
@@ -121,6 +122,7 @@ def evaluate(
     run.clean()
     for stage in plan.stages:
         run.stage(stage)
+    run.flags += result_flags(run.stage_results, len(images))
     run.check_unchanged(digest)
     report = _report(run, digest, source=source, command=command, started=started)
     if out is not None:

@@ -96,6 +96,10 @@ class StageResult(_Part):
     seconds: float
     forwards: int = Field(description="images through the network forward, summed")
     backwards: int = Field(description="images through the network backward, summed")
+    last_iterate_accuracy: float | None = Field(
+        default=None,
+        description="PGD: accuracy if only each run's last iterate counted, as many papers count",
+    )
 
 
 class Images(_Part):

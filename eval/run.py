@@ -14,16 +14,12 @@ from torch import Tensor, nn
 
 from eval.attacks import build
 from eval.attacks.reference import ReferenceStage
-from eval.checks import (
-    check_batch,
-    check_logits,
-    looks_like_probabilities,
-    randomised_forward,
-)
+from eval.checks import check_batch, check_logits
 from eval.data import ImageSet
 from eval.digest import weights_sha256
 from eval.engine import Engine, Precision, build_engine, plain_engine
 from eval.errors import ModelError
+from eval.flags import looks_like_probabilities, model_flags
 from eval.pool import POLISH_STEPS, Broken, Pool, StageInput
 from eval.protocols import Protocol, Stage
 from eval.report import Flag, StageResult
@@ -107,6 +103,7 @@ class Run:
                 self.n_broken_8bit += result.is_broken_8bit
             self._progress(stage.name, done, len(standing))
         forwards, backwards = work.passes()
+        last = work.outcome.last_iterate_right
         self.stage_results.append(
             StageResult(
                 name=stage.name,
@@ -117,6 +114,7 @@ class Run:
                 seconds=time.perf_counter() - started,
                 forwards=forwards,
                 backwards=backwards,
+                last_iterate_accuracy=None if last is None else last / len(self.data),
             )
         )
 
@@ -146,14 +144,13 @@ class Run:
                     " to go on with a flag in the report"
                 )
             self.flags.append(Flag(code="probabilities", detail=detail))
-        if flag := randomised_forward(self.model, x):
-            self.flags.append(flag)
         if self.engine == "reference":
             self.nets = plain_engine(self.model)
         else:
             self.nets = build_engine(self.model, x[:PROOF_IMAGES], self.precision)
             if self.nets.warning:
                 self.flags.append(Flag(code="engine-fallback", detail=self.nets.warning))
+        self.flags += model_flags(self.model, self.nets.exact, x, logits.argmax(1).to(x.device))
 
     def _work(self, stage: Stage, standing: Sequence[int]) -> Pool | ReferenceStage:
         if self.engine == "reference" and stage.attack in {"apgd", "fab", "square"}:

@@ -142,7 +142,8 @@ def test_probabilities_are_flagged_when_allowed(tiny_net: nn.Module, tiny_data: 
 def test_a_randomised_forward_is_flagged(tiny_net: nn.Module, tiny_data: ImageSet) -> None:
     noisy = Answers(lambda x: tiny_net(x) + 0.01 * torch.randn(len(x), 5)).eval()
     report = evaluate(noisy, tiny_data, **QUICK)
-    assert [flag.code for flag in report.flags] == ["randomised-forward"]
+    # The fast copy of it cannot be proven, so the model itself is used.
+    assert [flag.code for flag in report.flags] == ["engine-fallback", "randomised-forward"]
 
 
 def test_a_model_that_changes_while_evaluated_is_flagged(

@@ -69,6 +69,9 @@ def print_report(report: Report, out: Path | None) -> None:
     console.print(table)
     console.print(f"clean accuracy   {_interval(report.clean)}")
     console.print(f"[bold]robust accuracy  {_interval(report.robust)}[/]")
+    for stage in report.stages:
+        if stage.last_iterate_accuracy is not None:
+            console.print(f"last iterate     {_percent(stage.last_iterate_accuracy)} ({stage.name})")
     survived = report.survive_8bit
     if survived.n:
         console.print(

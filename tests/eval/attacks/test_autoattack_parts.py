@@ -167,5 +167,3 @@ def test_a_whole_run_does_not_depend_on_the_cut(tiny_net: nn.Module, tiny_data: 
         for size in (7, 64)
     }
     assert len(verdicts) == 1
-
-

@@ -1,0 +1,119 @@
+"""Machine-readable reasons to read a number with care."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from unittest import mock
+
+import torch
+from torch import Tensor, nn
+
+from eval.attacks.losses import cross_entropy
+from eval.report import Flag, StageResult
+from eval.verify import predict
+
+if TYPE_CHECKING:
+    from eval.engine import Net
+
+SQUARE_POINTS = 0.002
+"""Square, which needs no gradient, should find next to nothing that gradients missed."""
+
+GAP_POINTS = 0.10
+"""Between the first gradient attack and the whole protocol; for adversarially trained networks on
+the public leaderboards it is 2 to 6 points."""
+
+
+def looks_like_probabilities(logits: Tensor) -> bool:
+    """True if every row of (B, K) is non-negative and sums to 1: a softmax hides the gradient."""
+    return bool((logits >= 0).all()) and bool(((logits.sum(1) - 1).abs() < 1e-4).all())
+
+
+def model_flags(model: nn.Module, net: Net, x: Tensor, y: Tensor) -> list[Flag]:
+    """What a first look at images x (B, C, H, W) with labels y (B,) says about the model.
+
+    Source: the failure modes listed in Croce & Hein 2020, arXiv 2003.01690, and Carlini et al. 2019,
+    arXiv 1902.06705.
+    """
+    found = [_randomised(model, x), _optimises(model, x), *_gradients(net, x, y)]
+    return [flag for flag in found if flag is not None]
+
+
+def result_flags(stages: Sequence[StageResult], n: int) -> list[Flag]:
+    """What the stages of an AutoAttack protocol on `n` images say about the gradients."""
+    found = []
+    for stage in stages:
+        if stage.name == "square" and stage.broken / n > SQUARE_POINTS:
+            found.append(
+                Flag(
+                    code="square-breaks",
+                    detail=f"Square broke {stage.broken} images ({100 * stage.broken / n:.1f} points)"
+                    " that gradient attacks had missed: the gradients may be masked",
+                )
+            )
+    if len(stages) > 1:
+        gap = stages[0].accuracy_after - stages[-1].accuracy_after
+        if gap > GAP_POINTS:
+            found.append(
+                Flag(
+                    code="protocol-gap",
+                    detail=f"accuracy fell by another {100 * gap:.1f} points after {stages[0].name}:"
+                    " numbers from that attack alone would mislead",
+                )
+            )
+    return found
+
+
+def _randomised(model: nn.Module, x: Tensor) -> Flag | None:
+    first, second = predict(model, x), predict(model, x)
+    if torch.equal(first, second):
+        return None
+    difference = float((first - second).abs().max())
+    return Flag(
+        code="randomised-forward",
+        detail=f"two passes over the same images differ by up to {difference:.3g} in a logit:"
+        " use --attack autoattack-rand",
+    )
+
+
+def _optimises(model: nn.Module, x: Tensor) -> Flag | None:
+    calls: list[str] = []
+
+    def counting(name: str, original: object) -> object:
+        def call(*args: object, **kwargs: object) -> object:
+            calls.append(name)
+            return original(*args, **kwargs)  # type: ignore[operator]
+
+        return call
+
+    with (
+        mock.patch("torch.autograd.grad", counting("grad", torch.autograd.grad)),
+        mock.patch("torch.autograd.backward", counting("backward", torch.autograd.backward)),
+    ):
+        model(x[:1])
+    if not calls:
+        return None
+    return Flag(
+        code="optimises-at-inference",
+        detail=f"one forward pass computed {len(calls)} gradients of its own: standard attacks may"
+        " be too weak for a defence that adapts",
+    )
+
+
+def _gradients(net: Net, x: Tensor, y: Tensor) -> list[Flag]:
+    _, grad = net.gradient(x, lambda logits: cross_entropy(logits, y))
+    flat = grad.flatten(1)
+    counts = {
+        "zero-gradient": int((flat == 0).all(1).sum()),
+        "nan-gradient": int((~flat.isfinite()).any(1).sum()),
+    }
+    net.forwards = net.backwards = 0
+    return [
+        Flag(
+            code=code,
+            detail=f"{count} of the first {len(x)} images have a {code.replace('-', ' ')}:"
+            " gradient attacks cannot start there",
+        )
+        for code, count in counts.items()
+        if count
+    ]
