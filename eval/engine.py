@@ -174,10 +174,10 @@ def bf16_speedup(device_type: str) -> float:
 def _fast_copy(model: nn.Module, x: Tensor) -> nn.Module | None:
     try:
         copied = copy.deepcopy(model)
-    except Exception:  # noqa: BLE001 - any module may refuse to be copied, in any way
+    except Exception:
         return None
     fold_batch_norm(copied, x[:2])
-    return copied.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return copied.requires_grad_(False).to(memory_format=torch.channels_last)
 
 
 def _fault(net: Net, x: Tensor, reference: Tensor, precision: str) -> str:

@@ -23,6 +23,7 @@ from eval.report import (
     Accuracy,
     DataPart,
     EnginePart,
+    Flag,
     Images,
     ModelPart,
     ProtocolPart,
@@ -122,6 +123,9 @@ def evaluate(
     run.clean()
     for stage in plan.stages:
         run.stage(stage)
+    if images.n_skipped:
+        detail = f"{images.n_skipped} images could not be decoded and were left out"
+        run.flags.append(Flag(code="skipped-images", detail=detail))
     run.flags += result_flags(run.stage_results, len(images))
     run.check_unchanged(digest)
     report = _report(run, digest, source=source, command=command, started=started)

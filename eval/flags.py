@@ -32,8 +32,8 @@ def looks_like_probabilities(logits: Tensor) -> bool:
 def model_flags(model: nn.Module, net: Net, x: Tensor, y: Tensor) -> list[Flag]:
     """What a first look at images x (B, C, H, W) with labels y (B,) says about the model.
 
-    Source: the failure modes listed in Croce & Hein 2020, arXiv 2003.01690, and Carlini et al. 2019,
-    arXiv 1902.06705.
+    Source: the failure modes that Carlini et al. 2019, arXiv 1902.06705, and the package of the
+    AutoAttack authors warn of.
     """
     found = [_randomised(model, x), _optimises(model, x), *_gradients(net, x, y)]
     return [flag for flag in found if flag is not None]
@@ -41,24 +41,23 @@ def model_flags(model: nn.Module, net: Net, x: Tensor, y: Tensor) -> list[Flag]:
 
 def result_flags(stages: Sequence[StageResult], n: int) -> list[Flag]:
     """What the stages of an AutoAttack protocol on `n` images say about the gradients."""
-    found = []
-    for stage in stages:
-        if stage.name == "square" and stage.broken / n > SQUARE_POINTS:
-            found.append(
-                Flag(
-                    code="square-breaks",
-                    detail=f"Square broke {stage.broken} images ({100 * stage.broken / n:.1f} points)"
-                    " that gradient attacks had missed: the gradients may be masked",
-                )
-            )
+    found = [
+        Flag(
+            code="square-breaks",
+            detail=f"Square broke {stage.broken} images ({100 * stage.broken / n:.1f} points) that"
+            " gradient attacks had missed: the gradients may be masked",
+        )
+        for stage in stages
+        if stage.name == "square" and stage.broken / n > SQUARE_POINTS
+    ]
     if len(stages) > 1:
         gap = stages[0].accuracy_after - stages[-1].accuracy_after
         if gap > GAP_POINTS:
             found.append(
                 Flag(
                     code="protocol-gap",
-                    detail=f"accuracy fell by another {100 * gap:.1f} points after {stages[0].name}:"
-                    " numbers from that attack alone would mislead",
+                    detail=f"accuracy fell by another {100 * gap:.1f} points after"
+                    f" {stages[0].name}: numbers from that attack alone would mislead",
                 )
             )
     return found

@@ -1,4 +1,4 @@
-"""Folding batch norm into the convolution before it: the same function, one pass fewer over memory."""
+"""Folding batch norm into the convolution before it: the same function, one pass fewer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ def fold_batch_norm(model: nn.Module, x: Tensor) -> int:
     Returns the number of batch norms folded.
     """
     pairs = _feeding_pairs(model, x)
-    parents = {child: (parent, name) for parent in model.modules() for name, child in parent.named_children()}
+    parents = {
+        child: (parent, name)
+        for parent in model.modules()
+        for name, child in parent.named_children()
+    }
     for norm, conv in pairs.items():
         conv.weight, bias = _folded(conv, norm)
         conv.bias = bias
@@ -68,7 +72,14 @@ def _folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[nn.Parameter, nn.Par
     # In float64: the folded weights are then as near to the exact ones as fp32 allows.
     double = [
         None if t is None else t.double()
-        for t in (conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.weight, norm.bias)
+        for t in (
+            conv.weight,
+            conv.bias,
+            norm.running_mean,
+            norm.running_var,
+            norm.weight,
+            norm.bias,
+        )
     ]
     weight, bias, mean, var, gamma, beta = double
     assert weight is not None

@@ -136,23 +136,31 @@ class FAB:
             return logits, losses.difference(logits, y, target), grad
         nearest: tuple[Tensor, Tensor, Tensor] | None = None
         for c in range(net.logits(search.x1[:1]).shape[1]):
-            target = torch.full_like(y, c)
-            logits, grad = net.gradient(search.x1, lambda z, t=target: losses.difference(z, y, t))
-            gap = losses.difference(logits, y, target)
-            dual = "L2" if self.threat.norm == "L2" else "L1"
-            size = grad.flatten(1).norm(dim=1) if dual == "L2" else grad.flatten(1).abs().sum(1)
-            distance = torch.where(y == c, torch.inf, gap.abs() / (size + 1e-12))
+            distance, gap, grad, logits = self._distance_to(net, search, torch.full_like(y, c))
             if nearest is None:
                 nearest = (distance, gap, grad)
-            else:
-                is_nearer = distance < nearest[0]
-                nearest = (
-                    torch.where(is_nearer, distance, nearest[0]),
-                    torch.where(is_nearer, gap, nearest[1]),
-                    where_rows(is_nearer, grad, nearest[2]),
-                )
+                continue
+            is_nearer = distance < nearest[0]
+            nearest = (
+                torch.where(is_nearer, distance, nearest[0]),
+                torch.where(is_nearer, gap, nearest[1]),
+                where_rows(is_nearer, grad, nearest[2]),
+            )
         assert nearest is not None
         return logits, nearest[1], nearest[2]
+
+    def _distance_to(
+        self, net: Net, search: FABSearch, target: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Distance (B,) to the linearised boundary with `target`, its gap, gradient, and logits."""
+        y = search.task.y
+        logits, grad = net.gradient(search.x1, lambda z: losses.difference(z, y, target))
+        gap = losses.difference(logits, y, target)
+        flat = grad.flatten(1)
+        # The distance to a plane is the gap over the dual norm of its normal.
+        dual = flat.abs().sum(1) if self.threat.norm == "Linf" else flat.square().sum(1).sqrt()
+        distance = torch.where(y == target, torch.inf, gap.abs() / (dual + 1e-12))
+        return distance, gap, grad, logits
 
     def _propose(self, x: Tensor, x1: Tensor, gap: Tensor, grad: Tensor) -> Tensor:
         """The biased step: a blend of the projections of x1 and of the original image."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from eval.attacks import losses, random
-from eval.attacks.rows import Search, Task, put_rows, where_rows
+from eval.attacks.rows import Search, Task, put_rows
 from eval.attacks.square_l2 import initial_l2, propose_l2
 from eval.threat import Threat
 

@@ -20,7 +20,7 @@ def pattern(side: int) -> Tensor:
     upper = side // 2
     eta[:upper] = _bump(upper, side)
     eta[upper:] = -_bump(side - upper, side)
-    return eta / eta.norm().clamp_min(1e-12)
+    return eta / eta.square().sum().sqrt().clamp_min(1e-12)
 
 
 def _bump(height: int, width: int) -> Tensor:
@@ -30,7 +30,7 @@ def _bump(height: int, width: int) -> Tensor:
     for layer in range(max(row, column) + 1):
         top, left = max(row - layer, 0), max(column - layer, 0)
         bump[top : row + layer + 1, left : column + layer + 1] += 1 / (layer + 1) ** 2
-    return bump / bump.norm().clamp_min(1e-12)
+    return bump / bump.square().sum().sqrt().clamp_min(1e-12)
 
 
 def initial_l2(x: Tensor, keys: Tensor, eps: float) -> Tensor:
@@ -55,7 +55,7 @@ def propose_l2(delta: Tensor, side: Tensor, drawn: Tensor, eps: float) -> Tensor
     Images whose windows have the same side are changed together.
     """
     new = torch.empty_like(delta)
-    for s in side.unique().tolist():
+    for s in set(side.tolist()):
         rows = (side == s).nonzero().squeeze(1)
         new[rows] = _propose_same_side(delta[rows], int(s), drawn[rows], eps)
     return new

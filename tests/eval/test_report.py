@@ -86,11 +86,11 @@ def test_a_report_whose_parts_disagree_is_refused(
 
 
 def test_a_file_that_is_not_there_or_not_json_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ReportError, match="missing.json cannot be read: No such file"):
+    with pytest.raises(ReportError, match=r"missing\.json cannot be read: No such file"):
         Report.read(tmp_path / "missing.json")
     path = tmp_path / "text.json"
     path.write_text("hello")
     with pytest.raises(
-        ReportError, match="text.json is not a valid sat-zoo/report@1: .*Invalid JSON"
+        ReportError, match=r"text\.json is not a valid sat-zoo/report@1: .*Invalid JSON"
     ):
         Report.read(path)

@@ -68,5 +68,6 @@ def test_leaderboard_never_imports_torch() -> None:
 )
 def test_what_needs_no_torch_does_not_import_it(statement: str) -> None:
     code = f"{statement}\nimport sys\nassert 'torch' not in sys.modules"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -13,6 +13,7 @@ from eval.errors import UsageError
 from eval.files import check_writable
 from eval.protocols import protocol
 from eval.threat import Threat
+from zoo.cli.data import chosen_images, data_options
 from zoo.registry import card
 
 if TYPE_CHECKING:
@@ -39,9 +40,7 @@ Examples:
 @click.option(
     "--step-size", help="Step of pgd-K: eps/N, or in pixel units 1/255.  [default: eps/4]"
 )
-@click.option("--data", "data_name", help="Data set.  [default: the model's own]")
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of the data set.")
-@click.option("--n", type=int, help="Only the first N images.  [default: all]")
+@data_options
 @click.option("--weights", type=click.Path(path_type=Path), help="A safetensors file to use.")
 @click.option(
     "--engine",
@@ -69,9 +68,6 @@ def command(
     eps: str | None,
     norm: str | None,
     step_size: str | None,
-    data_name: str | None,
-    data_dir: Path | None,
-    n: int | None,
     weights: Path | None,
     engine: Literal["fast", "reference"],
     precision: Literal["auto", "fp32", "bf16"],
@@ -81,6 +77,7 @@ def command(
     out: Path | None,
     as_json: bool,
     allow_probabilities: bool,
+    **data: Any,
 ) -> None:
     """Measure the clean and robust accuracy of the model NAME.
 
@@ -94,7 +91,6 @@ def command(
     if out is not None:
         check_writable(out)
 
-    from eval.data import open_data
     from eval.evaluation import evaluate
     from zoo.cli.output import print_report, progress_bar
     from zoo.loading import load
@@ -103,14 +99,13 @@ def command(
     with progress_bar() as on_progress:
         report = evaluate(
             model,
-            open_data(data_name or info.dataset, data_dir=data_dir),
+            chosen_images(info, **data),
             attack=attack,
             eps=threat.eps_text,
             norm=threat.norm,
             step_size=step_size,
             engine=engine,
             precision=precision,
-            n=n,
             seed=seed,
             batch_size=batch_size,
             device=device,

@@ -71,7 +71,8 @@ def print_report(report: Report, out: Path | None) -> None:
     console.print(f"[bold]robust accuracy  {_interval(report.robust)}[/]")
     for stage in report.stages:
         if stage.last_iterate_accuracy is not None:
-            console.print(f"last iterate     {_percent(stage.last_iterate_accuracy)} ({stage.name})")
+            last = _percent(stage.last_iterate_accuracy)
+            console.print(f"last iterates    {last} ({stage.name}, as many papers count)")
     survived = report.survive_8bit
     if survived.n:
         console.print(

@@ -14,7 +14,7 @@ from eval.attacks.square import windows
 from eval.attacks.square_l2 import pattern
 from eval.data import ImageSet
 from eval.engine import Net
-from eval.protocols import Stage, protocol
+from eval.protocols import protocol
 from eval.threat import Threat
 
 STAGES = {stage.name: stage for stage in protocol("autoattack").stages}

@@ -13,7 +13,7 @@ DIGITS = "resnet8-silu-sat-digits"
 Run = Callable[..., Any]
 
 
-@pytest.mark.parametrize("command", ["eval", "list", "schema", "show", "train"])
+@pytest.mark.parametrize("command", ["eval", "import", "list", "schema", "show", "train"])
 def test_every_command_has_help_with_examples(sat_zoo: Run, command: str) -> None:
     done = sat_zoo(command, "--help")
     assert done.code == 0
@@ -87,7 +87,7 @@ def _small_report() -> Report:
         (["evall", DIGITS], 2, "unknown command 'evall': did you mean eval?"),
         (["list", "zzz*"], 2, "pattern 'zzz*' matches no model"),
         (["show", "resnet50"], 2, "unknown model 'resnet50'"),
-        (["train", "resnet50-mish-sat"], 2, "has no recipe yet"),
+        (["train", "resnet50-mishh-sat"], 2, "did you mean resnet50-mish-sat"),
     ],
 )
 def test_a_users_mistake_is_one_sentence_and_an_exit_code(

@@ -1,0 +1,62 @@
+"""How people see what an evaluation will cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from zoo.cli.console import stdout
+
+if TYPE_CHECKING:
+    from eval.plan import Plan, Work
+
+
+def print_plan(plan: Plan) -> None:
+    """The plan as a table on stdout: stage by stage, at most and at least."""
+    console = stdout()
+    console.print(
+        f"[bold]{plan.model}[/] on {plan.n} images of {plan.data}, {plan.protocol},"
+        f" {plan.precision} search on {plan.device} ({plan.threads} threads),"
+        f" batches of {plan.batch_size}"
+    )
+    if plan.warning:
+        console.print(f"[yellow]warning:[/] {plan.warning}; the plain model is used")
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("stage")
+    for column in ("forwards", "backwards", "multiply-adds", "time at most", "at least"):
+        table.add_column(column, justify="right")
+    for stage in plan.stages:
+        table.add_row(stage.name, *_cells(stage.most), _time(stage.least.seconds))
+    table.add_row("total", *_cells(plan.most), _time(plan.least.seconds), style="bold")
+    console.print(table)
+    console.print(
+        "Passes are upper bounds: every image is right and survives all stages. At least: every"
+        " image falls at the first look.\nTime is passes at the speed of the timed batches; the"
+        " attacks' own arithmetic comes on top."
+    )
+    share = plan.n_right / plan.n_looked_at
+    console.print(
+        f"{plan.n_right} of the {plan.n_looked_at} images in the timed batches are right; if that"
+        f" share holds, at most [bold]{_time(share * plan.most.seconds)}[/],"
+        f" {_time(plan.seconds_per_survivor)} for each image that survives."
+    )
+    console.print(
+        f"memory {plan.peak_memory_bytes / 1e9:.2g} GB at the peak, beside the program itself"
+    )
+
+
+def _cells(work: Work) -> tuple[str, str, str, str]:
+    return (
+        f"{work.forwards:,}",
+        f"{work.backwards:,}",
+        f"{work.multiply_adds:.2g}",
+        _time(work.seconds),
+    )
+
+
+def _time(seconds: float) -> str:
+    for limit, unit, size in ((120, "s", 1), (7200, "min", 60), (172800, "h", 3600)):
+        if seconds < limit:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 86400:.3g} d"
