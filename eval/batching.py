@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import torch
 from torch import nn
 
 from eval.cost import measure_cost
+from eval.errors import ModelError
 
 if TYPE_CHECKING:
     from eval.data import ImageSet
@@ -86,3 +88,21 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     signs = ("DefaultCPUAllocator", "can't allocate memory", "out of memory", "ALLOC_FAILED")
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
+
+
+def no_memory(where: str, error: BaseException) -> ModelError:
+    """What to say when even a batch of one image is too many; where: a stage."""
+    first_line = (str(error).splitlines() or [type(error).__name__])[0]
+    return ModelError(
+        f"not even one image fits into memory in {where} ({first_line}): end other programs, or"
+        " use another --device"
+    )
+
+
+def warn_of_halving(where: str, batch_size: int) -> None:
+    """Say that the run goes on with smaller batches."""
+    warnings.warn(
+        f"out of memory in {where}: going on with batches of {batch_size}",
+        RuntimeWarning,
+        stacklevel=3,
+    )

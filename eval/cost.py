@@ -36,7 +36,8 @@ def measure_cost(model: nn.Module, x: Tensor) -> Cost:
     """
     # A linear layer makes a view of its weight; a view must not count as new memory.
     own = [*model.parameters(), *model.buffers(), x]
-    with torch.enable_grad(), _Meter(own) as meter:
+    meter = _Meter(own)
+    with torch.enable_grad(), meter:
         leaf = x.detach().clone().requires_grad_()
         total = model(leaf).float().sum()
         forward = meter.multiply_adds
@@ -46,12 +47,13 @@ def measure_cost(model: nn.Module, x: Tensor) -> Cost:
 
 def peak_bytes(work: Callable[[], object]) -> int:
     """The most memory that tensors made by `work` held at one time."""
-    with _Meter([]) as meter:
+    meter = _Meter([])
+    with meter:
         work()
     return meter.peak
 
 
-class _Meter(TorchDispatchMode):
+class _Meter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Watches operations: counts multiply-adds, and the bytes of the results still alive.
 
     torch's own FlopCounterMode follows modules with hooks that refuse a gradient with respect to
@@ -60,7 +62,7 @@ class _Meter(TorchDispatchMode):
 
     def __init__(self, known: Iterable[Tensor]) -> None:
         """known: tensors whose memory is not counted."""
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.multiply_adds = 0
         self.peak = 0
         self._live = 0

@@ -32,6 +32,10 @@ class ReportError(SatZooError):
     """A report cannot be written, read or believed."""
 
 
+class JournalError(SatZooError):
+    """A journal is in use, damaged, of another run, or cannot be written."""
+
+
 class WeightsMismatch(SatZooError):
     """The bytes on disk are not the bytes the card promises, or do not fit the network."""
 

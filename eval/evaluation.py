@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor, nn
 
+from eval.adversarial import AdversarialImages
 from eval.checks import check_model
 from eval.digest import weights_sha256
 from eval.engine import Precision
@@ -31,6 +32,7 @@ from eval.report import (
     Survive8Bit,
     ThreatPart,
 )
+from eval.resume import attack_with_journal
 from eval.run import Progress, Run
 from eval.threat import Threat
 
@@ -60,7 +62,11 @@ def evaluate(
     command: str = "",
     out: Path | None = None,
     allow_probabilities: bool = False,
+    journal: Path | None = None,
+    fresh: bool = False,
+    save_adversarial: Path | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    on_message: Callable[[str], None] | None = None,
 ) -> Report:
     """Measure the clean and the robust accuracy of `model` on `data`.
 
@@ -85,11 +91,17 @@ def evaluate(
         name, source, command: what the report says of the model, its weights and this run.
         out: also write the report there; checked for writability before the attack begins.
         allow_probabilities: go on, with a flag, where the model seems to return probabilities.
+        journal: a file that keeps each verdict as soon as it is known, so that the same call goes
+            on after whatever ended it; or a folder for such files, named by what they are of.
+        fresh: forget what the journal holds.
+        save_adversarial: write the adversarial images to this file, see `eval.adversarial`.
         on_progress: called with a `Progress` after each batch.
+        on_message: called with a sentence for people, about the journal.
 
     Raises:
         UsageError: an argument that cannot be. ModelError, DataError: a model or images that do
-        not keep the contract above. ReportError: `out` cannot be written.
+        not keep the contract above. ReportError: `out` or another file cannot be written.
+        JournalError: the journal is in use, damaged, or of another run.
 
     Source: Croce & Hein 2020, arXiv 2003.01690, for attacking only what still stands.
 
@@ -103,6 +115,8 @@ def evaluate(
         raise UsageError(f"batch size {batch_size} is not positive: use for example 128")
     if out is not None:
         check_writable(out)
+    if save_adversarial is not None:
+        check_writable(save_adversarial, "--save-adversarial")
     check_model(model, name)
     place = _device(device)
     digest = weights_sha256(model)
@@ -119,16 +133,20 @@ def evaluate(
         device=place,
         allow_probabilities=allow_probabilities,
         on_progress=on_progress or (lambda _: None),
+        images=None if save_adversarial is None else {},
     )
-    run.clean()
-    for stage in plan.stages:
-        run.stage(stage)
+    if journal is None or not plan.stages:
+        run.attack()
+    else:
+        attack_with_journal(run, journal, digest, fresh=fresh, say=on_message or (lambda _: None))
     if images.n_skipped:
         detail = f"{images.n_skipped} images could not be decoded and were left out"
         run.flags.append(Flag(code="skipped-images", detail=detail))
     run.flags += result_flags(run.stage_results, len(images))
     run.check_unchanged(digest)
     report = _report(run, digest, source=source, command=command, started=started)
+    if save_adversarial is not None:
+        AdversarialImages.of(run, report).write(save_adversarial)
     if out is not None:
         report.write(out)
     return report
@@ -197,5 +215,5 @@ def _report(run: Run, digest: str, *, source: Source, command: str, started: flo
         survive_8bit=Survive8Bit(
             broken_after_rounding=run.n_broken_8bit, n=n - run.verdicts.count("clean") - robust
         ),
-        seconds=time.perf_counter() - started,
+        seconds=time.perf_counter() - started + (run.journal.seconds if run.journal else 0.0),
     )

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from eval.attacks.random import image_key
 from eval.attacks.rows import Attack, Search, Task
+from eval.batching import is_out_of_memory, no_memory, warn_of_halving
 from eval.threat import Threat
 from eval.verify import predict, verify
 
@@ -40,18 +41,27 @@ class Broken:
     is_broken_8bit: bool
 
 
+@dataclass(frozen=True)
+class Ended:
+    """The end of the run of the image at `position`, broken or not: what the last iterate does.
+
+    Only from attacks that keep broken images to their last iterate.
+    """
+
+    position: int
+    is_right: bool
+
+
 @dataclass
 class Outcome:
     """What a stage counts besides the verdicts.
 
     n_rejected: candidates that verification refused. n_polished: of the broken images, those that
-    only the fp32 polish found. last_iterate_right: images right at the end of their run; None
-    unless the attack keeps broken images to their last iterate.
+    only the fp32 polish found.
     """
 
     n_rejected: int = 0
     n_polished: int = 0
-    last_iterate_right: int | None = None
 
 
 @dataclass(frozen=True)
@@ -92,18 +102,20 @@ class Pool:
 
     Rows live in two searches: `search` steps with the engine's fast network; where that is bf16,
     rows whose runs are over move to `polish`, which steps with the fp32 network.
+
+    When memory runs out, `batch_size` is halved and the rows under way start over. Their random
+    numbers are their own, so they come to the same verdicts; a result may be yielded twice.
     """
 
     def __init__(self, stage: StageInput, positions: Sequence[int], batch_size: int) -> None:
         self.stage = stage
         self.outcome = Outcome()
-        if not stage.attack.leaves_when_broken:
-            self.outcome.last_iterate_right = 0
         self._waiting = deque(positions)
-        self._batch_size = batch_size
+        self.batch_size = batch_size
         self._search: Search | None = None
         self._polish: Search | None = None
         self._broken: set[int] = set()  # some still on the way to their last iterate
+        self._under_way: dict[int, None] = {}  # positions in either search, in order
         self._passes_before = stage.engine.passes()
 
     def passes(self) -> tuple[int, int]:
@@ -111,31 +123,54 @@ class Pool:
         forwards, backwards = self.stage.engine.passes()
         return forwards - self._passes_before[0], backwards - self._passes_before[1]
 
-    def run(self) -> Iterator[Broken | int]:
+    def run(self) -> Iterator[Broken | Ended | int]:
         """Attack until nothing is left to try.
 
         Yields a `Broken` as soon as one is verified, and the bare position of an image that
-        survived the stage.
+        survived the stage; from attacks that look at it, the `Ended` of each run too, after the
+        `Broken` of the search and before what the polish finds.
         """
         while self._waiting or self._search is not None or self._polish is not None:
-            self._refill()
-            if self._search is not None:
-                yield from self._advance_search(self._search)
-            if self._polish is not None and self._polish_is_due():
-                yield from self._run_polish(self._polish)
+            try:
+                yield from self._round()
+                continue
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                if len(self._under_way) <= 1:
+                    raise no_memory(self.stage.name, error) from error
+            # Outside of `except`: the error would keep the tensors of its frames alive.
+            self._start_over_with_half()
+
+    def _round(self) -> Iterator[Broken | Ended | int]:
+        self._refill()
+        if self._search is not None:
+            yield from self._advance_search(self._search)
+        if self._polish is not None and self._polish_is_due():
+            yield from self._run_polish(self._polish)
+
+    def _start_over_with_half(self) -> None:
+        self._search = self._polish = None
+        done = self._broken if self.stage.attack.leaves_when_broken else set()
+        self._waiting.extendleft(p for p in reversed(self._under_way) if p not in done)
+        self.batch_size = min(self.batch_size, len(self._under_way)) // 2
+        self._under_way.clear()
+        if self.stage.device.type == "cuda":
+            torch.cuda.empty_cache()
+        warn_of_halving(self.stage.name, self.batch_size)
 
     def _refill(self) -> None:
-        n_free = self._batch_size - (0 if self._search is None else len(self._search))
-        if not self._waiting or (
-            self._search is not None and n_free < self._batch_size * REFILL_AT
-        ):
+        n_free = self.batch_size - (0 if self._search is None else len(self._search))
+        if not self._waiting or (self._search is not None and n_free < self.batch_size * REFILL_AT):
             return
         n_new = min(n_free, len(self._waiting))
-        task = self.stage.tasks([self._waiting.popleft() for _ in range(n_new)])
+        positions = [self._waiting.popleft() for _ in range(n_new)]
+        self._under_way.update(dict.fromkeys(positions))
+        task = self.stage.tasks(positions)
         new = self.stage.attack.start(self.stage.engine.search, task, torch.zeros_like(task.key))
         self._search = new if self._search is None else self._search.cat(new)
 
-    def _advance_search(self, search: Search) -> Iterator[Broken | int]:
+    def _advance_search(self, search: Search) -> Iterator[Broken | Ended | int]:
         attack = self.stage.attack
         for _ in range(self._stride(search)):
             attack.step(self.stage.engine.search, search)
@@ -145,13 +180,14 @@ class Pool:
             return
         is_broken = torch.tensor([p in self._broken for p in search.task.position.tolist()])
         ends = is_over & ((search.run.cpu() >= attack.n_runs - 1) | is_broken)
-        self._count_last_iterates(search, ends)
+        yield from self._last_iterates(search, ends)
         survives = ends & ~is_broken
         if self.stage.polish_steps and bool(survives.any()):
             self._send_to_polish(search, survives)
         else:
-            yield from search.task.position[survives].tolist()
+            yield from self._survived(search, survives)
         leaves = ends | (is_broken & attack.leaves_when_broken)
+        self._forget(search.task.position[leaves & is_broken])
         self._search = self._start_next_runs(search, is_over & ~leaves, leaves)
 
     def _start_next_runs(self, search: Search, again: Tensor, leaves: Tensor) -> Search | None:
@@ -194,7 +230,7 @@ class Pool:
     def _polish_is_due(self) -> bool:
         """Polishing waits until it fills a batch, or nothing else is left to do."""
         assert self._polish is not None
-        return self._search is None or len(self._polish) >= self._batch_size
+        return self._search is None or len(self._polish) >= self.batch_size
 
     def _run_polish(self, polish: Search) -> Iterator[Broken | int]:
         stage, self._polish = self.stage, None
@@ -205,21 +241,33 @@ class Pool:
             if found:
                 still = [p not in self._broken for p in left.task.position.tolist()]
                 self.outcome.n_polished += still.count(False)
+                self._forget(left.task.position[~torch.tensor(still)])
                 if not any(still):
                     return
                 left = left.select(torch.tensor(still))
             if not bool((left.k < stage.attack.n_steps).any()):
-                yield from left.task.position.tolist()
+                yield from self._survived(left, torch.ones(len(left), dtype=torch.bool))
                 return
             for _ in range(self._stride(left)):
                 stage.attack.step(stage.engine.exact, left)
 
-    def _count_last_iterates(self, search: Search, ends: Tensor) -> None:
-        if self.outcome.last_iterate_right is None or not bool(ends.any()):
+    def _survived(self, search: Search, rows: Tensor) -> Iterator[int]:
+        positions = search.task.position[rows]
+        self._forget(positions)
+        yield from positions.tolist()
+
+    def _forget(self, positions: Tensor) -> None:
+        for position in positions.tolist():
+            del self._under_way[position]
+
+    def _last_iterates(self, search: Search, ends: Tensor) -> Iterator[Ended]:
+        if self.stage.attack.leaves_when_broken or not bool(ends.any()):
             return
-        rows = ends.nonzero().squeeze(1).to(search.k.device)
-        predicted = predict(self.stage.model, search.last_iterate()[rows]).argmax(1)
-        self.outcome.last_iterate_right += int((predicted == search.task.y[rows]).sum())
+        rows = ends.nonzero().squeeze(1)
+        x_adv = search.last_iterate()[rows.to(search.k.device)]
+        predicted = predict(self.stage.model, x_adv).argmax(1).cpu()
+        is_right = predicted == search.task.y.cpu()[rows]
+        yield from map(Ended, search.task.position[rows].tolist(), is_right.tolist())
 
     def _stride(self, search: Search) -> int:
         if self.stage.device.type != "cuda":

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -14,17 +14,25 @@ from torch import Tensor, nn
 
 from eval.attacks import build
 from eval.attacks.reference import ReferenceStage
+from eval.attacks.rows import Attack
+from eval.batching import is_out_of_memory, no_memory, warn_of_halving
 from eval.checks import check_batch, check_logits
 from eval.data import ImageSet
 from eval.digest import weights_sha256
 from eval.engine import Engine, Precision, build_engine, plain_engine
 from eval.errors import ModelError
 from eval.flags import looks_like_probabilities, model_flags
-from eval.pool import POLISH_STEPS, Broken, Pool, StageInput
+from eval.memory import Memory
+from eval.pool import POLISH_STEPS, Broken, Ended, Pool, StageInput
 from eval.protocols import Protocol, Stage
 from eval.report import Flag, StageResult
 from eval.threat import Threat
 from eval.verify import predict
+
+if TYPE_CHECKING:
+    from eval.journal import Journal
+
+T = TypeVar("T")
 
 PROOF_IMAGES = 32
 """Images on which the fast copy of the model must agree with it."""
@@ -69,14 +77,23 @@ class Run:
     stage_results: list[StageResult] = field(default_factory=list)
     flags: list[Flag] = field(default_factory=list)
     n_broken_8bit: int = 0
+    journal: Journal | None = None
+    images: dict[int, Tensor] | None = None  # adversarial ones by position, where they are wanted
     ranking: NDArray[np.int16] = field(default_factory=lambda: np.zeros((0, 0), np.int16))
+
+    def attack(self, after_clean: Callable[[], None] = lambda: None) -> None:
+        """The clean pass, `after_clean`, and every stage."""
+        self.clean()
+        after_clean()
+        for stage in self.protocol.stages:
+            self.stage(stage)
 
     def clean(self) -> None:
         """Classify every image with the untouched model and rank its wrong classes."""
         rankings = []
         for batch in self.data.batches(self.batch_size):
             x = batch.x.to(self.device)
-            logits = predict(self.model, x).cpu()
+            logits = self._predict(x)
             if not self.verdicts:
                 self._first_batch(x, logits)
             check_logits(logits, len(x), self.name)
@@ -90,31 +107,42 @@ class Run:
         self.ranking = np.concatenate(rankings)
 
     def stage(self, stage: Stage) -> None:
-        """Attack what still stands."""
+        """Attack what still stands, unless an earlier session did."""
         started = time.perf_counter()
         standing = [i for i, verdict in enumerate(self.verdicts) if verdict == "robust"]
-        work = self._work(stage, standing)
-        done = 0
-        self._progress(stage.name, done, len(standing))
+        attack = build(stage, self.threat, self.n_classes)
+        memory = self._recall(stage.name).only(standing)
+        missing = memory.missing(standing, needs_end=not attack.leaves_when_broken)
+        work = self._work(stage, attack, standing, missing)
+        self._take_broken(stage.name, memory.broken)
+        self._progress(stage.name, memory.n_settled, len(standing))
         for result in work.run():
-            done += 1
+            memory.take(result)
             if isinstance(result, Broken):
-                self.verdicts[result.position] = stage.name
-                self.n_broken_8bit += result.is_broken_8bit
-            self._progress(stage.name, done, len(standing))
-        forwards, backwards = work.passes()
-        last = work.outcome.last_iterate_right
+                self._take_broken(stage.name, [result.position])
+                if self.images is not None:
+                    self.images[result.position] = result.x_adv.cpu()
+            if self.journal is not None:
+                self.journal.add(stage.name, result, _counts(work, started))
+            if not isinstance(result, Ended):
+                self._progress(stage.name, memory.n_settled, len(standing))
+        self.n_broken_8bit += sum(memory.broken.values())
+        self.batch_size = work.batch_size  # smaller now, if memory ran out
+        total = memory.total(_counts(work, started))
+        right_at_end = sum(memory.right_at_end.values())
         self.stage_results.append(
             StageResult(
                 name=stage.name,
                 attacked=len(standing),
-                broken=self.verdicts.count(stage.name),
-                rejected=work.outcome.n_rejected,
+                broken=len(memory.broken),
+                rejected=int(total["rejected"]),
                 accuracy_after=self.verdicts.count("robust") / len(self.data),
-                seconds=time.perf_counter() - started,
-                forwards=forwards,
-                backwards=backwards,
-                last_iterate_accuracy=None if last is None else last / len(self.data),
+                seconds=total["seconds"],
+                forwards=int(total["forwards"]),
+                backwards=int(total["backwards"]),
+                last_iterate_accuracy=None
+                if attack.leaves_when_broken
+                else right_at_end / len(self.data),
             )
         )
 
@@ -129,6 +157,25 @@ class Run:
                     " the model adapts while it is evaluated",
                 )
             )
+
+    def _predict(self, x: Tensor) -> Tensor:
+        """Logits of the untouched model, on the CPU."""
+        return self._within_memory(
+            lambda size: torch.cat([predict(self.model, p).cpu() for p in torch.split(x, size)])
+        )
+
+    def _within_memory(self, work: Callable[[int], T]) -> T:
+        """`work(batch_size)`, again with half of it whenever memory runs out."""
+        while True:
+            try:
+                return work(self.batch_size)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                if self.batch_size == 1:
+                    raise no_memory("the clean pass", error) from error
+            self.batch_size //= 2
+            warn_of_halving("the clean pass", self.batch_size)
 
     def _first_batch(self, x: Tensor, logits: Tensor) -> None:
         check_logits(logits, len(x), self.name)
@@ -147,19 +194,34 @@ class Run:
         if self.engine == "reference":
             self.nets = plain_engine(self.model)
         else:
-            self.nets = build_engine(self.model, x[:PROOF_IMAGES], self.precision)
+            self.nets = self._within_memory(
+                lambda size: build_engine(self.model, x[: min(size, PROOF_IMAGES)], self.precision)
+            )
             if self.nets.warning:
                 self.flags.append(Flag(code="engine-fallback", detail=self.nets.warning))
-        self.flags += model_flags(self.model, self.nets.exact, x, logits.argmax(1).to(x.device))
+        net, labels = self.nets.exact, logits.argmax(1).to(x.device)
+        self.flags += self._within_memory(
+            lambda size: model_flags(self.model, net, x[:size], labels[:size])
+        )
 
-    def _work(self, stage: Stage, standing: Sequence[int]) -> Pool | ReferenceStage:
+    def _recall(self, stage: str) -> Memory:
+        return Memory() if self.journal is None else self.journal.recall(stage)
+
+    def _take_broken(self, stage: str, positions: Iterable[int]) -> None:
+        for position in positions:
+            self.verdicts[position] = stage
+
+    def _work(
+        self, stage: Stage, attack: Attack, standing: Sequence[int], missing: Sequence[int]
+    ) -> Pool | ReferenceStage:
+        """The search on the `missing` of the images that stood when the stage began."""
         if self.engine == "reference" and stage.attack in {"apgd", "fab", "square"}:
             return ReferenceStage(
                 model=self.model,
                 stage=stage,
                 threat=self.threat,
                 data=self.data,
-                positions=standing,
+                positions=_whole_batches(standing, missing, self.batch_size),
                 batch_size=self.batch_size,
                 device=self.device,
                 n_classes=self.n_classes,
@@ -170,7 +232,7 @@ class Run:
         polish = POLISH_STEPS[stage.attack] if engine.precision == "bf16" else 0
         inputs = StageInput(
             name=stage.name,
-            attack=build(stage, self.threat, self.n_classes),
+            attack=attack,
             engine=engine,
             polish_steps=min(polish, stage.steps),
             model=self.model,
@@ -180,8 +242,31 @@ class Run:
             device=self.device,
             ranking=self.ranking,
         )
-        return Pool(inputs, standing, self.batch_size)
+        return Pool(inputs, missing, self.batch_size)
 
     def _progress(self, stage: str, done: int, total: int) -> None:
         standing = self.verdicts.count("robust")
         self.on_progress(Progress(stage, done, total, standing, len(self.verdicts)))
+
+
+def _counts(work: Pool | ReferenceStage, started: float) -> dict[str, float]:
+    """What a stage has cost in this session so far; journals add up these names."""
+    forwards, backwards = work.passes()
+    return {
+        "seconds": time.perf_counter() - started,
+        "forwards": forwards,
+        "backwards": backwards,
+        "rejected": work.outcome.n_rejected,
+    }
+
+
+def _whole_batches(
+    standing: Sequence[int], missing: Sequence[int], batch_size: int
+) -> Sequence[int]:
+    """Those batches of `standing` that hold any of `missing`, whole.
+
+    The reference draws its random numbers a batch, so a verdict depends on its batch.
+    """
+    wanted = set(missing)
+    batches = [standing[i : i + batch_size] for i in range(0, len(standing), batch_size)]
+    return [p for batch in batches if not wanted.isdisjoint(batch) for p in batch]

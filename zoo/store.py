@@ -21,10 +21,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import platformdirs
 from safetensors import SafetensorError
 
 from eval.errors import SatZooError, UsageError, WeightsMismatch
+from eval.home import home
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,12 +37,6 @@ _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _ABANDONED_S = 24 * 3600
-
-
-def home() -> Path:
-    """The folder of everything we keep: `SAT_ZOO_HOME`, else the platform's user data folder."""
-    chosen = os.environ.get("SAT_ZOO_HOME")
-    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_data_dir("sat-zoo"))
 
 
 def sha256_of(path: Path) -> str:

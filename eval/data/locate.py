@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eval.errors import DataError
+from eval.home import home
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ def data_root(data_dir: Path | None) -> DataRoot:
     elif os.environ.get("SAT_ZOO_DATA"):
         root = DataRoot(Path(os.environ["SAT_ZOO_DATA"]).expanduser(), "SAT_ZOO_DATA")
     else:
-        return DataRoot(_home() / "data", "the default data folder")
+        return DataRoot(home() / "data", "the default data folder")
     _check_folder(root)
     return root
 
@@ -47,15 +48,6 @@ def not_found(name: str, split: str, wanted: str, root: DataRoot, *, fix: str = 
         f"{name} ({split}) was not found: {root.path} (from {root.named_by}) {state} none of"
         f" {wanted}; name a folder that does with --data-dir or SAT_ZOO_DATA{fix}"
     )
-
-
-def _home() -> Path:
-    named = os.environ.get("SAT_ZOO_HOME")
-    if named:
-        return Path(named).expanduser()
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("sat-zoo"))
 
 
 def _check_folder(root: DataRoot) -> None:

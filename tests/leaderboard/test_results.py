@@ -24,7 +24,8 @@ def test_every_committed_report_is_whole_and_of_a_known_model(path: Path) -> Non
     assert path.name.startswith(f"{report.model.name}.")
     assert report.command.startswith(f"sat-zoo eval {report.model.name} ")
     assert zoo.card(report.model.name).parameters == report.model.parameters
-    assert report.flags == ()
+    # A flag may stand in a committed report, but a new kind of one is looked at first.
+    assert {flag.code for flag in report.flags} <= {"square-breaks"}
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -14,6 +14,7 @@ from eval.files import check_writable
 from eval.protocols import protocol
 from eval.threat import Threat
 from zoo.cli.data import chosen_images, data_options
+from zoo.cli.plan import batch_size_option, fitting_batch_size, plan_evaluation
 from zoo.registry import card
 
 if TYPE_CHECKING:
@@ -56,10 +57,34 @@ Examples:
     show_default=True,
     help="Of the search; verdicts are always fp32. auto: bf16 where the hardware has it.",
 )
-@click.option("--batch-size", type=int, default=128, show_default=True, help="Images in one pass.")
+@click.option(
+    "--batch-size",
+    default="auto",
+    show_default=True,
+    callback=batch_size_option,
+    help="Images in one pass. auto: what fits into memory, at most 128 on a CPU.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all random numbers.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 ...")
 @click.option("--out", type=click.Path(path_type=Path), help="Also write the report to this file.")
+@click.option(
+    "--save-adversarial",
+    type=click.Path(path_type=Path),
+    help="Write the adversarial images to this safetensors file; see sat-zoo verify.",
+)
+@click.option(
+    "--journal",
+    type=click.Path(path_type=Path),
+    help="File that keeps each verdict once it is known; the same command goes on from it."
+    "  [default: one for each run in SAT_ZOO_HOME/journals]",
+)
+@click.option("--fresh", is_flag=True, help="Start over; forget what the journal holds.")
+@click.option(
+    "--plan",
+    "is_plan",
+    is_flag=True,
+    help="Time two batches, print what the run would cost, and stop.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on stdout.")
 @click.option("--allow-probabilities", is_flag=True, help="Go on if the model returns a softmax.")
 def command(
@@ -71,10 +96,14 @@ def command(
     weights: Path | None,
     engine: Literal["fast", "reference"],
     precision: Literal["auto", "fp32", "bf16"],
-    batch_size: int,
+    batch_size: int | None,
     seed: int,
     device: str,
     out: Path | None,
+    save_adversarial: Path | None,
+    journal: Path | None,
+    fresh: bool,
+    is_plan: bool,
     as_json: bool,
     allow_probabilities: bool,
     **data: Any,
@@ -82,24 +111,41 @@ def command(
     """Measure the clean and robust accuracy of the model NAME.
 
     The report says which images were broken, by which attack; only images that the untouched
-    model misclassifies inside the ball are counted.
+    model misclassifies inside the ball are counted. Whatever ends a run, the same command goes on
+    with what was known.
     """
     # What can be checked without torch is checked first: a typo must not cost three seconds.
     info = card(name)
     threat = _threat(info, norm, eps)
-    protocol(attack, step_size=step_size)
+    plan = protocol(attack, step_size=step_size)
     if out is not None:
         check_writable(out)
 
     from eval.evaluation import evaluate
+    from eval.journal import default_folder
     from zoo.cli.output import print_report, progress_bar
     from zoo.loading import load
 
     model = load(name, weights=weights, device=device)
+    images = chosen_images(info, **data)
+    if is_plan:
+        plan_evaluation(
+            model,
+            images,
+            plan,
+            threat,
+            engine=engine,
+            precision=precision,
+            batch_size=batch_size,
+            device=device,
+            name=name,
+            as_json=as_json,
+        )
+        return
     with progress_bar() as on_progress:
         report = evaluate(
             model,
-            chosen_images(info, **data),
+            images,
             attack=attack,
             eps=threat.eps_text,
             norm=threat.norm,
@@ -107,14 +153,18 @@ def command(
             engine=engine,
             precision=precision,
             seed=seed,
-            batch_size=batch_size,
+            batch_size=batch_size or fitting_batch_size(model, images, engine, device),
             device=device,
             name=name,
             source=model.source or "factory",
             command=shlex.join(["sat-zoo", *sys.argv[1:]]),
             out=out,
             allow_probabilities=allow_probabilities,
+            journal=journal or default_folder(),
+            fresh=fresh,
+            save_adversarial=save_adversarial,
             on_progress=on_progress,
+            on_message=lambda text: click.echo(f"sat-zoo: {text}", err=True),
         )
     if as_json:
         click.echo(report.to_json(), nl=False)

@@ -1,15 +1,84 @@
-"""How people see what an evaluation will cost."""
+"""What an evaluation will cost, and how many images it computes at once."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+import click
 from rich.table import Table
 
+from eval.errors import UsageError
 from zoo.cli.console import stdout
 
 if TYPE_CHECKING:
+    from torch import nn
+
+    from eval.data import ImageSet
     from eval.plan import Plan, Work
+    from eval.protocols import Protocol
+    from eval.threat import Threat
+
+REFERENCE_BATCH = 128
+"""Of the reference engine, whose verdicts depend on it: the same on every machine."""
+
+
+def batch_size_option(_context: object, _option: object, value: str) -> int | None:
+    """A batch size as typed -> a number, or None for "auto". Raises `UsageError` for the rest."""
+    if value == "auto":
+        return None
+    if not value.isdecimal() or int(value) < 1:
+        raise UsageError(f"--batch-size {value!r} is not possible: give auto, or 1 or more images")
+    return int(value)
+
+
+def fitting_batch_size(
+    model: nn.Module, images: ImageSet, engine: Literal["fast", "reference"], device: str
+) -> int:
+    """The batch size that "auto" means here."""
+    import torch
+
+    from eval.batching import auto_batch_size
+
+    if engine == "reference":
+        return REFERENCE_BATCH
+    return auto_batch_size(model, images, torch.device(device))
+
+
+def plan_evaluation(
+    model: nn.Module,
+    images: ImageSet,
+    protocol: Protocol,
+    threat: Threat,
+    *,
+    engine: Literal["fast", "reference"],
+    precision: Literal["auto", "fp32", "bf16"],
+    batch_size: int | None,
+    device: str,
+    name: str,
+    as_json: bool,
+) -> None:
+    """Time two batches and print what the evaluation would cost.
+
+    Raises `UsageError` for the reference engine, whose passes are not ours to count.
+    """
+    from eval.plan import plan_run
+
+    if engine != "fast":
+        raise UsageError(f"--plan knows no costs of --engine {engine}: use --engine fast")
+    plan = plan_run(
+        model,
+        images,
+        protocol,
+        threat,
+        precision=precision,
+        batch_size=batch_size,
+        device=device,
+        name=name,
+    )
+    if as_json:
+        click.echo(plan.to_json(), nl=False)
+    else:
+        print_plan(plan)
 
 
 def print_plan(plan: Plan) -> None:

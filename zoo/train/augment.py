@@ -12,8 +12,7 @@ from zoo.train.recipe import Recipe
 def augment(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
     """Translate, mirror and, if the recipe asks, RandAugment: (B, C, H, W) uint8 to the same.
 
-    Each image has its own draw. RandAugment draws from torch's global stream, as torchvision has
-    it; the others from `generator`.
+    Each image has its own draw. All of them follow `generator`.
     """
     if recipe.shift_pixels:
         images = shift(images, recipe.shift_pixels, generator)
@@ -22,7 +21,7 @@ def augment(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tenso
         is_mirrored = (coins < 0.5).to(images.device)[:, None, None, None]
         images = torch.where(is_mirrored, images.flip(3), images)
     if recipe.randaugment_ops:
-        images = _randaugment(images, recipe)
+        images = _randaugment(images, recipe, generator)
     return images
 
 
@@ -67,7 +66,7 @@ def mix(x: Tensor, y: Tensor, recipe: Recipe, n_classes: int, seed: int) -> tupl
     return torch.cat([mixed, x[n:]]), torch.cat([shares.to(x.dtype), rest.to(x.dtype)])
 
 
-def _randaugment(images: Tensor, recipe: Recipe) -> Tensor:
+def _randaugment(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
     from torchvision.transforms.v2 import RandAugment
 
     change = RandAugment(
@@ -75,4 +74,8 @@ def _randaugment(images: Tensor, recipe: Recipe) -> Tensor:
         magnitude=recipe.randaugment_magnitude,
         num_magnitude_bins=31,
     )
-    return torch.stack([change(image) for image in images])
+    seed = torch.randint(2**31, (), generator=generator, device=generator.device)
+    devices = [images.device] if images.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):  # torchvision draws from torch's global stream
+        torch.manual_seed(int(seed))
+        return torch.stack([change(image) for image in images])

@@ -33,7 +33,8 @@ def worst_weights(
     before = [w.detach().clone() for w in weights]
     with torch.no_grad():
         for w, own in zip(weights, grads, strict=True):
-            grad = ranks.total(own)  # so that all processes move to the same point
+            # Of the images of all processes, so that all move to the same point.
+            grad = ranks.total(own * len(x))
             w.add_(grad, alpha=float(gamma * w.norm() / (grad.norm() + 1e-12)))
     try:
         yield

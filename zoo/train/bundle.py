@@ -64,7 +64,7 @@ def with_bundle(text: str, name: str, file: str, sha256: str) -> str:
     changed = _in_flow(text, name, file, sha256) or _in_block(text, name, file, sha256)
     if changed is None:
         raise SatZooError(f"cards.yaml has no card {name!r} in a form that can be changed by text")
-    before, after = yaml.safe_load(text)["cards"], yaml.safe_load(changed)["cards"]
+    before, after = _cards(text), _cards(changed)
     for card in before:
         if card["name"] == name:
             card["bundled"] = {"file": file, "sha256": sha256}
@@ -74,6 +74,12 @@ def with_bundle(text: str, name: str, file: str, sha256: str) -> str:
             f" `bundled: {{file: {file}, sha256: {sha256}}}` into cards.yaml by hand"
         )
     return changed
+
+
+def _cards(text: str) -> list[dict[str, Any]]:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    found: list[dict[str, Any]] = yaml.load(text, Loader=loader)["cards"]
+    return found
 
 
 def _in_flow(text: str, name: str, file: str, sha256: str) -> str | None:

@@ -168,7 +168,10 @@ class Run:
         clean = robust = None
         is_last = at.step >= self.last_step
         if self.held_out is not None and (at.epoch % self.recipe.validation_every == 0 or is_last):
-            clean, robust = validate(self.stepper.averaged, self.held_out, self.recipe, self.ranks)
+            average = self.stepper.averaged
+            for buffer in average.buffers():  # each process has met other batches
+                buffer.copy_(self.ranks.from_first(buffer))
+            clean, robust = validate(average, self.held_out, self.recipe, self.ranks)
             self._remember(robust)
         result = EpochResult(
             epoch=at.epoch,

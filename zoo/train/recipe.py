@@ -69,9 +69,13 @@ class Recipe(BaseModel):
     awp_from_epoch: Annotated[Count, Field(description="epochs without AWP at the start")] = 0
 
     attack_norm: Literal["Linf", "L2"] = "Linf"
-    attack_eps: Annotated[str, Field(description='radius of the inner attack, "8/255"')]
+    attack_eps: Annotated[
+        str, Field(coerce_numbers_to_str=True, description='radius of the inner attack, "8/255"')
+    ]
     attack_steps: Annotated[int, Field(ge=1, description="PGD steps of the inner attack")]
-    attack_step_size: Annotated[str, Field(description='"eps/4", or pixel units "2/255"')]
+    attack_step_size: Annotated[
+        str, Field(coerce_numbers_to_str=True, description='"eps/4", or pixel units "2/255"')
+    ]
     attack_loss: Annotated[
         Literal["ce", "kl"] | None, Field(description="default kl for trades, else ce")
     ] = None
@@ -79,6 +83,9 @@ class Recipe(BaseModel):
     attack_clean_start: Annotated[
         Share, Field(description="share of batches that start at the image itself")
     ] = 0.0
+    attack_folded: Annotated[
+        bool, Field(description="attack a copy with batch norm folded: faster, other rounding")
+    ] = False
     attack_clips_start: Annotated[bool, Field(description="keep the start in [0, 1]")] = True
 
     validation_images: Annotated[Count, Field(description="held out of the training split")] = 0

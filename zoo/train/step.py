@@ -22,6 +22,7 @@ from zoo.train.inner import Inner, perturb
 from zoo.train.losses import Objective
 from zoo.train.optim import build_optimizer, build_schedule
 from zoo.train.recipe import Recipe
+from zoo.train.twin import Twin
 
 
 class Stepper:
@@ -52,9 +53,12 @@ class Stepper:
             else None
         )
         self.objective = Objective(model, recipe)
+        self._twin = _twin(model) if recipe.attack_folded else None
         self._parallel = _parallel(self.objective, ranks)
         if recipe.compile:
             model.net.compile()
+            if self._twin is not None:
+                self._twin.net.net.compile()
 
     @property
     def averaged(self) -> ZooModel:
@@ -94,7 +98,8 @@ class Stepper:
         recipe = self.recipe
         # The bare network: the attack takes no part in data parallelism, and could not, since
         # its passes must not send batch-norm buffers around.
-        x_adv = perturb(self.model, x, y, self.inner, self.generator)
+        attacked = self.model if self._twin is None else self._twin.refresh()
+        x_adv = perturb(attacked, x, y, self.inner, self.generator)
         with ExitStack() as around:
             if not is_last and isinstance(self._parallel, DistributedDataParallel):
                 around.enter_context(self._parallel.no_sync())
@@ -127,6 +132,12 @@ def begin(info: ModelCard, recipe: Recipe, steps_per_epoch: int, ranks: Ranks) -
     seed = image_key(recipe.seed, str(ranks.rank), "rank") if ranks.rank else recipe.seed
     stream = torch.Generator(ranks.device).manual_seed(seed)
     return Stepper(model, recipe, optimizer, schedule, stream, ranks)
+
+
+def _twin(model: ZooModel) -> Twin:
+    spec = model.card.input
+    noise = torch.rand((2, spec.channels, spec.size, spec.size))
+    return Twin(model, noise.to(next(model.parameters()).device))
 
 
 def _parallel(objective: Objective, ranks: Ranks) -> Objective | DistributedDataParallel:

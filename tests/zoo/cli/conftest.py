@@ -1,6 +1,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -16,9 +17,10 @@ class Done:
 
 @pytest.fixture
 def sat_zoo(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Callable[..., Done]:
-    """Runs the command line in this process, as the console script does."""
+    """Runs the command line in this process, as the console script does, in a home of its own."""
+    monkeypatch.setenv("SAT_ZOO_HOME", str(tmp_path / "home"))
 
     def run(*args: str) -> Done:
         monkeypatch.setattr(sys, "argv", ["sat-zoo", *args])

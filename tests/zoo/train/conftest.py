@@ -63,7 +63,9 @@ def make_run(tiny_card: ModelCard, pictures: ImageSet) -> Callable[..., Run]:
     def make(recipe: Recipe, **more: Any) -> Run:
         cpu = torch.device("cpu")
         data = split(pictures, recipe)
-        held_out = data.validation and in_memory(data.validation, tiny_card, recipe, cpu)
+        held_out = None
+        if data.validation is not None:
+            held_out = in_memory(data.validation, tiny_card, recipe, cpu)
         feed = in_memory(data.training, tiny_card, recipe, cpu)
         return Run(tiny_card, recipe, feed, held_out=held_out, **more)
 

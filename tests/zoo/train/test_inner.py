@@ -114,8 +114,9 @@ def test_the_same_stream_gives_the_same_images(net: Counted, batch: tuple[Tensor
 
 def test_a_clean_start_is_one_coin_for_the_whole_batch(batch: tuple[Tensor, Tensor]) -> None:
     x, y = batch
-    net = nn.Sequential(nn.Flatten(), nn.Linear(192, 5))
-    nn.init.zeros_(net[1].weight)  # no gradient: the attack stays where it starts
+    flat = nn.Linear(192, 5)
+    nn.init.zeros_(flat.weight)  # no gradient: the attack stays where it starts
+    net = nn.Sequential(nn.Flatten(), flat)
     inner = Inner(LINF, 1, 0.05, clean_start=0.2)
     random = stream()
     moved = [(perturb(net, x, y, inner, random) != x).flatten(1).any(1) for _ in range(400)]
@@ -142,9 +143,7 @@ def test_a_start_that_is_not_clipped_leaves_the_pixel_range_only_before_the_firs
     assert seen[2].max() <= 1
 
 
-def test_bf16_searches_but_the_images_stay_fp32(
-    net: Counted, batch: tuple[Tensor, Tensor]
-) -> None:
+def test_bf16_searches_but_the_images_stay_fp32(net: Counted, batch: tuple[Tensor, Tensor]) -> None:
     full = perturb(net, *batch, Inner(LINF, 2, 0.05), stream())
     half = perturb(net, *batch, Inner(LINF, 2, 0.05, precision="bf16"), stream())
     assert half.dtype == torch.float32

@@ -15,6 +15,7 @@ from zoo.train.checkpoint import CheckpointError
 from zoo.train.events import EpochResult, Hooks, Outcome, Stopped
 from zoo.train.loop import Run
 from zoo.train.recipe import Recipe
+from zoo.train.state import result_tensors
 
 Make = Callable[..., Recipe]
 MakeRun = Callable[..., Run]
@@ -38,7 +39,13 @@ VARIANTS: list[dict[str, Any]] = [
     EVERYTHING,
     {"loss": "trades", "optimizer": "adamw", "schedule": "one-cycle", "channels_last": True},
     {"loss": "mart", "schedule": "step", "milestones": [1, 2], "gamma": 0.1},
-    {"precision": "bf16", "schedule": "decay", "decay_epochs": 1, "gamma": 0.9, "attack_norm": "L2"},
+    {
+        "precision": "bf16",
+        "schedule": "decay",
+        "decay_epochs": 1,
+        "gamma": 0.9,
+        "attack_norm": "L2",
+    },
 ]
 
 
@@ -112,7 +119,9 @@ def test_a_changed_recipe_is_refused_with_the_difference(
     recipe: Make, make_run: MakeRun, tmp_path: Path
 ) -> None:
     make_run(recipe(), folder=tmp_path).train()
-    with pytest.raises(UsageError, match=r"begun otherwise \(lr: 0.05 -> 0.1; flip: False -> True\)"):
+    with pytest.raises(
+        UsageError, match=r"begun otherwise \(lr: 0.05 -> 0.1; flip: False -> True\)"
+    ):
         make_run(recipe(lr=0.1, flip=True), folder=tmp_path)
     with pytest.raises(UsageError, match="the training images"):
         make_run(recipe(), folder=tmp_path, data_sha256="other")
@@ -126,7 +135,7 @@ def test_a_loss_that_is_not_finite_names_step_rate_and_checkpoint(
         make_run(wild).train()
     with pytest.raises(SatZooError, match="there is no checkpoint yet; lower lr in the recipe"):
         make_run(wild, folder=tmp_path / "none").train()
-    with pytest.raises(SatZooError, match="the last good checkpoint is .*step-00000001"):
+    with pytest.raises(SatZooError, match=r"the last good checkpoint is .*step-00000001"):
         make_run(wild, folder=tmp_path, minutes=1e-9).train()
 
 
@@ -155,7 +164,7 @@ def test_held_out_images_choose_the_epoch_and_are_never_trained_on(
     run = make_run(recipe(validation_images=20))
     assert (len(run.feed), len(run.held_out or [])) == (40, 20)
     kept: list[dict[str, torch.Tensor]] = []
-    hooks = Hooks(on_epoch=lambda _: kept.append(loop.result_tensors(run.stepper.averaged)))
+    hooks = Hooks(on_epoch=lambda _: kept.append(result_tensors(run.stepper.averaged)))
     run.hooks = hooks
     outcome = run.train()
     assert outcome.chosen_epoch == 2

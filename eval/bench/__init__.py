@@ -1,0 +1,1 @@
+"""How we compare with others: `python -m eval.bench` runs them and us in turns, in one process."""

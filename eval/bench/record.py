@@ -1,0 +1,149 @@
+"""What a benchmark found, `sat-zoo/bench@1`; the table in eval/README.md is made from these."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import median
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from eval.errors import ReportError
+from eval.files import write_atomically
+from eval.protocols import Stage
+
+SCHEMA: Literal["sat-zoo/bench@1"] = "sat-zoo/bench@1"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Timing(_Part):
+    """Seconds of each repeat, in order."""
+
+    repeats: tuple[float, ...]
+    median: float
+    spread: float = Field(description="largest minus smallest")
+
+    @classmethod
+    def of(cls, seconds: list[float]) -> Self:
+        """At least one repeat."""
+        spread = max(seconds) - min(seconds)
+        return cls(repeats=tuple(seconds), median=median(seconds), spread=spread)
+
+
+class Machine(_Part):
+    """Where it ran. Peaks are in 10^9 floating-point operations a second, two a multiply-add."""
+
+    device: str
+    processor: str
+    threads: int
+    torch: str
+    python: str
+    matmul_fp32: float = Field(description="best of a few square matrix products, in this run")
+    matmul_bf16: float
+    auto_precision: Literal["fp32", "bf16"] = Field(description="what --precision auto takes here")
+
+
+class StageRow(_Part):
+    """One contender in one stage; the first stage, `clean`, holds all preparation."""
+
+    name: str
+    seconds: Timing
+    attacked: int
+    broken: int
+    forwards: int
+    backwards: int
+    accuracy_after: float
+    n_differ: int = Field(
+        description="images that stand here but not with the first contender, or"
+        " the other way round"
+    )
+
+
+class TimeShares(_Part):
+    """Where our time goes, as shares of the total that sum to 1."""
+
+    start: float = Field(description="clean pass, fast copy and its proof, flags")
+    network: float
+    arithmetic: float = Field(description="what is left: the attacks, and keeping rows together")
+    verification: float
+    io: float = Field(description="reading images, writing the journal")
+
+
+class ContenderRow(_Part):
+    """One contender in all stages."""
+
+    name: str
+    version: str
+    precision: Literal["fp32", "bf16"]
+    seconds: Timing
+    ratio: float = Field(description="median over the repeats of own seconds / the first one's")
+    forwards: int
+    backwards: int
+    clean_accuracy: float
+    robust_accuracy: float = Field(description="every broken image verified by us")
+    n_rejected: int = Field(description="claims that our verification refused")
+    n_differ: int = Field(description="images with another verdict than the first contender's")
+    n_missed: int = Field(description="of those, robust here and broken there")
+    peak_memory_bytes: int | None = Field(
+        description="of the whole process (CPU) or of the GPU; None where it cannot be told"
+    )
+    peak_share: float = Field(
+        description="the network's multiply-adds at the machine's matmul peak / the seconds they"
+        " took in the network (ours), or in total (others)"
+    )
+    shares: TimeShares | None = Field(description="None for others than us")
+    stages: tuple[StageRow, ...]
+
+
+class Comparison(_Part):
+    """Contenders on the same images with the same stages; the first is what we compare with."""
+
+    protocol: str
+    stages: tuple[Stage, ...]
+    rows: tuple[ContenderRow, ...]
+
+
+class BenchRecord(_Part):
+    """One benchmark: one model, one set of images."""
+
+    schema_: Literal["sat-zoo/bench@1"] = Field(alias="schema")
+    created: str
+    command: str
+    commit: str = Field(description="of this code; -dirty if files differed from it")
+    machine: Machine
+    model: str
+    weights_sha256: str
+    parameters: int
+    multiply_adds: int = Field(description="of one image forward")
+    data: str
+    n: int
+    ids_sha256: str
+    norm: str
+    eps: str
+    seed: int
+    batch_size: int
+    repeats: int
+    comparisons: tuple[Comparison, ...]
+    notes: tuple[str, ...]
+
+    def write(self, path: Path) -> None:
+        """Write the record to `path`: the old file or the whole new one."""
+        write_atomically(path, (self.model_dump_json(by_alias=True, indent=1) + "\n").encode())
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a record. Raises `ReportError` if it cannot be read or is not this schema."""
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise ReportError(f"bench record {path} cannot be read: {error.strerror}") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "record"
+            raise ReportError(
+                f"bench record {path} is not a valid {SCHEMA}: {where}: {first['msg']};"
+                " run the bench again"
+            ) from error

@@ -1,0 +1,93 @@
+"""A whole benchmark: the standard protocol against its authors' package, PGD against others'."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from eval.bench.compare import Make, Peaks, compare, rows
+from eval.bench.contenders import Ours, Setup
+from eval.bench.machine import commit, matmul_peak, processor
+from eval.bench.others import AuthorsAutoAttack, other_pgds
+from eval.bench.record import BenchRecord, Comparison, Machine
+from eval.checks import check_model
+from eval.cost import measure_cost
+from eval.digest import weights_sha256
+from eval.engine import Precision, build_engine
+from eval.protocols import Protocol
+from eval.run import PROOF_IMAGES
+
+
+def run_bench(
+    setup: Setup,
+    *,
+    pgd: Protocol | None,
+    precisions: Sequence[Precision],
+    repeats: int,
+    command: str,
+    say: Callable[[str], None],
+) -> BenchRecord:
+    """Run all contenders and write down how they did.
+
+    setup: its protocol is one of AutoAttack's. pgd: a protocol pgd-K, or None to leave it out.
+    precisions: of our searches, each a contender. say: told each step that is done.
+    """
+    check_model(setup.model, setup.name)
+    ours: list[Make] = [partial(Ours, precision=precision) for precision in precisions]
+    notes: list[str] = []
+    runs: list[tuple[Setup, list[Make]]] = [(setup, [AuthorsAutoAttack, *ours])]
+    if pgd is not None:
+        others, notes = other_pgds()
+        runs.append((replace(setup, protocol=pgd), [*others, *ours]))
+    x = setup.data.batch(range(min(PROOF_IMAGES, len(setup.data)))).x.to(setup.device)
+    cost = measure_cost(setup.model, x[:1])
+    before = _peaks(setup.device)
+    courses = [compare(makes, one, repeats=repeats, say=say) for one, makes in runs]
+    # Whoever else used the machine may have done so during one of the two measurements.
+    best = [max(pair) for pair in zip(before, _peaks(setup.device), strict=True)]
+    peaks = Peaks(fp32=best[0], bf16=best[1], cost=cost)
+    return BenchRecord(
+        schema="sat-zoo/bench@1",
+        created=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        command=command,
+        commit=commit(Path(__file__).parent),
+        machine=Machine(
+            device=str(setup.device),
+            processor=processor(setup.device),
+            threads=torch.get_num_threads(),
+            torch=torch.__version__,
+            python=platform.python_version(),
+            matmul_fp32=peaks.fp32,
+            matmul_bf16=peaks.bf16,
+            auto_precision=build_engine(setup.model, x, "auto").precision,
+        ),
+        model=setup.name,
+        weights_sha256=weights_sha256(setup.model),
+        parameters=sum(p.numel() for p in setup.model.parameters()),
+        multiply_adds=cost.forward,
+        data=setup.data.name,
+        n=len(setup.data),
+        ids_sha256=setup.data.ids_sha256,
+        norm=setup.threat.norm,
+        eps=setup.threat.eps_text,
+        seed=setup.seed,
+        batch_size=setup.batch_size,
+        repeats=repeats,
+        comparisons=tuple(
+            Comparison(
+                protocol=one.protocol.name, stages=one.protocol.stages, rows=rows(found, peaks)
+            )
+            for (one, _), found in zip(runs, courses, strict=True)
+        ),
+        notes=tuple(notes),
+    )
+
+
+def _peaks(device: torch.device) -> tuple[float, float]:
+    return matmul_peak(device, torch.float32), matmul_peak(device, torch.bfloat16)

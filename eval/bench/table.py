@@ -1,0 +1,129 @@
+"""Records as Markdown, and the tables in eval/README.md, which always say what the records say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from eval.bench.record import BenchRecord, Comparison, ContenderRow, StageRow
+from eval.errors import ReportError
+from eval.files import write_atomically
+
+README = Path(__file__).parents[1] / "README.md"
+RESULTS = Path(__file__).parents[1] / "bench_results"
+BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+
+
+def write_readme() -> None:
+    """Replace what stands between the markers of eval/README.md by the tables of all records."""
+    write_atomically(README, with_tables(README.read_text("utf-8"), RESULTS).encode())
+
+
+def with_tables(text: str, results: Path) -> str:
+    """`text` with the tables of the records in `results`, in the order of their file names.
+
+    Raises `ReportError` if the markers are not there, or a record cannot be read.
+    """
+    if text.count(BEGIN) != 1 or text.count(END) != 1:
+        raise ReportError(f"the README needs one line {BEGIN} and one line {END} for the tables")
+    paths = sorted(results.glob("*.json"))
+    tables = [markdown(BenchRecord.read(path), path.name) for path in paths]
+    head, rest = text.split(BEGIN)
+    _, tail = rest.split(END)
+    body = "\n\n".join(tables) or "No benchmark has been recorded yet."
+    return f"{head}{BEGIN}\n{body}\n{END}{tail}"
+
+
+def markdown(record: BenchRecord, file_name: str) -> str:
+    """The tables of one record, under a heading."""
+    machine = record.machine
+    lines = [
+        f"### {record.model}, {record.n} images of {record.data}, {record.norm} eps {record.eps}",
+        "",
+        f"`{file_name}`, {record.created}, commit {record.commit}, by",
+        "",
+        f"    {record.command}",
+        "",
+        f"{machine.device}: {machine.processor}, {machine.threads} threads, torch {machine.torch},"
+        f" Python {machine.python}; matrix products reach {machine.matmul_fp32:,.0f} GFLOP/s in"
+        f" fp32 and {machine.matmul_bf16:,.0f} in bf16; `--precision auto` takes"
+        f" {machine.auto_precision} here. {record.parameters:,} parameters,"
+        f" {record.multiply_adds:,} multiply-adds an image. Batches of {record.batch_size}, seed"
+        f" {record.seed}, one warm-up, {_count(record.repeats, 'repeat')}: median seconds"
+        " (± half the spread).",
+    ]
+    for comparison in record.comparisons:
+        lines += ["", *_table(comparison)]
+    if record.notes:
+        lines += ["", *(f"- {note}" for note in record.notes)]
+    return "\n".join(lines)
+
+
+def _table(comparison: Comparison) -> list[str]:
+    rows = comparison.rows
+    first = rows[0]
+    lines = [
+        "| " + " | ".join([comparison.protocol, *(_title(row) for row in rows)]) + " |",
+        "| " + " | ".join(["---", *("---:" for _ in rows)]) + " |",
+    ]
+    for i, stage in enumerate(first.stages):
+        cells = [_stage_cell(row.stages[i], first.stages[i], row is first) for row in rows]
+        lines.append(_line(stage.name, cells))
+    lines += [
+        _line("**total**", [f"**{_total_cell(row, row is first)}**" for row in rows]),
+        _line("clean accuracy", [f"{100 * row.clean_accuracy:.2f} %" for row in rows]),
+        _line("robust accuracy", [f"{100 * row.robust_accuracy:.2f} %" for row in rows]),
+        _line("other verdicts", ["" if row is first else _differing(row) for row in rows]),
+        _line("claims refused", [str(row.n_rejected) for row in rows]),
+        _line("forwards", [f"{row.forwards:,}" for row in rows]),
+        _line("backwards", [f"{row.backwards:,}" for row in rows]),
+        _line("share of matmul peak", [f"{100 * row.peak_share:.0f} %" for row in rows]),
+        _line("time in start", [_share(row, "start") for row in rows]),
+        _line("time in the network", [_share(row, "network") for row in rows]),
+        _line("time in attack arithmetic", [_share(row, "arithmetic") for row in rows]),
+        _line("time in verification", [_share(row, "verification") for row in rows]),
+        _line("time in input and output", [_share(row, "io") for row in rows]),
+        _line("peak memory", [_bytes(row.peak_memory_bytes) for row in rows]),
+    ]
+    return lines
+
+
+def _line(name: str, cells: list[str]) -> str:
+    return "| " + " | ".join([name, *cells]) + " |"
+
+
+def _title(row: ContenderRow) -> str:
+    # "ours auto" does not say what it searched in.
+    precision = "" if row.precision in row.name else f", {row.precision}"
+    return f"{row.name}{precision} ({row.version})"
+
+
+def _stage_cell(stage: StageRow, first: StageRow, is_first: bool) -> str:
+    seconds = _seconds(stage.seconds.median, stage.seconds.spread)
+    if is_first or stage.name == "clean":  # what others prepare there is not what we do
+        return seconds
+    return f"{seconds} ({stage.seconds.median / first.seconds.median:.2f})"
+
+
+def _total_cell(row: ContenderRow, is_first: bool) -> str:
+    seconds = _seconds(row.seconds.median, row.seconds.spread)
+    return seconds if is_first else f"{seconds} ({row.ratio:.2f})"
+
+
+def _seconds(median: float, spread: float) -> str:
+    return f"{median:.3g} ± {spread / 2:.2g} s"
+
+
+def _differing(row: ContenderRow) -> str:
+    return f"{row.n_differ} ({row.n_missed} missed)"
+
+
+def _share(row: ContenderRow, part: str) -> str:
+    return "" if row.shares is None else f"{100 * getattr(row.shares, part):.1f} %"
+
+
+def _bytes(size: int | None) -> str:
+    return "" if size is None else f"{size / 1e9:.2f} GB"
+
+
+def _count(n: int, thing: str) -> str:
+    return f"{n} {thing}" if n == 1 else f"{n} {thing}s"

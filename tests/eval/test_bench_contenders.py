@@ -1,0 +1,192 @@
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from eval.bench import machine, others
+from eval.bench.clock import Clock
+from eval.bench.compare import Course, compare
+from eval.bench.contenders import Ours, Setup
+from eval.bench.others import AuthorsAutoAttack, FoolboxPGD, Others, TorchAttacksPGD, other_pgds
+from eval.data import ImageSet
+from eval.engine import Net
+from eval.protocols import Protocol, Stage, protocol
+from eval.threat import Threat
+
+CPU = torch.device("cpu")
+
+
+def cut(name: str, steps: int) -> Protocol:
+    few = tuple(s.model_copy(update={"steps": steps}) for s in protocol(name).stages)
+    return Protocol(name=f"{name} cut", stages=few)
+
+
+@pytest.fixture(scope="module")
+def setup(tiny_net: nn.Module, tiny_data: ImageSet) -> Setup:
+    return Setup(
+        model=tiny_net,
+        name="tiny",
+        data=tiny_data.take(16),
+        protocol=cut("autoattack", 3),
+        threat=Threat("Linf", "1/40"),
+        seed=0,
+        batch_size=8,
+        device=CPU,
+    )
+
+
+def test_each_stage_is_begun_by_another_contender(setup: Setup) -> None:
+    said: list[str] = []
+    small = replace(setup, data=setup.data.take(4), protocol=cut("autoattack-rand", 1))
+    makes = [AuthorsAutoAttack, lambda setup: Ours(setup, "fp32")]
+    compare(makes, small, repeats=2, say=said.append)
+    turns = [text.split(", ")[1].split(" s")[0].split(" ")[:2] for text in said]
+    starters = [name for _, name in turns[::2]]
+    assert starters == ["pyautoattack", "ours", "pyautoattack", "ours", "pyautoattack", "ours"]
+    assert len(said) == 2 * 3 * 2
+
+
+def test_the_package_breaks_the_same_images_as_through_our_reference_engine(setup: Setup) -> None:
+    from eval.run import Run
+
+    run = Run(
+        model=setup.model,
+        name="tiny",
+        data=setup.data,
+        threat=setup.threat,
+        protocol=setup.protocol,
+        engine="reference",
+        precision="fp32",
+        seed=0,
+        batch_size=8,
+        device=CPU,
+        allow_probabilities=False,
+        on_progress=lambda _: None,
+    )
+    package = AuthorsAutoAttack(setup)
+    run.clean()
+    package.clean()
+    trace = sys.gettrace()
+    for stage in setup.protocol.stages:
+        run.stage(stage)
+        package.attack(stage)
+        package.settle()
+        assert package.still_robust.tolist() == [v == "robust" for v in run.verdicts]
+    assert sys.gettrace() is trace
+    assert package.passes()[0] > 0
+
+
+def test_claims_outside_the_ball_are_refused_and_counted(setup: Setup) -> None:
+    class Liar(Others):
+        def _perturb(self, stage: Stage, rows: Tensor) -> Tensor:
+            return 1 - self._x[rows]
+
+    liar = Liar(setup, "liar", "pyautoattack")
+    liar.clean()
+    n_right = int(liar.still_robust.sum())
+    liar.attack(setup.protocol.stages[0])
+    liar.settle()
+    assert int(liar.still_robust.sum()) == n_right == 12
+    assert liar.n_rejected > 0
+
+
+@pytest.mark.parametrize(
+    ("make", "package", "expected"),
+    [
+        (TorchAttacksPGD, "torchattacks", {"eps": 0.025, "alpha": 0.00625, "steps": 3}),
+        (FoolboxPGD, "foolbox", {"abs_stepsize": 0.00625, "steps": 3, "epsilons": 0.025}),
+    ],
+)
+def test_other_pgds_get_the_same_hyper_parameters(
+    setup: Setup,
+    monkeypatch: pytest.MonkeyPatch,
+    make: Callable[[Setup], Others],
+    package: str,
+    expected: dict[str, float],
+) -> None:
+    given: dict[str, Any] = {}
+
+    def attack(*arguments: Any, **options: Any) -> Any:
+        given.update(options)
+        if package == "torchattacks":
+            return lambda x, _: x
+        return lambda _, x, __, epsilons: (given.update(epsilons=epsilons), x)
+
+    fake = SimpleNamespace(
+        PGD=attack,
+        PyTorchModel=lambda model, **_: model,
+        attacks=SimpleNamespace(LinfPGD=attack, L2PGD=None),
+        PGDL2=None,
+    )
+    monkeypatch.setitem(sys.modules, package, fake)
+    monkeypatch.setattr(others, "version", lambda _: "1")
+    contender = make(setup)
+    contender.clean()
+    contender.attack(cut("pgd-50", 3).stages[0])
+    contender.settle()
+    assert {name: given[name] for name in expected} == pytest.approx(expected)
+    assert given["random_start"] is True
+    assert int(contender.still_robust.sum()) == 12
+
+
+def test_packages_that_are_not_installed_are_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(others, "find_spec", lambda name: None if name == "foolbox" else name)
+    makes, notes = other_pgds()
+    assert makes == [TorchAttacksPGD]
+    assert notes == ["foolbox was not installed: pip install 'sat-zoo[bench]'"]
+
+
+def test_the_clock_knows_what_time_was_spent_on(
+    tiny_net: nn.Module, tiny_data: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(net: Net, x: Tensor) -> Tensor:
+        time.sleep(0.05)
+        return x
+
+    monkeypatch.setattr(Net, "logits", slow)
+    clock, net = Clock(CPU), Net(tiny_net)
+    with clock.watching():
+        batch = tiny_data.batch([0])
+        net.logits(batch.x)
+    net.logits(batch.x)
+    assert Net.logits is slow
+    spent = clock.seconds()
+    assert 0.05 <= spent["network"] < 0.1
+    assert 0 < spent["io"] < 0.05
+    assert spent["verification"] == 0
+
+
+def test_memory_is_measured_from_the_restart_on() -> None:
+    memory = machine.MemoryPeak(CPU)
+    memory.restart()
+    before = memory.read()
+    if before is None:
+        pytest.skip("this system does not tell the memory of a process")
+    torch.ones(25_000_000)
+    after = memory.read()
+    assert after is not None
+    assert after - before > 50_000_000
+    memory.restart()
+    end = memory.read()
+    assert end is not None
+    assert end < after
+
+
+def test_a_folder_that_is_no_checkout_has_no_commit(tmp_path: Path) -> None:
+    assert machine.commit(tmp_path) == "unknown"
+    assert machine.processor(CPU)
+
+
+def test_a_course_says_how_its_stage_went(setup: Setup) -> None:
+    course, ours = Course("ours"), Ours(setup, "fp32")
+    text = course.take(ours, None, machine.MemoryPeak(CPU), CPU)
+    ours.close()
+    assert text.startswith("clean: ours 0.")
+    assert text.endswith(" s, 12 stand")

@@ -1,0 +1,233 @@
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from eval.cost import measure_cost, peak_bytes
+from eval.data import ImageSet, from_tensors
+from eval.errors import DataError, ModelError
+from eval.passes import least_passes, most_passes
+from eval.plan import Plan, plan_run
+from eval.protocols import Protocol, protocol
+from eval.run import Run
+from eval.threat import Threat
+
+TINY = Threat("Linf", "1/100000")
+"""So small a ball that nothing breaks in it."""
+
+
+def cut(name: str, steps: int) -> Protocol:
+    whole = protocol(name)
+    few = tuple(
+        stage.model_copy(update={"steps": steps, "eot": min(stage.eot, 2)})
+        for stage in whole.stages
+    )
+    return Protocol(name=f"{name} cut", stages=few)
+
+
+@pytest.fixture(scope="module")
+def right(tiny_net: nn.Module, tiny_data: ImageSet) -> ImageSet:
+    """The images of `tiny_data` that `tiny_net` gets right, far from any boundary."""
+    batch = tiny_data.batch(range(60))
+    top = tiny_net(batch.x).topk(2, dim=1)
+    is_clear = (top.indices[:, 0] == batch.y) & (top.values[:, 0] - top.values[:, 1] > 0.01)
+    return tiny_data.select(is_clear.nonzero().squeeze(1).tolist())
+
+
+def run_stages(
+    net: nn.Module, data: ImageSet, stages: Protocol, threat: Threat, precision: str = "fp32"
+) -> Run:
+    run = Run(
+        model=net,
+        name="tiny",
+        data=data,
+        threat=threat,
+        protocol=stages,
+        engine="fast",
+        precision=precision,
+        seed=0,
+        batch_size=16,
+        device=torch.device("cpu"),
+        allow_probabilities=False,
+        on_progress=lambda _: None,
+    )
+    run.clean()
+    for stage in stages.stages:
+        run.stage(stage)
+    return run
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("name", ["pgd-5", "fgsm", "autoattack", "autoattack-rand"])
+def test_passes_of_survivors_are_as_planned(
+    tiny_net: nn.Module, right: ImageSet, name: str, precision: str
+) -> None:
+    stages = cut(name, 1 if name == "fgsm" else 3)
+    plan = plan_run(
+        tiny_net,
+        right,
+        stages,
+        TINY,
+        precision=precision,
+        batch_size=16,
+    )
+    run = run_stages(tiny_net, right, stages, TINY, precision)
+    assert set(run.verdicts) == {"robust"}
+    assert run.nets is not None
+    assert plan.precision == run.nets.precision == precision
+    for planned, done in zip(plan.stages[1:], run.stage_results, strict=True):
+        if done.name == "fab-t":  # where nothing is crossed, FAB needs less than it might
+            assert done.forwards <= planned.most.forwards
+            assert done.backwards <= planned.most.backwards
+        else:
+            assert (done.forwards, done.backwards) == (
+                planned.most.forwards,
+                planned.most.backwards,
+            )
+
+
+@pytest.mark.parametrize("eps", ["1/50", "1/5"])
+@pytest.mark.parametrize("name", ["autoattack", "autoattack-plus"])
+def test_no_run_makes_more_passes_than_planned(
+    tiny_net: nn.Module, right: ImageSet, name: str, eps: str
+) -> None:
+    stages, threat = cut(name, 3), Threat("Linf", eps)
+    plan = plan_run(tiny_net, right, stages, threat, precision="fp32", batch_size=16)
+    run = run_stages(tiny_net, right, stages, threat)
+    for planned, done in zip(plan.stages[1:], run.stage_results, strict=True):
+        assert planned.least.forwards <= done.forwards <= planned.most.forwards
+        assert planned.least.backwards <= done.backwards <= planned.most.backwards
+
+
+def test_fab_that_crosses_at_every_second_step_needs_no_more_than_planned() -> None:
+    def passes(outcomes: list[bool]) -> tuple[int, int]:
+        """Forwards and gradients of one row of FAB's loop whose n-th proposal is outcomes[n]."""
+        k, is_proposal, expects, forwards, gradients = 0, False, True, 0, 0
+        while k < len(outcomes):
+            if is_proposal and expects:
+                forwards, expects, is_proposal, k = forwards + 1, outcomes[k], False, k + 1
+            gradients += 1
+            if is_proposal:
+                expects, is_proposal, k = outcomes[k], False, k + 1
+                if expects:
+                    continue
+            is_proposal = True
+        return forwards + gradients, gradients
+
+    (stage,) = [s for s in protocol("autoattack").stages if s.name == "fab-t"]
+    for n in range(1, 11):
+        most = most_passes(stage.model_copy(update={"steps": n, "targets": 1}), 10, 0)
+        found = [passes([bool(i >> bit & 1) for bit in range(n)]) for i in range(2**n)]
+        assert max(f for f, _ in found) == most.forwards + most.gradients
+        assert n <= max(g for _, g in found) <= most.gradients
+
+
+def test_fewer_classes_than_targets_cost_fewer_runs() -> None:
+    stage = protocol("autoattack").stages[1]
+    assert most_passes(stage, 10, 0).gradients == 9 * 101
+    assert most_passes(stage, 4, 0).gradients == 3 * 101
+    assert most_passes(stage, 4, 10).exact_gradients == 11
+
+
+def test_pgd_costs_the_same_when_everything_breaks() -> None:
+    (stage,) = protocol("pgd-50").stages
+    assert least_passes(stage, 10) == most_passes(stage, 10, 0)
+
+
+def test_totals_are_the_sums_and_the_json_reads_back(tiny_net: nn.Module, right: ImageSet) -> None:
+    plan = plan_run(tiny_net, right, protocol("autoattack"), TINY, precision="fp32", n=20)
+    assert Plan.model_validate_json(plan.to_json()) == plan
+    assert plan.most.forwards == sum(stage.most.forwards for stage in plan.stages)
+    assert plan.least.seconds == pytest.approx(sum(s.least.seconds for s in plan.stages))
+    assert plan.seconds_per_survivor == pytest.approx(plan.most.seconds / 20)
+    assert plan.most.multiply_adds == (
+        plan.most.forwards * plan.speed.forward_multiply_adds
+        + plan.most.backwards * plan.speed.backward_multiply_adds
+    )
+
+
+def test_right_images_are_counted_once(tiny_net: nn.Module, tiny_data: ImageSet) -> None:
+    whole = plan_run(tiny_net, tiny_data, protocol("clean"), TINY, batch_size=40)
+    assert (whole.n_looked_at, whole.n_right) == (60, 45)
+    part = plan_run(tiny_net, tiny_data, protocol("clean"), TINY, batch_size=8)
+    assert (part.n_looked_at, part.n_right) == (16, 12)
+    assert whole.most == whole.least
+
+
+def test_a_model_or_images_that_cannot_be_evaluated_are_found_out(
+    tiny_net: nn.Module, tiny_data: ImageSet
+) -> None:
+    with pytest.raises(ModelError, match="is in train mode"):
+        plan_run(nn.Sequential(nn.Flatten()).train(), tiny_data, protocol("clean"), TINY)
+    labels = torch.full((3,), 7)
+    with pytest.raises(DataError, match="has label 7, but the model has 5 classes"):
+        plan_run(tiny_net, from_tensors(torch.rand(3, 3, 8, 8), labels), protocol("clean"), TINY)
+
+
+def test_multiply_adds_are_those_of_the_formula() -> None:
+    net = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), nn.SiLU(), nn.Flatten(), nn.Linear(8 * 64, 5)
+    ).eval()
+    cost = measure_cost(net, torch.rand(1, 3, 8, 8))
+    assert cost.forward == 64 * 8 * 27 + 8 * 64 * 5
+    # To the image alone: one product with each transposed weight.
+    net.requires_grad_(False)
+    assert measure_cost(net, torch.rand(1, 3, 8, 8)).backward == cost.forward
+
+
+def test_memory_grows_by_what_each_layer_saves() -> None:
+    def chain(n: int) -> int:
+        net = nn.Sequential(*[nn.Sigmoid() for _ in range(n)], nn.Flatten()).eval()
+        return measure_cost(net, torch.rand(1, 3, 8, 8)).memory_bytes
+
+    assert chain(9) - chain(5) == 4 * 3 * 8 * 8 * 4
+
+
+def test_peak_memory_counts_what_lives_at_one_time() -> None:
+    def work() -> Tensor:
+        a = torch.zeros(1000)
+        b = a + 1
+        del a
+        return b + 1  # b and the result; a is gone
+
+    assert peak_bytes(work) == 2 * 4000
+
+
+@pytest.mark.parametrize("name", ["pgd-5", "autoattack"])
+def test_a_run_stays_within_the_planned_memory(
+    tiny_net: nn.Module, right: ImageSet, name: str
+) -> None:
+    stages, few = cut(name, 1), right.take(20)
+    plan = plan_run(tiny_net, few, stages, TINY, precision="fp32", batch_size=16)
+    used = peak_bytes(lambda: run_stages(tiny_net, few, stages, TINY))
+    assert plan.peak_memory_bytes / 5 < used < plan.peak_memory_bytes
+
+
+def test_the_plan_attacks_nothing(
+    tiny_net: nn.Module, tiny_data: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("an attack began")
+
+    monkeypatch.setattr("eval.attacks.apgd.APGD.start", refuse)
+    plan = plan_run(tiny_net, tiny_data, protocol("autoattack"), TINY)
+    assert [s.name for s in plan.stages] == ["clean", "apgd-ce", "apgd-t", "fab-t", "square"]
+
+
+def test_the_command_prints_the_plan_and_stops(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from zoo.cli.eval import command
+
+    call: Callable[..., object] = command.main
+    monkeypatch.setattr("eval.attacks.apgd.APGD.start", None)  # it would be called
+    arguments = ["resnet8-silu-sat-digits", "--plan", "--n", "16"]
+    call([*arguments, "--json"], standalone_mode=False)
+    plan = Plan.model_validate_json(capsys.readouterr().out)
+    assert [stage.name for stage in plan.stages][:2] == ["clean", "apgd-ce"]
+    assert (plan.n, plan.batch_size) == (16, 128)
+    call(arguments, standalone_mode=False)
+    out = capsys.readouterr().out
+    for text in ("apgd-ce", "upper bounds", "16 of the 16 images", "GB at the peak"):
+        assert text in out

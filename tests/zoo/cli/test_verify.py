@@ -1,0 +1,96 @@
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eval import Report
+from eval.adversarial import AdversarialImages
+
+DIGITS = "resnet8-silu-sat-digits"
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def files(sat_zoo: Run, tmp_path: Path) -> tuple[Path, Path]:
+    report, images = tmp_path / "r.json", tmp_path / "a.safetensors"
+    options = ("--n", "40", "--precision", "fp32", "--eps", "1/4")
+    outputs = ("--out", str(report), "--save-adversarial", str(images))
+    done = sat_zoo("eval", DIGITS, "--attack", "pgd-5", *options, *outputs)
+    assert done.code == 0, done.err
+    return report, images
+
+
+def test_a_report_and_its_images_hold(sat_zoo: Run, files: tuple[Path, Path]) -> None:
+    path, images = files
+    report = Report.read(path)
+    assert sat_zoo("verify", str(path)).out == (
+        f"{path}: every total follows from the verdicts: {DIGITS}, pgd-5, clean"
+        f" {report.clean.correct} and robust {report.robust.correct} of 40 images, their accuracies"
+        " and intervals, 1 stage, the digest of the ids\n"
+    )
+    done = sat_zoo("verify", str(images))
+    n = report.survive_8bit
+    assert n.n > 3
+    assert done.out == (
+        f"{images}: all {n.n} adversarial images fool {DIGITS} inside Linf 1/4;"
+        f" {n.broken_after_rounding} still do when stored in 8 bits\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value", "message"),
+    [
+        ("robust", "correct", 1, "robust.correct is 1.* but the images say"),
+        ("data", "ids_sha256", "0" * 64, "data.ids_sha256 is 000.*, but the rest of it says"),
+        ("survive_8bit", "n", 0, "survive_8bit.n is 0.* says"),
+        ("threat", "eps", 0.1, "threat.eps is 0.1, but the rest of it says 0.25"),
+    ],
+)
+def test_a_changed_report_is_refused(
+    sat_zoo: Run,
+    files: tuple[Path, Path],
+    part: str,
+    name: str,
+    value: object,
+    message: str,
+) -> None:
+    path, _ = files
+    report = json.loads(path.read_text())
+    report[part][name] = value
+    path.write_text(json.dumps(report))
+    done = sat_zoo("verify", str(path))
+    assert done.code == 1
+    assert re.search(message, done.err)
+
+
+def test_changed_images_are_refused(sat_zoo: Run, files: tuple[Path, Path]) -> None:
+    _, path = files
+    found = AdversarialImages.read(path)
+    found.x_adv[1] += 0.5
+    found.write(path)
+    done = sat_zoo("verify", str(path))
+    assert done.code == 1
+    assert done.err == (
+        f"sat-zoo: {path}: 1 of {len(found.x_adv)} images are not adversarial, the first is that of"
+        f" {found.claim.ids[1]!r}: it is outside the Linf ball of 1/4 or of [0, 1]\n"
+    )
+
+
+def test_images_of_other_weights_are_refused(sat_zoo: Run, files: tuple[Path, Path]) -> None:
+    _, path = files
+    found = AdversarialImages.read(path)
+    claim = found.claim.model_copy(update={"weights_sha256": "0" * 64})
+    replace(found, claim=claim).write(path)
+    done = sat_zoo("verify", str(path))
+    assert done.code == 1
+    assert "the adversarial images are of 000000000000: name the right file with --wei" in done.err
+
+
+def test_what_is_no_file_is_a_mistake_of_the_user(sat_zoo: Run, tmp_path: Path) -> None:
+    done = sat_zoo("verify", str(tmp_path))
+    assert done.code == 2
+    assert "is not a file: name a report or a file of adversarial images" in done.err

@@ -1,0 +1,112 @@
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from zoo.cli import main
+
+SHORT = ("train", "resnet8-silu-sat-digits", "--limit-steps", "2", "--device", "cpu")
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def sat_zoo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(*args: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["sat-zoo", *args])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+def test_a_short_run_leaves_a_folder_with_everything(sat_zoo: Run, tmp_path: Path) -> None:
+    code, out, _ = sat_zoo(*SHORT, "--out", str(tmp_path / "run"))
+    assert code == 0
+    assert "training resnet8-silu-sat-digits on 1437 images of digits, for 40 epochs" in out
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        "checkpoints",
+        "curves.svg",
+        "metrics.jsonl",
+        "model.safetensors",
+        "recipe.yaml",
+        "run.json",
+    ]
+    about = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert not about["is_complete"]
+    assert about["data"]["name"] == "digits"
+    assert load_file(tmp_path / "run" / "model.safetensors")
+
+
+def test_runs_lie_in_the_home_folder_unless_told_otherwise(
+    sat_zoo: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAT_ZOO_HOME", str(tmp_path))
+    assert sat_zoo(*SHORT)[0] == 0
+    assert (tmp_path / "runs" / "resnet8-silu-sat-digits" / "run.json").is_file()
+    code, out, _ = sat_zoo(*SHORT, "--fresh")
+    assert code == 0
+    assert "the earlier run is now in" in out
+    assert (tmp_path / "runs" / "resnet8-silu-sat-digits.1" / "run.json").is_file()
+
+
+def test_the_same_command_with_another_recipe_is_refused(sat_zoo: Run, tmp_path: Path) -> None:
+    sat_zoo(*SHORT, "--out", str(tmp_path))
+    code, _, err = sat_zoo(*SHORT, "--out", str(tmp_path), "--set", "lr=0.2")
+    assert code == 2
+    assert "was begun otherwise (lr: 0.1 -> 0.2): undo that to go on with it" in err
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        (["--set", "epoch=3"], 2, "unknown field of the recipe recipe.yaml 'epoch': did you mean"),
+        (["--set", "loss_beta=6"], 2, "loss_beta: 6.0 goes with loss: trades or mart"),
+        (["--set", "attack_eps=9"], 2, "eps '9' is above 1"),
+        (["--set", "optimizer=sdg"], 2, "unknown optimizer of the recipe 'sdg': did you mean sgd"),
+        (["--bundle", "--set", "lr=1"], 2, "--bundle and --set lr=1 clash"),
+        (["--bundle", "--limit-steps", "3"], 2, "--bundle and --limit-steps 3 clash"),
+        (["--minutes", "0"], 2, "--minutes 0 is not positive"),
+        (["--device", "nonsense"], 2, "--device 'nonsense' cannot be used here"),
+        (["--data", "cifar10", "--data-dir", "/absent"], 1, "--data-dir /absent does not exist"),
+    ],
+)
+def test_a_mistake_is_one_sentence_with_the_remedy(
+    sat_zoo: Run, tmp_path: Path, args: list[str], code: int, message: str
+) -> None:
+    got, _, err = sat_zoo("train", "resnet8-silu-sat-digits", "--out", str(tmp_path / "r"), *args)
+    assert got == code
+    assert err.startswith("sat-zoo: ")
+    assert message in err
+
+
+def test_out_must_not_be_a_file(sat_zoo: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    code, _, err = sat_zoo(*SHORT, "--out", str(tmp_path / "file"))
+    assert (code, "is a file: name a folder" in err) == (2, True)
+
+
+def test_a_plan_needs_no_data(sat_zoo: Run) -> None:
+    code, out, _ = sat_zoo("train", "resnet8-silu-sat-digits", "--plan", "--device", "cpu")
+    assert code == 0
+    assert "steps            920" in out
+
+
+@pytest.mark.slow
+def test_the_digits_recipe_re_creates_the_bundled_checkpoint(sat_zoo: Run, tmp_path: Path) -> None:
+    """Within the tolerance of its Report: robust accuracy within its 95 % interval."""
+    from eval.report import Report
+
+    assert sat_zoo("train", "resnet8-silu-sat-digits", "--out", str(tmp_path))[0] == 0
+    weights = tmp_path / "model.safetensors"
+    report = tmp_path / "report.json"
+    args = ["--weights", str(weights), "--attack", "pgd-50", "--out", str(report)]
+    assert sat_zoo("eval", "resnet8-silu-sat-digits", *args)[0] == 0
+    results = Path(__file__).resolve().parents[3] / "leaderboard" / "results"
+    published = Report.read(results / "resnet8-silu-sat-digits.pgd-50.json")
+    low, high = published.robust.ci95
+    assert low <= Report.read(report).robust.accuracy <= high

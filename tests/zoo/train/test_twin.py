@@ -1,0 +1,95 @@
+import copy
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from eval.errors import ModelError
+from zoo import archs, card
+from zoo.activations import ReLUSmoothBackward, SmoothReLU
+from zoo.cards import ModelCard
+from zoo.loading import ZooModel
+from zoo.train.recipe import Recipe
+from zoo.train.twin import Twin
+
+
+def moved(model: ZooModel, seed: int) -> None:
+    """Random weights and statistics, as after some training."""
+    stream = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for tensor in [*model.parameters(), *model.buffers()]:
+            if tensor.is_floating_point() and tensor.numel() > 1:
+                tensor.mul_(1 + 0.2 * torch.rand(tensor.shape, generator=stream))
+
+
+def build(name: str, size: int, **changes: object) -> ZooModel:
+    info = card(name)
+    info = info.model_copy(
+        update={"input": info.input.model_copy(update={"size": size}), **changes}
+    )
+    return ZooModel(archs.build(info), info, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("resnet18-w16-smoothrelu-sat-cifar10", 32),
+        ("resnet8-relu-smooth-attacker-at-digits", 8),
+        ("resnet50-silu-sat", 64),
+        ("efficientnet-b0-sat", 64),
+    ],
+)
+def test_the_twin_computes_the_model_before_and_after_it_moved(name: str, size: int) -> None:
+    model = build(name, size)
+    n_norms = sum(isinstance(m, nn.BatchNorm2d) for m in model.modules())
+    x = torch.rand(2, model.card.input.channels, size, size)
+    twin = Twin(model, x)
+    assert len(twin._pairs) == n_norms
+    assert model.training
+    for seed in (1, 2):
+        moved(model, seed)
+        with torch.no_grad():
+            wanted, got = model.eval()(x), twin.refresh()(x)
+        torch.testing.assert_close(got, wanted, rtol=1e-3, atol=1e-3 * float(wanted.abs().max()))
+
+
+def test_the_twin_keeps_switches_and_trained_activations() -> None:
+    model = build("resnet18-w16-smoothrelu-sat-cifar10", 32)
+    twin = Twin(model, torch.rand(2, 3, 32, 32))
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, SmoothReLU):
+                module.raw.fill_(7.0)
+    found = [m.raw for m in twin.refresh().modules() if isinstance(m, SmoothReLU)]
+    assert [float(raw) for raw in found] == [7.0] * 17
+    assert not any(raw.requires_grad for raw in found)
+    switched = build("resnet8-relu-smooth-attacker-at-digits", 8)
+    twin = Twin(switched, torch.rand(2, 1, 8, 8))
+    sites = [m for m in twin.net.modules() if isinstance(m, ReLUSmoothBackward)]
+    assert [(s.attacker, s.optimizer) for s in sites] == [(True, False)] * 7
+
+
+def test_a_network_that_reads_a_convolution_twice_is_refused(tiny_card: ModelCard) -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(1, 4, 3)
+            self.norm = nn.BatchNorm2d(4)
+            nn.init.constant_(self.norm.weight, 3.0)
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self.conv(x)
+            both: Tensor = out + self.norm(out)
+            return both.mean((2, 3))
+
+    with pytest.raises(ModelError, match="attack_folded: true does not fit tiny-silu-sat"):
+        Twin(ZooModel(Twice(), tiny_card, None), torch.rand(2, 1, 8, 8))
+
+
+def test_training_on_the_twins_images_is_training(
+    recipe: Callable[..., Recipe], make_run: Callable[..., object]
+) -> None:
+    plain = make_run(recipe()).train()  # type: ignore[attr-defined]
+    folded = make_run(recipe(attack_folded=True)).train()  # type: ignore[attr-defined]
+    assert copy.copy(folded).log[0].loss == pytest.approx(plain.log[0].loss, rel=0.02)

@@ -1,0 +1,104 @@
+"""`sat-zoo verify FILE`."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import click
+
+from eval.errors import ReportError, UsageError
+from eval.report import Report
+from eval.threat import Threat
+from zoo.cli.data import chosen_images
+from zoo.registry import card
+
+EXAMPLES = """\b
+Examples:
+  sat-zoo verify report.json
+  sat-zoo verify adversarial.safetensors
+  sat-zoo verify adversarial.safetensors --data-dir ~/cifar10 --weights my.safetensors"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of the data set.")
+@click.option("--weights", type=click.Path(path_type=Path), help="A safetensors file to use.")
+@click.option("--batch-size", type=int, default=128, show_default=True, help="Images in one pass.")
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 ...")
+def command(
+    file: Path, data_dir: Path | None, weights: Path | None, batch_size: int, device: str
+) -> None:
+    """Check a report, or saved adversarial images, without attacking again.
+
+    Of a report every total is computed again from its verdicts. Adversarial images (eval
+    --save-adversarial) are shown to the model once more: each must lie inside the ball and inside
+    [0, 1] and be misclassified.
+    """
+    if not file.is_file():
+        raise UsageError(f"{file} is not a file: name a report or a file of adversarial images")
+    if _is_safetensors(file):
+        _verify_images(file, data_dir, weights, batch_size, device)
+    else:
+        _verify_report(file)
+
+
+def _is_safetensors(path: Path) -> bool:
+    """The format begins with the length of its header, in 8 bytes, and the header's brace."""
+    with path.open("rb") as file:
+        start = file.read(9)
+    return start[8:] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size
+
+
+def _verify_report(path: Path) -> None:
+    report = Report.read(path)
+    ids = hashlib.sha256("\n".join(report.images.ids).encode()).hexdigest()
+    n_broken = report.clean.correct - report.robust.correct
+    checks: tuple[tuple[str, object, object], ...] = (
+        ("data.ids_sha256", report.data.ids_sha256, ids),
+        ("survive_8bit.n", report.survive_8bit.n, n_broken),
+        ("threat.eps", report.threat.eps, Threat(report.threat.norm, report.threat.eps_text).eps),
+    )
+    for what, claimed, recomputed in checks:
+        if claimed != recomputed:
+            raise ReportError(
+                f"report {path}: {what} is {claimed}, but the rest of it says {recomputed}"
+            )
+    n_stages = f"{len(report.stages)} stage{'' if len(report.stages) == 1 else 's'}"
+    click.echo(
+        f"{path}: every total follows from the verdicts: {report.model.name},"
+        f" {report.protocol.name}, clean {report.clean.correct} and robust {report.robust.correct}"
+        f" of {report.data.n} images, their accuracies and intervals, {n_stages}, the digest of"
+        " the ids"
+    )
+
+
+def _verify_images(
+    path: Path, data_dir: Path | None, weights: Path | None, batch_size: int, device: str
+) -> None:
+    from eval.adversarial import AdversarialImages, recheck
+    from zoo.loading import load
+
+    found = AdversarialImages.read(path)
+    claim = found.claim
+    data = chosen_images(
+        card(claim.model),
+        data_name=claim.data.removesuffix("-partial"),
+        data_dir=data_dir,
+        n=None,
+        ids=None,
+        allow_partial=claim.data.endswith("-partial"),
+        skip_corrupt=False,
+    )
+    model = load(claim.model, weights=weights, device=device)
+    done = recheck(found, model, data, batch_size=batch_size, device=device)
+    if done.failed:
+        image_id, reason = next(iter(done.failed.items()))
+        raise ReportError(
+            f"{path}: {len(done.failed)} of {done.n} images are not adversarial, the first is that"
+            f" of {image_id!r}: {reason}"
+        )
+    click.echo(
+        f"{path}: all {done.n} adversarial images fool {claim.model} inside {claim.norm}"
+        f" {claim.eps}; {done.n_broken_8bit} still do when stored in 8 bits"
+    )
