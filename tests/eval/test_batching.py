@@ -58,7 +58,7 @@ def test_out_of_memory_halves_the_batch_and_changes_no_verdict(
 def test_every_stage_of_autoattack_survives_a_lack_of_memory(
     tiny_net: nn.Module, tiny_data: ImageSet, monkeypatch: pytest.MonkeyPatch, precision: Precision
 ) -> None:
-    whole = reversed(protocol("autoattack").stages)  # the weakest first: each breaks some
+    whole = reversed(protocol("autoattack").stages)  # FAB before APGD, to break some
     few = [stage.model_copy(update={"steps": 4}) for stage in whole]
     short = Protocol(name="short", stages=tuple(few))
 
@@ -96,7 +96,7 @@ def test_every_stage_of_autoattack_survives_a_lack_of_memory(
     with pytest.warns(RuntimeWarning, match="out of memory in apgd-ce"):
         disturbed, batch_size = verdicts()
     assert disturbed == undisturbed
-    assert len(set(undisturbed)) > 3
+    assert len(set(undisturbed)) == 3  # some wrong, some broken, some that stand
     assert batch_size < 10
 
 

@@ -19,19 +19,9 @@ from eval.journal import Journal, default_folder
 from eval.memory import Key, Session
 from eval.pool import Broken, Ended
 
-KEY = Key(
-    weights="a" * 64,
-    data="digits (test)",
-    ids="b" * 64,
-    labels="c" * 64,
-    pixels="d" * 64,
-    threat="Linf 8/255",
-    protocol="pgd-5",
-    stages="e" * 64,
-    seed=0,
-    engine="fast",
-    precision="auto",
-)
+DIGESTS = [letter * 64 for letter in "abcde"]  # weights, ids, labels, pixels, stages
+WHAT = (DIGESTS[0], "digits (test)", *DIGESTS[1:4], "Linf 8/255", "pgd-5", DIGESTS[4])
+KEY = Key(*WHAT, seed=0, engine="fast", precision="auto")
 SESSION = Session(device="cpu", precision="fp32", torch="2.5", version="0.1", batch_size=8)
 COUNTS = {"seconds": 0.5, "forwards": 10}
 
