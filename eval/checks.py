@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor, nn
 
-from eval.errors import DataError, ModelError
+from eval.errors import DataError, ModelError, UsageError
 
 if TYPE_CHECKING:
     from eval.data import Batch
@@ -52,3 +53,16 @@ def check_logits(logits: Tensor, n_images: int, name: str) -> None:
             f"model {name!r} returned NaN or infinite logits for {n_bad} of {n_images} images:"
             " check its weights and preprocessing"
         )
+
+
+def usable_device(name: str) -> torch.device:
+    """The device called `name`; raises `UsageError` if this machine cannot compute there."""
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(
+            f"--device {name!r} cannot be used here ({reason}): use --device cpu"
+        ) from error
+    return device

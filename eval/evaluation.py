@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from eval.adversarial import AdversarialImages
-from eval.checks import check_model
+from eval.checks import check_model, usable_device
 from eval.digest import weights_sha256
 from eval.engine import Precision
 from eval.errors import UsageError
@@ -118,7 +118,7 @@ def evaluate(
     if save_adversarial is not None:
         check_writable(save_adversarial, "--save-adversarial")
     check_model(model, name)
-    place = _device(device)
+    place = usable_device(device)
     digest = weights_sha256(model)
     run = Run(
         model=model.to(place),
@@ -158,17 +158,6 @@ def _image_set(data: ImageSet | tuple[Tensor, Tensor]) -> ImageSet:
 
         return from_tensors(*data)
     return data
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UsageError(
-            f"device {name!r} cannot be used here ({str(error).splitlines()[0]}): use --device cpu"
-        ) from error
-    return device
 
 
 def _report(run: Run, digest: str, *, source: Source, command: str, started: float) -> Report:

@@ -15,6 +15,7 @@ from torch import nn
 from eval.bench import table
 from eval.bench.contenders import Setup
 from eval.bench.runner import run_bench
+from eval.checks import usable_device
 from eval.data import open_data
 from eval.errors import SatZooError, UsageError
 from eval.files import check_writable
@@ -98,7 +99,7 @@ def command(
         torch.set_num_threads(threads)
     stages = _autoattack(attack, steps)
     pgd_stages = None if pgd == "none" else _with_steps(protocol(pgd), steps)
-    place = _device(device)
+    place = usable_device(device)
     data = open_data(data_name, data_dir=data_dir)
     if write_readme and out is None:
         table.RESULTS.mkdir(exist_ok=True)
@@ -148,15 +149,6 @@ def build_model(factory: str, name: str | None, options: tuple[str, ...]) -> nn.
     if not isinstance(model, nn.Module):
         raise UsageError(f"--factory {factory!r} made a {type(model).__name__}, no torch.nn.Module")
     return model.eval().requires_grad_(False)
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"--device {name!r} cannot be used here: use cpu, or cuda") from error
-    return device
 
 
 def _autoattack(name: str, steps: int | None) -> Protocol:

@@ -12,7 +12,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from eval.errors import SatZooError, UsageError
+from eval.checks import usable_device
+from eval.errors import SatZooError
 
 PATIENCE = timedelta(minutes=10)
 """How long a process waits for the others before it gives them up; torch's default is thirty."""
@@ -103,13 +104,7 @@ def _device(name: str | None) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and "LOCAL_RANK" in os.environ:
         name = f"cuda:{os.environ['LOCAL_RANK']}"
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UsageError(
-            f"--device {name!r} cannot be used here ({str(error).splitlines()[0]}): use cpu"
-        ) from error
+    device = usable_device(name)
     if device.type == "cuda":
         torch.cuda.set_device(device)
     return device
