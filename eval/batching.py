@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import nn
@@ -26,8 +26,20 @@ MOST_IMAGES = {"cpu": 128, "cuda": 1024}
 MOST_PIXELS = {"cpu": 2**21, "cuda": 2**24}
 """Beyond these a device is full and a larger batch only delays the first verdict."""
 
+REFERENCE_BATCH = 128
+"""Of the reference engine, whose verdicts depend on it: the same on every machine."""
+
 UNMEASURED = 32
 """The batch for a model that cannot be measured."""
+
+
+def fitting_batch_size(
+    model: nn.Module, data: ImageSet, engine: Literal["fast", "reference"], device: torch.device
+) -> int:
+    """The batch size to use where nobody chose one; model: in eval mode, on `device`."""
+    if engine == "reference":
+        return REFERENCE_BATCH
+    return auto_batch_size(model, data, device)
 
 
 def auto_batch_size(model: nn.Module, data: ImageSet, device: torch.device) -> int:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from eval.adversarial import AdversarialImages
+from eval.batching import fitting_batch_size
 from eval.checks import check_model, usable_device
 from eval.digest import weights_sha256
 from eval.engine import Precision
@@ -55,7 +56,7 @@ def evaluate(
     precision: Precision = "auto",
     n: int | None = None,
     seed: int = 0,
-    batch_size: int = 128,
+    batch_size: int | None = None,
     device: str = "cpu",
     name: str = "model",
     source: Source = "factory",
@@ -86,7 +87,8 @@ def evaluate(
         n: only the first n images.
         seed: of all random numbers; with the same seed an image meets the same numbers whatever
             the batch size.
-        batch_size: images in one pass.
+        batch_size: images in one pass; None for what fits into memory, at most 128 on a CPU (the
+            reference engine, whose verdicts depend on it, then takes 128).
         device: where to compute, "cpu" or "cuda".
         name, source, command: what the report says of the model, its weights and this run.
         out: also write the report there; checked for writability before the attack begins.
@@ -111,7 +113,7 @@ def evaluate(
     plan = protocol(attack, step_size=step_size)
     images = _image_set(data)
     images = images if n is None else images.take(n)
-    if batch_size < 1:
+    if batch_size is not None and batch_size < 1:
         raise UsageError(f"batch size {batch_size} is not positive: use for example 128")
     if out is not None:
         check_writable(out)
@@ -120,8 +122,9 @@ def evaluate(
     check_model(model, name)
     place = usable_device(device)
     digest = weights_sha256(model)
+    model = model.to(place)
     run = Run(
-        model=model.to(place),
+        model=model,
         name=name,
         data=images,
         threat=threat,
@@ -129,7 +132,7 @@ def evaluate(
         engine=engine,
         precision=precision,
         seed=seed,
-        batch_size=batch_size,
+        batch_size=batch_size or fitting_batch_size(model, images, engine, place),
         device=place,
         allow_probabilities=allow_probabilities,
         on_progress=on_progress or (lambda _: None),

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from eval import batching, evaluate
 from eval.attacks.pgd import PGD, PGDSearch
-from eval.batching import auto_batch_size, free_bytes, is_out_of_memory
+from eval.batching import auto_batch_size, fitting_batch_size, free_bytes, is_out_of_memory
 from eval.data import ImageSet, from_tensors
 from eval.engine import Net, Precision
 from eval.errors import ModelError
@@ -108,7 +108,7 @@ def test_memory_that_runs_out_at_any_pass_of_the_search_changes_no_verdict(
     undisturbed = evaluate(tiny_net, tiny_data, **QUICK)
     model = Small(tiny_net, fails_at=fails_at).eval()
     with pytest.warns(RuntimeWarning, match="out of memory in pgd-5: going on with batches of 22"):
-        disturbed = evaluate(model, tiny_data, **QUICK)
+        disturbed = evaluate(model, tiny_data, **QUICK, batch_size=128)
     assert model.calls[0] > fails_at
     assert disturbed.images == undisturbed.images
     assert disturbed.stages[0].last_iterate_accuracy == undisturbed.stages[0].last_iterate_accuracy
@@ -215,3 +215,11 @@ def test_without_proc_half_of_the_memory_is_taken_for_free(
     monkeypatch.setattr(batching, "_control_group", lambda _: None)
     monkeypatch.setattr(batching, "_physical", lambda: 4000)
     assert free_bytes(CPU) == 2000
+
+
+def test_the_reference_engine_takes_the_same_batch_everywhere(
+    tiny_net: nn.Module, tiny_data: ImageSet
+) -> None:
+    assert fitting_batch_size(tiny_net, tiny_data, "reference", CPU) == 128
+    free = auto_batch_size(tiny_net, tiny_data, CPU)
+    assert fitting_batch_size(tiny_net, tiny_data, "fast", CPU) == free

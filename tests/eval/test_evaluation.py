@@ -130,7 +130,7 @@ def test_a_model_that_is_no_classifier_is_refused(
     tiny_data: ImageSet, answer: Callable[[Tensor], Tensor], message: str
 ) -> None:
     with pytest.raises(ModelError, match=message):
-        evaluate(Answers(answer).eval(), tiny_data, **QUICK)
+        evaluate(Answers(answer).eval(), tiny_data, **QUICK, batch_size=128)
 
 
 def test_probabilities_are_flagged_when_allowed(tiny_net: nn.Module, tiny_data: ImageSet) -> None:

@@ -14,7 +14,7 @@ from eval.files import check_writable
 from eval.protocols import protocol
 from eval.threat import Threat
 from zoo.cli.data import chosen_images, data_options
-from zoo.cli.plan import batch_size_option, fitting_batch_size, plan_evaluation
+from zoo.cli.plan import batch_size_option, plan_evaluation
 from zoo.registry import card
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def command(
             engine=engine,
             precision=precision,
             seed=seed,
-            batch_size=batch_size or fitting_batch_size(model, images, engine, device),
+            batch_size=batch_size,
             device=device,
             name=name,
             source=model.source or "factory",

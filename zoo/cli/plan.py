@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from eval.protocols import Protocol
     from eval.threat import Threat
 
-REFERENCE_BATCH = 128
-"""Of the reference engine, whose verdicts depend on it: the same on every machine."""
-
 
 def batch_size_option(_context: object, _option: object, value: str) -> int | None:
     """A batch size as typed -> a number, or None for "auto". Raises `UsageError` for the rest."""
@@ -29,19 +26,6 @@ def batch_size_option(_context: object, _option: object, value: str) -> int | No
     if not value.isdecimal() or int(value) < 1:
         raise UsageError(f"--batch-size {value!r} is not possible: give auto, or 1 or more images")
     return int(value)
-
-
-def fitting_batch_size(
-    model: nn.Module, images: ImageSet, engine: Literal["fast", "reference"], device: str
-) -> int:
-    """The batch size that "auto" means here."""
-    import torch
-
-    from eval.batching import auto_batch_size
-
-    if engine == "reference":
-        return REFERENCE_BATCH
-    return auto_batch_size(model, images, torch.device(device))
 
 
 def plan_evaluation(
