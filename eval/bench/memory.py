@@ -1,0 +1,145 @@
+"""`python -m eval.bench.memory`: peak memory of an evaluation against the number of images.
+
+Each run is a process of its own with a journal, as `sat-zoo eval` has one. The images are made when
+they are asked for, so that nothing but the instrument can grow with their number.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from eval.bench.machine import MemoryPeak
+from eval.data.base import ImageSet, Rows
+from eval.errors import SatZooError
+from eval.evaluation import evaluate
+from eval.files import check_writable, write_atomically
+
+CLASSES = 10
+HEADER = ("images", "attack", "height and width", "peak MiB", "robust", "seconds")
+
+
+@dataclass(frozen=True, eq=False)
+class NoiseSource:
+    """Noise pictures (3, size, size), each a function of its row alone."""
+
+    size: int
+
+    def read(self, rows: Rows) -> NDArray[np.float32]:
+        """See `PixelSource.read`."""
+        shape = (3, self.size, self.size)
+        return np.stack([np.random.default_rng(row).random(shape, np.float32) for row in rows])
+
+    def stream(self, rows: Rows, batch_size: int) -> Iterator[NDArray[np.float32]]:
+        """See `PixelSource.stream`."""
+        for start in range(0, len(rows), batch_size):
+            yield self.read(rows[start : start + batch_size])
+
+    def problems(self, rows: Rows) -> list[str]:
+        """See `PixelSource.problems`."""
+        return [""] * len(rows)
+
+
+def noise_set(model: nn.Module, n: int, size: int) -> ImageSet:
+    """`n` noise pictures that `model` classifies as their labels say."""
+    source, rows = NoiseSource(size), np.arange(n)
+    with torch.inference_mode():
+        labels = [model(torch.from_numpy(x)).argmax(1) for x in source.stream(rows, 128)]
+    return ImageSet(
+        name="noise",
+        split="test",
+        ids=tuple(map(str, range(n))),
+        labels=torch.cat(labels).numpy(),
+        n_classes=CLASSES,
+        official_subset=False,
+        source=source,
+        rows=rows,
+    )
+
+
+def small_net() -> nn.Module:
+    """A network with random weights; some of its noise images are weak and some are strong."""
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 32, 3, stride=2, padding=1),
+        nn.BatchNorm2d(32),
+        nn.SiLU(),
+        nn.AdaptiveAvgPool2d(4),
+        nn.Flatten(),
+        nn.Linear(512, CLASSES),
+    ).eval()
+
+
+def measure(n: int, size: int, attack: str, eps: str) -> tuple[object, ...]:
+    """One run in this process; a row of the table."""
+    model = small_net()
+    images = noise_set(model, n, size)
+    with tempfile.TemporaryDirectory() as folder:
+        report = evaluate(model, images, attack=attack, eps=eps, journal=Path(folder))
+    peak = MemoryPeak(torch.device("cpu")).read()
+    mib = "unknown" if peak is None else round(peak / 2**20)
+    return (n, attack, size, mib, report.robust.correct, round(report.seconds))
+
+
+@click.command()
+@click.option("--n", "counts", type=click.IntRange(1), multiple=True, default=(1000, 50_000))
+@click.option("--size", type=click.IntRange(4), default=32, show_default=True, help="In pixels.")
+@click.option("--attack", default="pgd-10", show_default=True)
+@click.option("--eps", default="1/255", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), help="Write the table, CSV, to this file.")
+@click.option("--here", is_flag=True, hidden=True)
+def command(
+    counts: tuple[int, ...], size: int, attack: str, eps: str, out: Path | None, here: bool
+) -> None:
+    """Peak memory of evaluations of N noise pictures by a small network, one process each."""
+    if here:
+        click.echo(_line(measure(counts[0], size, attack, eps)), nl=False)
+        return
+    if out is not None:
+        check_writable(out)
+    table = _line(HEADER)
+    for n in counts:
+        options = ["--n", str(n), "--size", str(size), "--attack", attack, "--eps", eps]
+        done = subprocess.run(
+            [sys.executable, "-m", "eval.bench.memory", *options, "--here"],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise SatZooError(f"the run of {n} images ended with exit code {done.returncode}")
+        table += done.stdout
+    click.echo(table, nl=False)
+    if out is not None:
+        write_atomically(out, table.encode())
+
+
+def _line(cells: tuple[object, ...]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()
+
+
+def main() -> None:
+    """The command, with errors in one sentence."""
+    try:
+        command()
+    except SatZooError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()
