@@ -1,7 +1,7 @@
 """Fixtures that several rooms of the tests use."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -10,6 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from eval.data import ImageSet, from_tensors
+from tests.driveserver import drive
+from tests.hubserver import hub
+
+__all__ = ["drive", "hub"]  # fixtures
 
 # Tiny networks gain nothing from threads, and tests run in parallel processes.
 torch.set_num_threads(1)
@@ -17,6 +21,20 @@ torch.set_num_threads(1)
 # How long an example takes says nothing about the code on a shared machine.
 hypothesis.settings.register_profile("sat-zoo", deadline=None)
 hypothesis.settings.load_profile("sat-zoo")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nobodys_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keeps the developer's own weights, journals, settings, data and token out of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SAT_ZOO_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("SAT_ZOO_CONFIG", os.devnull)
+        patch.setenv("SAT_ZOO_DRIVE_ENDPOINT", "http://127.0.0.1:9")  # nobody answers there
+        patch.setenv("HF_HOME", str(tmp_path_factory.mktemp("hf")))
+        for name in ("SAT_ZOO_DATA", "HF_TOKEN", "HF_ENDPOINT", "HF_HUB_OFFLINE"):
+            patch.delenv(name, raising=False)
+        yield
+
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

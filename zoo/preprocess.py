@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from eval.data.pictures import Preprocess, read_picture, to_rgb
 from eval.errors import DataError, UsageError, unknown
+from zoo.timm_eval import TimmEval
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -37,7 +38,7 @@ __all__ = [
     "resnet_sizes",
 ]
 
-KINDS = ("none", "resnet-opencv", "efficientnet-tf")
+KINDS = ("none", "resnet-opencv", "efficientnet-tf", "timm-eval")
 _PADDING = 32  # both pipelines keep SIZE of SIZE + 32 pixels
 _A = -0.75  # the cubic kernel's parameter, in OpenCV and in TensorFlow 1
 _TABLE = 1024
@@ -137,13 +138,14 @@ def efficientnet_tf(picture: Image.Image, size: int) -> NDArray[np.float32]:
 class Pipeline:
     """What a card does to a picture: call it with a PIL picture, get (size, size, C).
 
-    The result is uint8 for "none" and "resnet-opencv", float32 in [0, 1] for "efficientnet-tf".
-    Raises DataError for a picture that it cannot take.
+    The result is float32 in [0, 1] for "efficientnet-tf", uint8 for all others.
+    timm: what "timm-eval" does. Raises DataError for a picture that it cannot take.
     """
 
     kind: str
     size: int
     channels: int = 3
+    timm: TimmEval | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -152,6 +154,8 @@ class Pipeline:
             raise UsageError(f"size = {self.size} is not possible: give the edge in pixels")
         if self.channels not in {1, 3}:
             raise UsageError(f"channels = {self.channels} is not possible: pictures have 1 or 3")
+        if (self.kind == "timm-eval") != (self.timm is not None):
+            raise UsageError("preprocessing timm-eval needs an interpolation and a crop_pct")
 
     def __call__(self, picture: Image.Image) -> NDArray[Any]:
         """The pixels of `picture` as the network takes them, before division by 255."""
@@ -159,10 +163,13 @@ class Pipeline:
             return resnet_opencv(picture, self.size)
         if self.kind == "efficientnet-tf":
             return efficientnet_tf(picture, self.size)
+        if self.timm is not None:
+            return self.timm(picture, self.size, self.channels)
         if picture.size != (self.size, self.size):
             raise DataError(
                 f"the picture has {picture.width} x {picture.height} pixels, and this model takes"
-                f" {self.size} x {self.size} without resizing; resize it first"
+                f" {self.size} x {self.size} without resizing; resize it first, or state for a"
+                " model that is not of the zoo how: --interpolation bicubic --crop-pct 0.875"
             )
         image = to_rgb(picture)
         return image if self.channels == 3 else np.asarray(picture.convert("L"))[..., None]
@@ -170,7 +177,11 @@ class Pipeline:
 
 def for_card(card: ModelCard) -> Pipeline:
     """The pipeline that the card's input promises."""
-    return Pipeline(card.input.preprocess, card.input.size, card.input.channels)
+    spec = card.input
+    timm = None
+    if spec.preprocess == "timm-eval" and spec.interpolation and spec.crop_pct:
+        timm = TimmEval(spec.interpolation, spec.crop_pct, spec.crop_mode, spec.mean)
+    return Pipeline(spec.preprocess, spec.size, spec.channels, timm)
 
 
 def preprocess(source: bytes | Path, kind: str, size: int) -> NDArray[Any]:

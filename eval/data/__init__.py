@@ -6,8 +6,9 @@ from pathlib import Path
 
 from eval.data.arrays import from_arrays, from_tensors
 from eval.data.base import Batch, ImageSet
-from eval.data.cifar10 import open_cifar10, open_cifar10_jpeg
+from eval.data.cifar10 import open_cifar10, open_cifar10_folder, open_cifar10_jpeg
 from eval.data.digits import open_digits
+from eval.data.download import OnProgress
 from eval.data.folder import open_folder
 from eval.data.ids import read_ids
 from eval.data.imagenet import open_imagenet
@@ -26,7 +27,7 @@ __all__ = [
     "read_ids",
 ]
 
-DATA_SETS = ("digits", "cifar10", "cifar10-jpeg", "imagenet", "folder")
+DATA_SETS = ("digits", "cifar10", "cifar10-folder", "cifar10-jpeg", "imagenet", "folder")
 
 
 def open_data(
@@ -35,6 +36,9 @@ def open_data(
     data_dir: Path | None = None,
     split: str | None = None,
     download: bool = False,
+    download_to: Path | None = None,
+    on_progress: OnProgress | None = None,
+    classes: Path | None = None,
     preprocess: Preprocess | None = None,
     allow_partial: bool = False,
     n_workers: int | None = None,
@@ -42,10 +46,13 @@ def open_data(
     """The split of a known data set, checked to be what `name` says.
 
     name:          one of `DATA_SETS`.
-    data_dir:      where to look; default SAT_ZOO_DATA, else SAT_ZOO_HOME/data. Never written to,
+    data_dir:      where to look; default: see `eval.data.locate.data_root`. Never written to,
                    unless `download` asks for it (cifar10 only).
     split:         default the one that evaluations use: "test", for imagenet "val"; a folder has
                    the split "all" only.
+    download:      fetch cifar10 if it is not there, into the folder `download_to`, default
+                   SAT_ZOO_HOME/data; `on_progress` is told the bytes that are there and of all.
+    classes:       of a folder: the file that names its classes; see `open_folder`.
     preprocess:    from a picture file to pixels, for imagenet and folder; the pictures of the
                    other sets have one size and take none.
     allow_partial: accept a part of imagenet, under the name "imagenet-partial".
@@ -57,16 +64,26 @@ def open_data(
         raise unknown("data set", name, DATA_SETS)
     if download and name != "cifar10":
         raise UsageError(f"{name} cannot be downloaded; only cifar10 can")
+    if classes is not None and name != "folder":
+        raise UsageError(f"{name} has its own classes; a file of classes is for a folder of yours")
     if name == "digits":
         return open_digits(split or "test")
     if name == "cifar10":
-        return open_cifar10(split or "test", data_dir=data_dir, download=download)
+        return open_cifar10(
+            split or "test",
+            data_dir=data_dir,
+            download=download,
+            download_to=download_to,
+            on_progress=on_progress,
+        )
+    if name == "cifar10-folder":
+        return open_cifar10_folder(split or "test", data_dir=data_dir)
     if name == "cifar10-jpeg":
         return open_cifar10_jpeg(split or "test", data_dir=data_dir)
     if name == "folder":
         if split not in {None, "all"}:
             raise unknown("split of folder", str(split), ("all",))
-        return open_folder(data_dir, preprocess=preprocess, n_workers=n_workers)
+        return open_folder(data_dir, preprocess=preprocess, classes=classes, n_workers=n_workers)
     return open_imagenet(
         split or "val",
         data_dir=data_dir,

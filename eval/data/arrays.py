@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 Stored = NDArray[np.uint8] | NDArray[np.float32]
 # These names say that a loader has proved the pictures; an array in memory proves nothing.
-PROVED_NAMES = ("digits", "cifar10", "cifar10-jpeg", "imagenet", "imagenet-partial", "folder")
+PROVED_NAMES = (
+    "digits", "cifar10", "cifar10-folder", "cifar10-jpeg", "imagenet", "imagenet-partial", "folder",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

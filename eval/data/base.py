@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from eval.data.ids import canonical
 from eval.errors import DataError, UsageError, unknown
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Rows = NDArray[np.int64]
-_DIGEST_BATCH = 256
+_DIGEST_BATCH = 16  # of 600 x 600 pixels in float32, these take 70 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,13 +119,19 @@ class ImageSet:
     def select_ids(self, ids: Sequence[str]) -> ImageSet:
         """The images with these ids, in the order given.
 
+        ids: as in `ids`; those of ImageNet may also be paths, with folders and suffix.
         Raises UsageError for the first id that the set does not have, and for one given twice.
         """
         known = {one: position for position, one in enumerate(self.ids)}
+        chosen: dict[int, str] = {}
         for one in ids:
-            if one not in known:
+            meant = canonical(one, known)
+            if meant not in known:
                 raise unknown(f"id of {self.name} ({self.split})", one, self.ids)
-        return self.select([known[one] for one in ids])
+            if known[meant] in chosen:
+                raise UsageError(f"the id {one!r} of {self.name} ({self.split}) is given twice")
+            chosen[known[meant]] = one
+        return self.select(list(chosen))
 
     def subset(self, n: int, *, seed: int, balanced: bool = False) -> ImageSet:
         """`n` images drawn by (seed, id) alone, in the set's order; a larger `n` contains them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from eval.data.base import ImageSet
@@ -28,9 +29,10 @@ def open_folder(
              With such a file a class may have no folder, and its number stays taken.
     Ids are relative paths; the order is by class, then by path. Files that are no pictures are
     passed over. Without `preprocess` the pictures must all have one size.
-    Raises DataError for pictures outside class folders and folders that no class names.
+    Raises DataError for pictures outside class folders, folders that no class names and, without
+    a file of classes, folders without pictures.
     """
-    root = data_root(folder).path
+    root = data_root(None, "folder").path if folder is None else _tree(Path(folder).expanduser())
     listed = classes or root / CLASSES_FILE
     found = list_folder(root)
     if not found.names:
@@ -39,7 +41,10 @@ def open_folder(
         if "/" not in name:
             raise DataError(f"{root / name} lies in no class folder; move it into one")
     folders = sorted({name.split("/")[0] for name in found.names})
-    named = read_classes(listed) if classes or listed.exists() else folders
+    is_named = classes is not None or listed.exists()
+    named = read_classes(listed) if is_named else folders
+    if not is_named:
+        _check_filled(root, folders)
     labels = {name: label for label, name in enumerate(named)}
     stranger = next((name for name in folders if name not in labels), None)
     if stranger is not None:
@@ -57,6 +62,28 @@ def open_folder(
         layout=f"class folders, {len(folders)} of {len(named)} classes",
         n_workers=n_workers,
     )
+
+
+def _tree(folder: Path) -> Path:
+    if not folder.exists():
+        raise DataError(f"{folder} does not exist; name a folder that holds one folder a class")
+    if not folder.is_dir():
+        raise DataError(f"{folder} is a file; name a folder that holds one folder a class")
+    return folder
+
+
+def _check_filled(root: Path, filled: Sequence[str]) -> None:
+    # A class without pictures would move the labels of all classes behind it, unseen.
+    try:
+        there = sorted(entry.name for entry in root.iterdir() if entry.is_dir())
+    except OSError as problem:
+        raise DataError(f"{root} cannot be read: {problem.strerror}") from None
+    hollow = next((name for name in there if name not in filled and name[0] != "."), None)
+    if hollow is not None:
+        raise DataError(
+            f"{root / hollow} holds no pictures, so it is not clear which label each class has;"
+            f" fill it, move it away, or list the classes in {CLASSES_FILE} or with --classes"
+        )
 
 
 def read_classes(path: Path) -> list[str]:

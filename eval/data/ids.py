@@ -1,10 +1,16 @@
-"""Files that list ids: which images a run is about."""
+"""Which images a run is about: files that list ids, and the forms in which ids are written."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Container
 from pathlib import Path
 
 from eval.errors import UsageError
+
+# As a path in the tree (`val/n01440764/ILSVRC2012_val_00000293.JPEG`; the list of RobustBench has
+# such lines without `val/`) or as the Hub names it (`ILSVRC2012_val_00000293_n01440764.JPEG`).
+_IMAGENET = re.compile(r"(?:.*/)?(ILSVRC2012_val_\d{8})(?:_n\d{8})?(?:\.jpe?g)?", re.IGNORECASE)
 
 
 def read_ids(path: Path) -> tuple[str, ...]:
@@ -13,10 +19,21 @@ def read_ids(path: Path) -> tuple[str, ...]:
     Raises UsageError when the file cannot be read or names no id.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeError) as problem:
         raise UsageError(f"--ids {path} cannot be read: {problem}") from None
     ids = tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
     if not ids:
         raise UsageError(f"--ids {path} names no id; write one id a line")
     return ids
+
+
+def canonical(written: str, known: Container[str]) -> str:
+    """The id that `written` means: itself, or an ImageNet file's name without folders and suffix.
+
+    A text that means none of the `known` ids comes back unchanged.
+    """
+    if written in known:
+        return written
+    match = _IMAGENET.fullmatch(written.replace("\\", "/"))
+    return match.group(1) if match and match.group(1) in known else written

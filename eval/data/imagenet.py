@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from eval.data.base import ImageSet
 from eval.data.files import picture_set
 from eval.data.imagenet_layouts import Listing, find_listing, reordered
+from eval.data.imagenet_truth import with_truth
 from eval.data.locate import data_root, not_found, places
 from eval.data.pictures import Preprocess
 from eval.errors import DataError, UsageError, unknown
@@ -29,6 +30,10 @@ from eval.errors import DataError, UsageError, unknown
 SPLITS = ("val",)
 N_IMAGES = 50_000
 _SUBFOLDERS = ("imagenet", "imagenet-1k", "ILSVRC2012", "ILSVRC/Data/CLS-LOC")
+_BRING_IT = (
+    "; nobody may pass it on: https://image-net.org/download.php gives ILSVRC2012_img_val.tar to"
+    " whoever registers, for research"
+)
 _NUMBER = re.compile(r"ILSVRC2012_val_(\d{8})")
 _SYNSET = re.compile(r"n\d{8}")
 
@@ -45,7 +50,8 @@ def open_imagenet(
 
     allow_partial: accept a part of them; the set is then named "imagenet-partial".
     Layouts: class folders or one flat folder (`val/`), a zip or tar of either, the Hub's parquet
-    files, WebDataset shards; `ImageSet.layout` says which.
+    files, WebDataset shards; `ImageSet.layout` says which. A list of labels beside a flat folder
+    (`val.txt`, the devkit's ground truth) must agree with the built-in labels.
     Raises UsageError without a preprocessing; DataError for no or an incomplete tree, and for
     the first picture whose name or class is not the official one.
     """
@@ -56,14 +62,16 @@ def open_imagenet(
             "the pictures of imagenet have many sizes: give the preprocessing of the model, such"
             " as zoo.preprocess.for_card(card)"
         )
-    root = data_root(data_dir)
+    root = data_root(data_dir, "imagenet")
     listing = next(filter(None, map(find_listing, places(root, _SUBFOLDERS))), None)
     if listing is None:
         wanted = (
             "val/ with class folders or ILSVRC2012_val_*.JPEG, a zip or tar of it,"
             " validation-*.parquet, imagenet*-val*-NN.tar"
         )
-        raise not_found("imagenet", split, wanted, root)
+        raise not_found("imagenet", split, wanted, root, fix=_BRING_IT)
+    listing = with_truth(listing, val_labels())
+    _check_folders(listing)
     numbers = official_numbers(listing)
     if not allow_partial:
         _check_complete(numbers, listing)
@@ -119,6 +127,21 @@ def _check_class(listing: Listing, index: int, label: int) -> None:
         known = "" if said_synset[-1] in synsets() else ", which is none of the 1,000"
         raise _mismatch(
             listing, index, f"is given as {said_synset[-1]}{known}, but its class is {official}"
+        )
+
+
+def _check_folders(listing: Listing) -> None:
+    """No class folder too many, though it may be empty: other loaders would count it as a class."""
+    if listing.layout != "class folders" or not listing.path.is_dir():
+        return
+    there = sorted(entry.name for entry in listing.path.iterdir() if entry.is_dir())
+    extra = [name for name in there if _SYNSET.fullmatch(name) and name not in synsets()]
+    filled = {name.split("/")[0] for name in listing.names}
+    hollow = next((name for name in extra if name not in filled), None)
+    if hollow is not None:
+        raise DataError(
+            f"{listing.path / hollow} is an empty class folder too many: {hollow} is none of"
+            " ImageNet's 1,000 classes; move it away"
         )
 
 

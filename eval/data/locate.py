@@ -7,8 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from eval.config import config_path, read_config
 from eval.errors import DataError
 from eval.home import home
+
+
+class DataMissing(DataError):
+    """The folder that is meant holds no layout of the data set."""
 
 
 @dataclass(frozen=True)
@@ -19,16 +24,19 @@ class DataRoot:
     named_by: str
 
 
-def data_root(data_dir: Path | None) -> DataRoot:
-    """`data_dir`, else SAT_ZOO_DATA, else SAT_ZOO_HOME/data, else the platform's user data folder.
+def data_root(data_dir: Path | None, name: str = "") -> DataRoot:
+    """`data_dir`, else SAT_ZOO_DATA, else the config file, else SAT_ZOO_HOME/data.
 
+    name: the data set, for which the config file may have a folder of its own.
     Raises DataError when a folder that was named is missing, is a file or cannot be listed; the
-    default folder may be missing, since nobody named it.
+    default folder may be missing, since nobody named it. UsageError for a broken config file.
     """
     if data_dir is not None:
         root = DataRoot(Path(data_dir).expanduser(), "--data-dir")
     elif os.environ.get("SAT_ZOO_DATA"):
         root = DataRoot(Path(os.environ["SAT_ZOO_DATA"]).expanduser(), "SAT_ZOO_DATA")
+    elif (configured := _configured(name)) is not None:
+        root = configured
     else:
         return DataRoot(home() / "data", "the default data folder")
     _check_folder(root)
@@ -41,29 +49,38 @@ def places(root: DataRoot, subfolders: Iterable[str]) -> list[Path]:
     return [folder for folder in found if folder.is_dir()]
 
 
-def not_found(name: str, split: str, wanted: str, root: DataRoot, *, fix: str = "") -> DataError:
-    """A `DataError` that says what was looked for, where, and what to do."""
+def not_found(name: str, split: str, wanted: str, root: DataRoot, *, fix: str = "") -> DataMissing:
+    """A `DataMissing` that says what was looked for, where, and what to do."""
     state = "holds" if root.path.is_dir() else "does not exist, so it holds"
-    return DataError(
+    return DataMissing(
         f"{name} ({split}) was not found: {root.path} (from {root.named_by}) {state} none of"
-        f" {wanted}; name a folder that does with --data-dir or SAT_ZOO_DATA{fix}"
+        f" {wanted}; name a folder that does with --data-dir, SAT_ZOO_DATA or data_dir in"
+        f" {config_path()}{fix}"
     )
 
 
+def _configured(name: str) -> DataRoot | None:
+    config = read_config()
+    if name in config.data:
+        return DataRoot(config.data[name], f"[data] {name} ({config.path})")
+    if config.data_dir is not None:
+        return DataRoot(config.data_dir, f"data_dir ({config.path})")
+    return None
+
+
 def _check_folder(root: DataRoot) -> None:
-    if not root.path.exists():
-        raise DataError(
-            f"{root.named_by} {root.path} does not exist; name the folder that holds the data sets"
-        )
-    if not root.path.is_dir():
-        raise DataError(
-            f"{root.named_by} {root.path} is a file; name the folder that holds the data sets"
-        )
+    named = f"{root.named_by} {root.path}"
     try:
-        empty = next(root.path.iterdir(), None) is None
+        if not root.path.exists():
+            state = "does not exist"
+        elif not root.path.is_dir():
+            state = "is a file"
+        elif next(root.path.iterdir(), None) is None:
+            state = "is empty"
+        else:
+            return
     except OSError as problem:
-        raise DataError(f"{root.named_by} {root.path} cannot be read: {problem.strerror}") from None
-    if empty:
         raise DataError(
-            f"{root.named_by} {root.path} is empty; name the folder that holds the data sets"
-        )
+            f"{named} cannot be read: {problem.strerror}; allow it or name another folder"
+        ) from None
+    raise DataError(f"{named} {state}; name the folder that holds the data sets")

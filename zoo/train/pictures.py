@@ -148,7 +148,7 @@ def feed(
 
 
 def _imagenet(info: ModelCard, data_dir: Path | None) -> ImageSet:
-    root = data_root(data_dir)
+    root = data_root(data_dir, "imagenet")
     for folder in places(root, _SUBFOLDERS):
         found = _tree(folder / "train") or _shards(folder) or _parquet(folder)
         if found is not None:

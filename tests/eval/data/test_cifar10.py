@@ -15,18 +15,7 @@ from PIL import Image
 from eval.data import cifar10, cifar10_exact, open_data
 from eval.errors import DataError
 
-BLOCK = 4
-
-
-def make_batches(n: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    rng = np.random.default_rng(5)
-    return [
-        (
-            rng.integers(0, 256, (BLOCK, 3, 32, 32), dtype=np.uint8),
-            rng.integers(0, 10, BLOCK, dtype=np.uint8),
-        )
-        for _ in range(n)
-    ]
+BLOCK = 4  # as in the fixture `batches`
 
 
 def records(images: np.ndarray, labels: np.ndarray) -> bytes:
@@ -54,17 +43,6 @@ def python2_pickle(images: np.ndarray, labels: np.ndarray) -> bytes:
         + string(b"data") + array
         + string(b"filenames") + b"](" + names + b"eu."
     )  # fmt: skip
-
-
-@pytest.fixture
-def batches(monkeypatch: pytest.MonkeyPatch) -> list[tuple[np.ndarray, np.ndarray]]:
-    made = make_batches(6)
-    digests = [hashlib.sha256(records(*batch)).hexdigest() for batch in made]
-    monkeypatch.setattr(cifar10_exact, "BLOCK", BLOCK)
-    monkeypatch.setattr(
-        cifar10_exact, "OFFICIAL", {"train": tuple(digests[:5]), "test": (digests[5],)}
-    )
-    return made
 
 
 def write_batches(folder: Path, batches, layout: str) -> Path:
@@ -202,38 +180,30 @@ def test_a_short_split_and_a_broken_archive_are_refused(tmp_path: Path, batches)
         open_data("cifar10", data_dir=tmp_path / "b")
 
 
-def test_a_download_happens_only_when_asked_and_is_renamed_when_whole(
-    tmp_path: Path, batches, monkeypatch: pytest.MonkeyPatch
+def test_a_download_happens_only_when_asked_and_never_into_the_data_folder(
+    tmp_path: Path, batches, monkeypatch: pytest.MonkeyPatch, server
 ) -> None:
-    made = tmp_path / "made"
-    write_tar(tmp_path, write_batches(made, batches, "py"), "py")
-    content = (tmp_path / "cifar-10-python.tar.gz").read_bytes()
-    asked: list[str] = []
-
-    def fetch(url: str, root: str, filename: str, md5: str) -> None:
-        asked.append(url)
-        (Path(root) / filename).write_bytes(content)
-
-    monkeypatch.setattr("torchvision.datasets.utils.download_url", fetch)
-    home = tmp_path / "home"
+    write_tar(tmp_path, write_batches(tmp_path / "made", batches, "py"), "py")
+    server.content = (tmp_path / cifar10.ARCHIVE).read_bytes()
+    monkeypatch.setattr(cifar10, "URL", server.url)
+    monkeypatch.setattr(cifar10, "SHA256", hashlib.sha256(server.content).hexdigest())
+    monkeypatch.setattr(cifar10, "SIZE_BYTES", len(server.content))
     monkeypatch.delenv("SAT_ZOO_DATA", raising=False)
+    home, other, own = tmp_path / "home", tmp_path / "other", tmp_path / "own"
     monkeypatch.setenv("SAT_ZOO_HOME", str(home))
-    with pytest.raises(DataError, match="allow the download"):
+    own.mkdir()
+    (own / "notes.txt").touch()
+    with pytest.raises(DataError, match="allow the download with --download"):
         open_data("cifar10")
     assert not home.exists()
-    assert len(open_data("cifar10", download=True)) == BLOCK
+    assert server.asked == []
+    assert len(open_data("cifar10", data_dir=own, download=True)) == BLOCK
     assert [path.name for path in (home / "data").iterdir()] == ["cifar-10-python.tar.gz"]
-    assert len(open_data("cifar10", download=True)) == BLOCK
-    assert len(asked) == 1
-
-
-def test_a_failed_download_says_from_where_to_where(tmp_path: Path, monkeypatch) -> None:
-    def fail(url: str, root: str, filename: str, md5: str) -> None:
-        raise OSError("no route to host")
-
-    monkeypatch.setattr("torchvision.datasets.utils.download_url", fail)
-    with pytest.raises(DataError, match=r"could not be fetched from https.* no route to host"):
-        cifar10._download(tmp_path)
+    assert [path.name for path in own.iterdir()] == ["notes.txt"]
+    assert open_data("cifar10", download=True).official_subset  # found where it was put
+    assert len(server.asked) == 1
+    assert len(open_data("cifar10", data_dir=own, download=True, download_to=other)) == BLOCK
+    assert (other / "cifar-10-python.tar.gz").is_file()
 
 
 def test_the_first_1017_pictures_are_the_true_subset(shared: Path) -> None:

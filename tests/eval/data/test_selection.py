@@ -1,3 +1,4 @@
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -50,13 +51,36 @@ def test_ids_are_taken_in_the_order_given() -> None:
     assert SET.select_ids(["7", "3"]).ids == ("7", "3")
     with pytest.raises(UsageError, match=r"unknown id of custom .all. 'x'"):
         SET.select_ids(["7", "x", "y"])
-    with pytest.raises(UsageError, match="the same position twice"):
+    with pytest.raises(UsageError, match=r"the id '7' of custom .all. is given twice"):
         SET.select_ids(["7", "7"])
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "ILSVRC2012_val_00000293",
+        "ILSVRC2012_val_00000293.JPEG",
+        "n01440764/ILSVRC2012_val_00000293.JPEG",  # as in RobustBench's list
+        "val/n01440764/ILSVRC2012_val_00000293.JPEG",
+        "val\\n01440764\\ILSVRC2012_val_00000293.jpeg",
+        "ILSVRC2012_val_00000293_n01440764.JPEG",
+    ],
+)
+def test_an_id_of_imagenet_may_be_written_as_a_path(written: str) -> None:
+    ids = ["ILSVRC2012_val_00002138", "ILSVRC2012_val_00000293"]
+    images = from_arrays(np.zeros((2, 2, 2), np.uint8), [0, 0], ids)
+    assert images.select_ids([written]).ids == ("ILSVRC2012_val_00000293",)
+    with pytest.raises(UsageError, match=f"the id {re.escape(repr(written))} .* is given twice"):
+        images.select_ids(["ILSVRC2012_val_00000293", written])
+    with pytest.raises(UsageError, match=r"unknown id .* 'n01440764/ILSVRC2012_val_00000294.JPEG'"):
+        images.select_ids([written, "n01440764/ILSVRC2012_val_00000294.JPEG", "gone"])
 
 
 def test_a_file_of_ids_is_read_line_by_line(tmp_path: Path) -> None:
     path = tmp_path / "ids.txt"
     path.write_text("# chosen by hand\n7\n\n  3 \n")
+    assert read_ids(path) == ("7", "3")
+    path.write_bytes(b"\xef\xbb\xbf7\r\n3\r\n")  # as saved on Windows
     assert read_ids(path) == ("7", "3")
     path.write_text("\n# nothing\n")
     with pytest.raises(UsageError, match=r"--ids .*ids.txt names no id"):

@@ -1,0 +1,3 @@
+from tests.zoo.doctor.isolation import machine
+
+__all__ = ["machine"]  # a fixture

@@ -1,0 +1,58 @@
+"""`sat-zoo doctor`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from eval.errors import SatZooError
+from zoo.cli.console import stdout
+from zoo.cli.readings import examine_readings, readings_options, refuse_readings_options
+
+EXAMPLES = """\b
+Examples:
+  sat-zoo doctor
+  sat-zoo doctor --data-dir ~/data
+  sat-zoo doctor --quick --json > doctor.json
+  sat-zoo doctor resnet50-silu-sat --data-dir ~/imagenet --checkpoint ~/Downloads/Res50-silu"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("name", required=False)
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of the data sets.")
+@readings_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--quick", is_flag=True, help="Leave out the throughput, which takes 3 seconds.")
+def command(
+    name: str | None, data_dir: Path | None, as_json: bool, quick: bool, **rest: Any
+) -> None:
+    """Say what is here, what is missing and what to do about it.
+
+    Software, extras, devices, throughput, the Hub, weights, data sets and free disk, each marked
+    ok, missing or broken. Ends with 0 when the README's main command can run here, else with 1.
+    Nothing is written, and no token is sent or shown.
+
+    With the NAME of an official model instead: from some hundred pictures of ImageNet, whether its
+    checkpoint expects RGB or BGR, whether the weights or their moving averages are meant, and
+    whether its classes are shifted. Is recorded beside imported weights; ends with 1 if these are
+    read in another way than the pictures say.
+    """
+    if name is not None:
+        examine_readings(name, data_dir=data_dir, as_json=as_json, **rest)
+        return
+    refuse_readings_options(rest)
+    from zoo.doctor import examine
+    from zoo.doctor.page import print_page
+
+    with Console(stderr=True).status("looking around"):
+        diagnosis = examine(data_dir, quick=quick)
+    if as_json:
+        click.echo(diagnosis.to_json())
+    else:
+        print_page(diagnosis, stdout())
+    job = diagnosis.default_job
+    if not job.can_run:
+        raise SatZooError(f"the default job, {job.command}, cannot run: {'. '.join(job.why_not)}")
