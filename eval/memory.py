@@ -23,10 +23,12 @@ VERSION = 1
 class Key:
     """What must be equal for verdicts to be of the same run. Digests are SHA-256.
 
+    definition: what the model computes besides its weights, see `eval.definition`.
     precision: as asked for; what "auto" came to stands in `Session`.
     """
 
     weights: str
+    definition: str
     data: str
     ids: str
     labels: str
@@ -44,6 +46,7 @@ class Key:
         cls,
         *,
         weights: str,
+        definition: str,
         data: ImageSet,
         threat: Threat,
         protocol: Protocol,
@@ -55,6 +58,7 @@ class Key:
         stages = json.dumps([stage.model_dump() for stage in protocol.stages], sort_keys=True)
         return cls(
             weights=weights,
+            definition=definition,
             data=f"{data.name} ({data.split})",
             ids=data.ids_sha256,
             labels=_sha256(data.labels.astype("<i8").tobytes()),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from eval.definition import definition_sha256
 from eval.journal import Journal
 from eval.memory import Key, Session
 from eval.report import Flag
@@ -34,9 +35,11 @@ def attack_with_journal(
             raise
 
 
-def _open(run: Run, path: Path, weights: str, *, fresh: bool) -> Journal:
-    key = Key.of(
+def key_of(run: Run, weights: str) -> Key:
+    """What a journal of `run` is of; weights: the digest of the model's."""
+    return Key.of(
         weights=weights,
+        definition=definition_sha256(run.model),
         data=run.data,
         threat=run.threat,
         protocol=run.protocol,
@@ -44,7 +47,12 @@ def _open(run: Run, path: Path, weights: str, *, fresh: bool) -> Journal:
         engine=run.engine,
         precision=run.precision,
     )
-    run.journal = journal = Journal(path, key, keeps_images=run.images is not None, fresh=fresh)
+
+
+def _open(run: Run, path: Path, weights: str, *, fresh: bool) -> Journal:
+    run.journal = journal = Journal(
+        path, key_of(run, weights), keeps_images=run.images is not None, fresh=fresh
+    )
     if journal.sessions:
         last = journal.sessions[-1]
         run.precision = last.precision

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Interpolation = Literal["nearest", "bilinear", "bicubic", "box", "hamming", "lanczos"]
 
 
 class _Frozen(BaseModel):
@@ -18,10 +20,23 @@ class InputSpec(_Frozen):
     size: int = Field(description="height and width in pixels")
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
     std: tuple[float, ...] = (0.5, 0.5, 0.5)
-    preprocess: Literal["none", "resnet-opencv", "efficientnet-tf"] = Field(
+    preprocess: Literal["none", "resnet-opencv", "efficientnet-tf", "timm-eval"] = Field(
         default="none",
         description="how a picture on disk becomes the input: see zoo/preprocess.py",
     )
+    interpolation: Interpolation | None = Field(default=None, description="of timm-eval")
+    crop_pct: float | None = Field(
+        default=None, gt=0, le=1, description="of timm-eval: input size / size resized to"
+    )
+    crop_mode: Literal["center", "squash", "border"] = Field(
+        default="center", description="of timm-eval"
+    )
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.preprocess == "timm-eval" and (self.interpolation is None or self.crop_pct is None):
+            raise ValueError("preprocess timm-eval needs interpolation and crop_pct")
+        return self
 
 
 class ThreatSpec(_Frozen):
@@ -39,6 +54,10 @@ class Claim(_Frozen):
     threat: ThreatSpec | None = Field(default=None, description="None for clean accuracy")
     source: str
     note: str | None = None
+    run_as: str | None = Field(
+        default=None,
+        description="the protocol of ours that does what the source did, where its name is another",
+    )
 
 
 class Bundled(_Frozen):
@@ -65,7 +84,7 @@ class ModelCard(_Frozen):
     arch: str = Field(description="name under which timm.create_model builds the network")
     arch_args: dict[str, Any] = Field(default_factory=dict)
     activation: str = Field(description="key of zoo.activations.ACTIVATIONS")
-    method: Literal["sat", "at"]
+    method: Literal["sat", "at", "unknown"]
     dataset: str
     classes: int
     input: InputSpec
@@ -79,3 +98,25 @@ class ModelCard(_Frozen):
     official: Official | None = None
     recipe: str | None = Field(default=None, description="file beside the card")
     notes: tuple[str, ...] = ()
+
+
+class ForeignCard(ModelCard):
+    """What is known of a model that is not of the zoo: from its own config, or as the user says.
+
+    The same questions as of any model, so that nothing behind it knows the difference. `dataset`
+    is "" where nobody said it, and `parameters` is 0 until the network was built.
+    """
+
+    name: str = Field(description='"hf-hub:ORG/NAME@COMMIT", or what the report shall call it')
+    family: str = "foreign"
+    activation: str = Field(
+        default="default", description='"default": what the architecture has by itself'
+    )
+    method: Literal["sat", "at", "unknown"] = "unknown"
+    dataset: str = ""
+    threat: ThreatSpec | None = None
+    parameters: int = 0
+    timm_cfg: dict[str, Any] = Field(
+        default_factory=dict,
+        description="what timm must know of the weights; no place of weights is among it",
+    )

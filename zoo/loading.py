@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from eval.errors import WeightsMismatch
-from zoo import archs
-from zoo.registry import card
-from zoo.weights import REPAIR, Found, find_weights
+from zoo import archs, foreign_nets
+from zoo.cards import ForeignCard
+from zoo.filling import fill
+from zoo.foreign import Wanted, wanted
+from zoo.stated import Stated
 
 if TYPE_CHECKING:
     from eval.evaluation import Source
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
 class ZooModel(nn.Module):
     """A network of the zoo with its normalisation in front.
 
-    card: what it is. source: where its weights came from ("bundled", "store", "file"), None for
-    random weights. net: the bare network, whose state dict is what weight files hold.
+    card: what it is. source: where its weights came from ("bundled", "store", "hub", "file"), None
+    for random weights. net: the bare network, whose state dict is what weight files hold.
     """
 
     mean: Tensor
@@ -57,6 +56,16 @@ def load(
     weights: str | Path | None = None,
     pretrained: bool = True,
     device: str = "cpu",
+    arch: str | None = None,
+    arch_args: Mapping[str, Any] | None = None,
+    activation: str | None = None,
+    classes: int | None = None,
+    size: int | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    interpolation: str | None = None,
+    crop_pct: float | None = None,
+    dataset: str | None = None,
 ) -> ZooModel:
     """The model `name`, ready to be attacked.
 
@@ -64,65 +73,65 @@ def load(
     inside) and returns logits (B, classes).
 
     Args:
-        name: as `zoo.list_models()` gives it.
+        name: as `zoo.list_models()` gives it; or "hf-hub:ORG/NAME[@REVISION]" for a model that
+            timm describes, of the Hugging Face Hub; or a file that ends in .safetensors.
         weights: a safetensors file to use instead of the model's own weights.
         pretrained: False for random weights.
         device: "cpu", "cuda", or "meta" for a model without memory, for planning.
+        arch, activation, classes: of a file, which holds only tensors: a name of timm's, a key of
+            `zoo.activations.ACTIVATIONS` (or "default": the architecture's own), and a number.
+        arch_args: of a file: further arguments of `timm.create_model`.
+        size, mean, std: the edge of the input in pixels and the normalisation, a number for each
+            channel. Of a file; of a Hub model where its config.json does not say them, or to
+            overrule it.
+        interpolation, crop_pct: how larger pictures are made to fit, as timm does it; as above.
+        dataset: the data set of a file or Hub model, a name of `eval.data.DATA_SETS`.
 
     Raises:
-        UsageError: unknown name. WeightsUnavailable: the weights are not on this machine.
+        UsageError: unknown name, or something that must be stated is not.
+        WeightsUnavailable: the weights are not on this machine, or not to be had from the Hub.
         WeightsMismatch: a file that is truncated, has another sha256 than promised, or does not
         hold exactly the network's tensors.
+        ModelError: a config.json that asks for remote code or describes nothing we can build.
 
     """
-    info = card(name)
+    stated = Stated(
+        arch=arch,
+        arch_args=arch_args,
+        activation=activation,
+        n_classes=classes,
+        size=size,
+        mean=None if mean is None else tuple(mean),
+        std=None if std is None else tuple(std),
+        interpolation=interpolation,
+        crop_pct=crop_pct,
+        dataset=dataset,
+    )
+    return load_wanted(wanted(name, stated, weights=weights), pretrained, device)
+
+
+def load_wanted(model: Wanted, pretrained: bool = True, device: str = "cpu") -> ZooModel:
+    """`load`, of a model whose card is known already."""
+    info = model.card
     if device == "meta":
         with torch.device("meta"):
-            return _frozen(ZooModel(archs.build(info), info, None))
-    found = find_weights(info, weights) if pretrained else None
-    model = ZooModel(archs.build(info), info, found.source if found else None)
-    if found:
-        _fill(model.net, info, found)
-    return _frozen(model).to(device)
+            return _frozen(ZooModel(_build(info), info, None))
+    if not pretrained:
+        return _frozen(ZooModel(_build(info), info, None)).to(device)
+    found = model.find_weights()
+    if isinstance(info, ForeignCard):
+        net = foreign_nets.build_filled(info, found)
+        n_parameters = sum(p.numel() for p in net.parameters())
+        info = info.model_copy(update={"parameters": n_parameters})
+    else:
+        net = archs.build(info)
+        fill(net, info.name, found)
+    return _frozen(ZooModel(net, info, found.source)).to(device)
+
+
+def _build(info: ModelCard) -> nn.Module:
+    return foreign_nets.build(info) if isinstance(info, ForeignCard) else archs.build(info)
 
 
 def _frozen(model: ZooModel) -> ZooModel:
     return model.eval().requires_grad_(False)
-
-
-def _fill(net: nn.Module, info: ModelCard, found: Found) -> None:
-    tensors = _read(info, found)
-    wanted = net.state_dict()
-    for name in sorted(wanted.keys() | tensors.keys()):
-        if name not in tensors or name not in wanted:
-            has, lacks = (
-                ("the file", "the network") if name in tensors else ("the network", "the file")
-            )
-            raise WeightsMismatch(
-                f"{info.name}: {found.path} does not fit: {has} has the tensor {name!r} and {lacks}"
-                " does not; use the weights of this very model"
-            )
-        if wanted[name].shape != tensors[name].shape:
-            raise WeightsMismatch(
-                f"{info.name}: {found.path} does not fit: tensor {name!r} has shape"
-                f" {tuple(tensors[name].shape)}, the network needs {tuple(wanted[name].shape)};"
-                " use the weights of this very model"
-            )
-    net.load_state_dict(tensors)
-
-
-def _read(info: ModelCard, found: Found) -> dict[str, Tensor]:
-    try:
-        if found.sha256 is not None:
-            got = hashlib.sha256(found.path.read_bytes()).hexdigest()
-            if got != found.sha256:
-                raise WeightsMismatch(
-                    f"{info.name}: {found.path} has sha256 {got[:12]}, not {found.sha256[:12]} as"
-                    f" promised: the file was changed; {REPAIR[found.source]}"
-                )
-        return load_file(found.path)
-    except (SafetensorError, OSError) as error:
-        raise WeightsMismatch(
-            f"{info.name}: {found.path} is not a readable safetensors file ({error}): it may be"
-            " truncated; fetch or export it again"
-        ) from error

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import shlex
 import sys
-from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
 import click
 import torch
-from torch import nn
 
 from eval.bench import table
 from eval.bench.contenders import Setup
@@ -18,6 +16,7 @@ from eval.bench.runner import run_bench
 from eval.checks import usable_device
 from eval.data import open_data
 from eval.errors import SatZooError, UsageError
+from eval.factory import make_model, parse_options
 from eval.files import check_writable
 from eval.protocols import Protocol, protocol
 from eval.threat import Threat
@@ -108,7 +107,7 @@ def command(
     if out is not None:
         check_writable(out)
     setup = Setup(
-        model=build_model(factory, name, options).to(place),
+        model=make_model(factory, parse_options(options), name=name).to(place),
         name=name or factory,
         data=data if n is None else data.take(n),
         protocol=stages,
@@ -130,25 +129,6 @@ def command(
     if write_readme:
         table.write_readme()
     click.echo(table.markdown(record, out.name if out else "not kept"))
-
-
-def build_model(factory: str, name: str | None, options: tuple[str, ...]) -> nn.Module:
-    """Call "MODULE:FUNCTION" with `name` and with the "KEY=VALUE" of `options`, as text.
-
-    Raises `UsageError` if there is no such function or it makes no `torch.nn.Module`.
-    """
-    module_name, _, function_name = factory.partition(":")
-    try:
-        function = getattr(import_module(module_name), function_name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UsageError(
-            f"--factory {factory!r} cannot be found ({error}): give MODULE:FUNCTION, as zoo:load"
-        ) from error
-    pairs = [option.partition("=") for option in options]
-    model = function(*([name] if name else []), **{key: value for key, _, value in pairs})
-    if not isinstance(model, nn.Module):
-        raise UsageError(f"--factory {factory!r} made a {type(model).__name__}, no torch.nn.Module")
-    return model.eval().requires_grad_(False)
 
 
 def _autoattack(name: str, steps: int | None) -> Protocol:

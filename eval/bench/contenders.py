@@ -16,9 +16,10 @@ from eval.data import ImageSet
 from eval.digest import weights_sha256
 from eval.engine import Precision
 from eval.journal import Journal
-from eval.memory import Key, Session
+from eval.memory import Session
 from eval.protocols import Protocol as Stages
 from eval.protocols import Stage
+from eval.resume import key_of
 from eval.run import Run
 from eval.threat import Threat
 
@@ -97,15 +98,7 @@ class Ours:
     def clean(self) -> None:
         """The clean pass, the fast copy and its proof, the flags; and open the journal."""
         run = self._run
-        key = Key.of(
-            weights=weights_sha256(run.model),
-            data=run.data,
-            threat=run.threat,
-            protocol=run.protocol,
-            seed=run.seed,
-            engine=run.engine,
-            precision=run.precision,
-        )
+        key = key_of(run, weights_sha256(run.model))
         run.journal = Journal(Path(self._folder.name), key)
         run.clean()
         assert run.nets is not None

@@ -19,8 +19,8 @@ from eval.journal import Journal, default_folder
 from eval.memory import Key, Session
 from eval.pool import Broken, Ended
 
-DIGESTS = [letter * 64 for letter in "abcde"]  # weights, ids, labels, pixels, stages
-WHAT = (DIGESTS[0], "digits (test)", *DIGESTS[1:4], "Linf 8/255", "pgd-5", DIGESTS[4])
+DIGESTS = [letter * 64 for letter in "abcde0"]  # weights, ids, labels, pixels, stages, definition
+WHAT = (DIGESTS[0], DIGESTS[5], "digits (test)", *DIGESTS[1:4], "Linf 8/255", "pgd-5", DIGESTS[4])
 KEY = Key(*WHAT, seed=0, engine="fast", precision="auto")
 SESSION = Session(device="cpu", precision="fp32", torch="2.5", version="0.1", batch_size=8)
 COUNTS = {"seconds": 0.5, "forwards": 10}

@@ -76,6 +76,19 @@ def test_a_report_survives_the_round_trip(good: dict[str, Any], tmp_path: Path) 
         ("stages.0.name", "pgd-4", "stages do not have the names and order of protocol.stages"),
         ("data.n", 61, "data.n is 61 but the images say 60"),
         ("images.verdicts", ["magic"] * 60, "verdict 'magic' names no stage of the protocol"),
+        ("images.ids", [], "images.ids is empty"),
+        ("images.ids", ["0"] * 60, "images.ids holds an id twice"),
+        (
+            "robust",
+            {"correct": 59, "n": 60, "accuracy": 59 / 60, "ci95": [0.9, 1.0]},
+            "robust.correct is 59 and clean.correct only 45",
+        ),
+        ("data.ids_sha256", "0" * 64, "data.ids_sha256 is 0{64}, but the rest of it says"),
+        ("survive_8bit.n", 0, "survive_8bit.n is 0, but the rest of it says"),
+        ("survive_8bit.broken_after_rounding", 99, "is 99, but [0-9]+ images were broken"),
+        ("threat.eps", 0.1, "threat.eps is 0.1, but the rest of it says 0.05"),
+        ("threat.eps_text", "1/x", "threat: eps '1/x' is not a number"),
+        ("threat.norm", "L7", "threat: unknown norm 'L7'"),
     ],
 )
 def test_a_report_whose_parts_disagree_is_refused(
@@ -83,6 +96,16 @@ def test_a_report_whose_parts_disagree_is_refused(
 ) -> None:
     with pytest.raises(ReportError, match=message):
         read(tmp_path, changed(good, path, value))
+
+
+def test_a_newer_schema_and_missing_verdicts_say_what_to_do(
+    good: dict[str, Any], tmp_path: Path
+) -> None:
+    with pytest.raises(ReportError, match=r"this one is 'sat-zoo/report@2': use the sat-zoo that"):
+        read(tmp_path, changed(good, "schema", "sat-zoo/report@2"))
+    without = {key: value for key, value in good.items() if key != "images"}
+    with pytest.raises(ReportError, match=r"images: Field required; without each image's verdict"):
+        read(tmp_path, without)
 
 
 def test_a_file_that_is_not_there_or_not_json_is_named(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import copy
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -186,7 +187,8 @@ def test_other_weights_are_another_run(
     tiny_net: nn.Module, tiny_data: ImageSet, tmp_path: Path
 ) -> None:
     evaluate(tiny_net, tiny_data, journal=tmp_path / "j", **PGD)
-    other = nn.Sequential(nn.Flatten(), nn.Linear(192, 5)).eval()
+    other = copy.deepcopy(tiny_net)
+    next(other.parameters()).data.mul_(1.1)
     with pytest.raises(JournalError, match=r"run \(weights: .{12} there, .{12} here\): name"):
         evaluate(other, tiny_data, journal=tmp_path / "j", **PGD)
     evaluate(other, tiny_data, journal=tmp_path / "j", fresh=True, **PGD)

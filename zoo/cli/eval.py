@@ -1,4 +1,4 @@
-"""`sat-zoo eval NAME`."""
+"""`sat-zoo eval MODEL`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from eval.files import check_writable
 from eval.protocols import protocol
 from eval.threat import Threat
 from zoo.cli.data import chosen_images, data_options
+from zoo.cli.model import chosen_model, model_options
+from zoo.cli.offer import offer_weights, yes_option
 from zoo.cli.plan import batch_size_option, plan_evaluation
-from zoo.registry import card
 
 if TYPE_CHECKING:
+    from eval.data import ImageSet
     from zoo.cards import ModelCard
 
 EXAMPLES = """\b
@@ -25,16 +27,26 @@ Examples:
   sat-zoo eval resnet8-silu-sat-digits --attack autoattack
   sat-zoo eval resnet8-silu-sat-digits --attack pgd-50 --n 64 --json
   sat-zoo eval resnet18-w16-silu-sat-cifar10 --weights my.safetensors
-      --data-dir ~/cifar10 --attack pgd-50 --n 1000 --out report.json"""
+      --data-dir ~/cifar10 --attack pgd-50 --n 1000 --out report.json
+
+\b
+Models that are not of the zoo:
+  sat-zoo eval hf-hub:timm/resnet18.a1_in1k --data imagenet --norm Linf --eps 4/255 --n 1000
+  sat-zoo eval ./my.safetensors --arch resnet50 --activation silu --n-classes 10
+      --size 32 --mean 0.5,0.5,0.5 --std 0.5,0.5,0.5
+      --data cifar10 --norm Linf --eps 8/255
+  sat-zoo eval --factory mymodels.nets:build --factory-option width=16
+      --data cifar10 --norm Linf --eps 8/255"""
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("name")
+@model_options
 @click.option(
     "--attack",
     default="autoattack",
     show_default=True,
-    help="clean, fgsm, pgd-K, autoattack, autoattack-plus, autoattack-rand; NAME@VERSION works.",
+    help="clean, fgsm, pgd-K, autoattack, autoattack-plus, autoattack-rand, pgd-sat-K (the SAT"
+    " paper's); NAME@VERSION works.",
 )
 @click.option("--eps", help="Radius of the ball, as 8/255.  [default: the model's own]")
 @click.option("--norm", help="Linf or L2.  [default: the model's own]")
@@ -42,7 +54,6 @@ Examples:
     "--step-size", help="Step of pgd-K: eps/N, or in pixel units 1/255.  [default: eps/4]"
 )
 @data_options
-@click.option("--weights", type=click.Path(path_type=Path), help="A safetensors file to use.")
 @click.option(
     "--engine",
     type=click.Choice(["fast", "reference"]),
@@ -87,13 +98,13 @@ Examples:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on stdout.")
 @click.option("--allow-probabilities", is_flag=True, help="Go on if the model returns a softmax.")
+@yes_option
 def command(
-    name: str,
+    name: str | None,
     attack: str,
     eps: str | None,
     norm: str | None,
     step_size: str | None,
-    weights: Path | None,
     engine: Literal["fast", "reference"],
     precision: Literal["auto", "fp32", "bf16"],
     batch_size: int | None,
@@ -106,28 +117,33 @@ def command(
     is_plan: bool,
     as_json: bool,
     allow_probabilities: bool,
-    **data: Any,
+    yes: bool,
+    **rest: Any,
 ) -> None:
     """Measure the clean and robust accuracy of the model NAME.
 
-    The report says which images were broken, by which attack; only images that the untouched
-    model misclassifies inside the ball are counted. Whatever ends a run, the same command goes on
-    with what was known.
+    NAME is a model of sat-zoo list, hf-hub:ORG/NAME[@REVISION], or a FILE.safetensors; with
+    --factory it is what the report calls the model. The report says which images were broken, by
+    which attack; only images that the untouched model misclassifies inside the ball are counted.
+    Whatever ends a run, the same command goes on with what was known.
     """
     # What can be checked without torch is checked first: a typo must not cost three seconds.
-    info = card(name)
-    threat = _threat(info, norm, eps)
+    choice = chosen_model(name, rest["data_name"], rest)
+    threat = _threat(choice.card, norm, eps)
     plan = protocol(attack, step_size=step_size)
     if out is not None:
         check_writable(out)
+    if choice.wanted is not None:
+        offer_weights(choice.card, choice.wanted.weights, yes=yes)
 
     from eval.evaluation import evaluate
     from eval.journal import default_folder
     from zoo.cli.output import print_report, progress_bar
-    from zoo.loading import load
 
-    model = load(name, weights=weights, device=device)
-    images = chosen_images(info, **data)
+    found = choice.load(device)
+    model, info = found.model, found.card
+    images = chosen_images(info, **rest)
+    _check_shape(info, images)
     if is_plan:
         plan_evaluation(
             model,
@@ -138,7 +154,7 @@ def command(
             precision=precision,
             batch_size=batch_size,
             device=device,
-            name=name,
+            name=info.name,
             as_json=as_json,
         )
         return
@@ -155,8 +171,8 @@ def command(
             seed=seed,
             batch_size=batch_size,
             device=device,
-            name=name,
-            source=model.source or "factory",
+            name=info.name,
+            source=found.source,
             command=shlex.join(["sat-zoo", *sys.argv[1:]]),
             out=out,
             allow_probabilities=allow_probabilities,
@@ -170,6 +186,16 @@ def command(
         click.echo(report.to_json(), nl=False)
     else:
         print_report(report, out)
+
+
+def _check_shape(info: ModelCard, images: ImageSet) -> None:
+    got = tuple(images.batch([0]).x.shape[1:])
+    takes = (info.input.channels, info.input.size, info.input.size)
+    if got != takes:
+        raise UsageError(
+            f"the images of {images.name} have shape {got} and {info.name} takes {takes}: choose"
+            " images of that size, or say another --size if the model takes it"
+        )
 
 
 def _threat(info: ModelCard, norm: str | None, eps: str | None) -> Threat:

@@ -5,19 +5,22 @@ import json
 import click
 from rich.table import Table
 
-from eval.errors import UsageError, WeightsUnavailable
+from eval.errors import UsageError
 from zoo.cards import ModelCard
 from zoo.cli.console import stdout
+from zoo.pins import pin_of
 from zoo.registry import card, list_models
-from zoo.weights import find_weights
+from zoo.weights import local_weights
 
 
 def where(info: ModelCard) -> str:
     """Where the weights of a model can be had now, in a word or two."""
-    try:
-        return find_weights(info).source
-    except WeightsUnavailable:
-        return "official release" if info.official else "not here"
+    found = local_weights(info)
+    if found is not None:
+        return found.source
+    if pin_of(info.name) is not None:
+        return "on the Hub"
+    return "official release" if info.official else "not here"
 
 
 @click.command(

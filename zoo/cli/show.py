@@ -1,13 +1,14 @@
 """`sat-zoo show NAME`."""
 
 import click
+from rich.filesize import decimal
 from rich.table import Table
 
-from eval.errors import WeightsUnavailable
 from zoo.cards import Claim, ModelCard
 from zoo.cli.console import stdout
+from zoo.pins import pin_of
 from zoo.registry import card
-from zoo.weights import find_weights
+from zoo.weights import local_weights, not_here
 
 UNKNOWN = "not published"
 
@@ -57,11 +58,16 @@ def _facts(info: ModelCard) -> list[tuple[str, str]]:
 
 
 def _weights(info: ModelCard) -> str:
-    try:
-        found = find_weights(info)
-    except WeightsUnavailable as error:
-        return str(error)
-    return f"{found.source}: {found.path}"
+    found = local_weights(info)
+    if found is not None:
+        return f"{'hub cache' if found.source == 'hub' else found.source}: {found.path}"
+    pin = pin_of(info.name)
+    if pin is None:
+        return not_here(info)
+    return (
+        f"on the hub, not fetched yet: {decimal(pin.size)} in {pin.repo} at {pin.revision[:12]};"
+        f" fetch them with: sat-zoo pull {info.name}"
+    )
 
 
 def _claim(claim: Claim) -> str:

@@ -1,0 +1,120 @@
+"""The rarer halves of `sat-zoo pull`: verify what is here, copy it, take a repository by name."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from eval.errors import SatZooError, UsageError, WeightsMismatch
+from zoo.pins import write_pin
+from zoo.registry import card
+from zoo.store import sha256_of
+from zoo.weights import Found, copies
+
+if TYPE_CHECKING:
+    from zoo.cards import ModelCard
+
+
+def copy_to(name: str, found: Found, folder: Path) -> None:
+    """Copy to `folder`/NAME.safetensors, whole and verified or not at all.
+
+    Raises `WeightsMismatch` if the copy has other bytes than promised, `SatZooError` if `folder`
+    cannot be written.
+    """
+    path = folder / f"{name}.safetensors"
+    temporary = folder / f".{path.name}.{os.getpid()}.tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(found.path, temporary)
+        if sha256_of(temporary) != found.sha256:
+            raise WeightsMismatch(f"{name}: {found.path} was changed: see sat-zoo pull --check")
+        with temporary.open("r+b") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise SatZooError(
+            f"--to {folder} cannot be written: {error.strerror}; name another folder"
+        ) from error
+    finally:
+        if temporary.is_file():
+            temporary.unlink()
+    click.echo(f"{name}: copied to {path}")
+
+
+def check(cards: Iterable[ModelCard]) -> None:
+    """Hash every copy on this machine again; raises `WeightsMismatch` naming the bad ones."""
+    from zoo.hub.verified import is_good
+
+    n_good, bad = 0, []
+    for info in cards:
+        for found in copies(info):
+            promised = found.sha256 or ""
+            good = found.path.is_file() and is_good(found.path, promised)
+            click.echo(f"{'ok ' if good else 'BAD'}  {info.name}  {found.source}  {found.path}")
+            n_good += good
+            if not good:
+                bad.append(f"{info.name} ({found.source})")
+    if bad:
+        raise WeightsMismatch(
+            f"{len(bad)} of {n_good + len(bad)} files do not have the promised sha256:"
+            f" {', '.join(bad)}; fetch a hub file again with sat-zoo pull NAME, import a store"
+            " file again with sat-zoo import NAME, reinstall sat-zoo for a bundled one"
+        )
+    click.echo(f"{n_good} files have the promised sha256")
+
+
+def pull_from(
+    names: tuple[str, ...],
+    repo: str | None,
+    revision: str | None,
+    file: str,
+    folder: Path | None,
+    keep: bool,
+) -> None:
+    """Take one model's weights from a repository that the user names, and say what to pin.
+
+    Raises `UsageError` if not all that belongs together was given.
+    """
+    if repo is None or revision is None:
+        raise UsageError("--repo OWNER/NAME, --revision REV (and --pin) belong together: pass both")
+    if len(names) != 1:
+        raise UsageError(
+            "--repo takes the weights of one model: name that model, as in sat-zoo list"
+        )
+    name = card(names[0]).name
+
+    from zoo.hub.client import Hub
+    from zoo.hub.progress import bars
+    from zoo.hub.several import fetch_all
+
+    hub = Hub()
+    pin = hub.resolve(repo, revision, file)
+    with bars() as bar:
+        path = fetch_all(hub, {name: pin}, bar)[name]
+    if isinstance(path, SatZooError):
+        raise path
+    _check_format(path)
+    click.echo(f"{name}: {path}\n{pin.model_dump_json(indent=2)}")
+    if folder is not None:
+        copy_to(name, Found(path, "hub", pin.sha256), folder)
+    if keep:
+        click.echo(f"pinned in {write_pin(name, pin)}")
+    else:
+        click.echo(f"use it with --weights {path}, or from now on with --pin")
+
+
+def _check_format(path: Path) -> None:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy"):
+            pass
+    except SafetensorError as error:
+        raise WeightsMismatch(
+            f"{path} is not a safetensors file ({error}): name another with --file"
+        ) from error

@@ -1,0 +1,53 @@
+"""Official weights fetched with a bar on stderr, for every command that may need some."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from zoo.weights import Found
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from zoo.cards import ModelCard
+    from zoo.store import Stored
+
+
+def pull_official(
+    info: ModelCard,
+    *,
+    to_store: Path | None = None,
+    channel_order: Literal["RGB", "BGR"] | None = None,
+    ema: bool | None = None,
+    again: bool = False,
+) -> Stored:
+    """`zoo.official.obtain`, with what happens told on stderr."""
+    from zoo.hub.progress import bars
+    from zoo.official.obtain import Watch, obtain
+    from zoo.store import Store
+
+    try:
+        with bars() as bar:
+            return obtain(
+                info,
+                store=Store(to_store),
+                channel_order=channel_order,
+                ema=ema,
+                again=again,
+                watch=Watch(bar, lambda text: click.echo(f"sat-zoo: {text}", err=True)),
+            )
+    except KeyboardInterrupt:
+        from eval.home import home
+
+        click.echo(
+            f"sat-zoo: what has come is kept in {home() / 'partial'}; the same command goes on",
+            err=True,
+        )
+        raise
+
+
+def found_in_store(stored: Stored) -> Found:
+    """The weights of the store as `zoo.weights` speaks of them."""
+    return Found(stored.path, "store", stored.sha256)

@@ -1,0 +1,138 @@
+"""`sat-zoo push`: publish models on the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from eval.errors import UsageError, WeightsUnavailable
+from zoo.cli.console import stdout
+from zoo.registry import card, list_models
+
+if TYPE_CHECKING:
+    from zoo.publish.package import Package
+
+EXAMPLES = """\b
+Examples:
+  sat-zoo push resnet8-silu-sat-digits --namespace ORG --dry-run
+  sat-zoo push resnet8-silu-sat-digits --namespace ORG --private
+  sat-zoo push --all --namespace ORG --pins zoo/pins.json"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("names", nargs=-1, metavar="[NAME ...]")
+@click.option("--all", "every", is_flag=True, help="Every model whose weights are here.")
+@click.option("--namespace", required=True, metavar="ORG", help="User or organisation on the Hub.")
+@click.option("--private", is_flag=True, help="Create the repository as a private one.")
+@click.option("--dry-run", is_flag=True, help="Show what would be uploaded; no network.")
+@click.option(
+    "--pins",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Where to write the pin.  [default: SAT_ZOO_HOME/pins.json]",
+)
+@click.option(
+    "--weights", type=click.Path(path_type=Path), help="A safetensors file to publish instead."
+)
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of Reports.  [default: those of the installed leaderboard]",
+)
+@click.option(
+    "--license",
+    "license_id",
+    metavar="ID",
+    help="License of the weights, if you may state it.  [default: mit for the bundled ones]",
+)
+def command(
+    *,
+    names: tuple[str, ...],
+    every: bool,
+    namespace: str,
+    private: bool,
+    dry_run: bool,
+    pins: Path | None,
+    weights: Path | None,
+    results: Path | None,
+    license_id: str | None,
+) -> None:
+    """Publish the models NAME ... on the Hub as ORG/NAME and pin what was published.
+
+    One commit a model: weights, config.json for timm, card, recipe, the Reports of these very
+    weights, and a page made from them. The token is the one of hf auth login or HF_TOKEN.
+    """
+    chosen, skipped = _chosen(names, every, weights)
+
+    from eval.files import check_writable
+    from zoo.publish.package import prepare
+    from zoo.publish.reports import read_results
+
+    if pins is not None and not dry_run:
+        check_writable(pins, "--pins")
+    found = read_results(results)
+    if skipped:
+        click.echo(f"skipped, no weights here: {', '.join(skipped)}")
+    for name in chosen:
+        package = prepare(name, namespace, weights=weights, results=found, license_id=license_id)
+        if dry_run:
+            _show(package)
+        else:
+            _publish(package, private=private, pins=pins)
+
+
+def _chosen(
+    names: tuple[str, ...], every: bool, weights: Path | None
+) -> tuple[list[str], list[str]]:
+    """The models to publish and, with --all, those that have no weights here."""
+    from zoo.publish.package import weights_here
+
+    if every == bool(names):
+        raise UsageError("name the models to publish, or all of them with --all, not both")
+    if weights is not None and len(names) != 1:
+        raise UsageError(f"--weights {weights} is one file: name the one model that it belongs to")
+    chosen, skipped = [], []
+    for name in list_models() if every else dict.fromkeys(names):
+        try:
+            weights_here(card(name), weights)
+            chosen.append(name)
+        except WeightsUnavailable:
+            if not every:
+                raise
+            skipped.append(name)
+    return chosen, skipped
+
+
+def _show(package: Package) -> None:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column(package.repo, no_wrap=True)
+    table.add_column("bytes", justify="right")
+    table.add_column("sha256", no_wrap=True)
+    for file in package.files:
+        table.add_row(escape(file.path), f"{file.size:,}", file.sha256)
+    stdout().print(table)
+    for path in ("config.json", "README.md"):
+        click.echo(f"\n--- {path}\n{package.text(path)}")
+    click.echo("dry run: nothing was uploaded, no pin was written")
+
+
+def _publish(package: Package, *, private: bool, pins: Path | None) -> None:
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+
+    from zoo.pins import write_pin
+    from zoo.publish.upload import publish
+
+    if not sys.stderr.isatty():
+        disable_progress_bars()
+    pin = publish(package, private=private)
+    path = write_pin(package.name, pin, pins)
+    click.echo(
+        f"{package.name}: {len(package.files)} files at {pin.repo}, revision {pin.revision},"
+        f" sha256 {pin.sha256}; pinned in {path}"
+    )

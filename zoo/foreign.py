@@ -1,0 +1,125 @@
+"""Models that are not of the zoo: from the Hub, or a weight file of which the user says the rest.
+
+No torch here: a card is made, and weights are found, before anything is built.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from eval.errors import UsageError
+from zoo.cards import ForeignCard, ModelCard
+from zoo.foreign_hub import fetch_config, fetch_weights
+from zoo.hubconfig import card_of_config, read_config
+from zoo.registry import card
+from zoo.stated import INPUT, Stated, input_spec
+from zoo.weights import Found, find_weights
+
+HUB = "hf-hub:"
+_HUB_NAME = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w.][\w./-]*))?", re.ASCII)
+_PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".tar", ".npz", ".h5")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A model that somebody asked for: its card, and the weight file if one was named.
+
+    A card of the zoo, or a `ForeignCard`; see `zoo.load` for the names.
+    """
+
+    card: ModelCard
+    weights: Path | None = None
+
+    def find_weights(self) -> Found:
+        """The weight file, fetched if it lies on the Hub; raises as `zoo.load` does."""
+        if not isinstance(self.card, ForeignCard):
+            return find_weights(self.card, self.weights)
+        if self.weights is not None:
+            return Found(self.weights, "file", None)
+        repo, commit = _hub_name(self.card.name)
+        return fetch_weights(repo, commit or "main")
+
+
+def wanted(name: str, stated: Stated | None = None, *, weights: str | Path | None = None) -> Wanted:
+    """The model `name`, a name of the zoo, hf-hub:ORG/NAME[@REVISION] or a .safetensors file.
+
+    stated: what the user says of a model that the zoo does not know. Raises as `zoo.load` does.
+    """
+    stated = stated or Stated()
+    if name.startswith(HUB):
+        _refuse_weights(name, weights)
+        return Wanted(_hub_card(name, stated))
+    if name.endswith(".safetensors"):
+        _refuse_weights(name, weights)
+        return _file(Path(name), stated)
+    _refuse_strangers(name)
+    info = card(name)
+    stated.refuse(
+        tuple(field for field in stated.said() if field != "dataset"),
+        f"{name} is a model of the zoo, and its card says this",
+    )
+    return Wanted(info, None if weights is None else Path(weights))
+
+
+def _refuse_weights(name: str, weights: str | Path | None) -> None:
+    if weights is not None:
+        raise UsageError(f"--weights {weights}: {name} is a place of weights itself; name one only")
+
+
+def _refuse_strangers(name: str) -> None:
+    """Raises `UsageError` for what looks like a file or a repository but is not written as one."""
+    if name.lower().endswith(_PICKLES):
+        raise UsageError(
+            f"{name} is no safetensors file, and no other format is opened, since a pickle can run"
+            " code: save the state dict with safetensors.torch.save_file"
+        )
+    if "/" in name or "\\" in name or ":" in name:
+        raise UsageError(
+            f"{name!r} is no model: write hf-hub:ORG/NAME for a model of the Hugging Face Hub, or"
+            " a file that ends in .safetensors"
+        )
+
+
+def _file(path: Path, stated: Stated) -> Wanted:
+    if not path.is_file():
+        raise UsageError(f"{path} is not a file: name a safetensors file that is there")
+    who = f"{path} holds only tensors"
+    stated.demand(("arch", "activation", "n_classes", *INPUT), who)
+    if not stated.arch or not stated.activation or not stated.n_classes or stated.n_classes < 2:
+        raise UsageError(
+            f"{path}: arch {stated.arch!r}, activation {stated.activation!r} and"
+            f" {stated.n_classes} classes are not possible: state a network of timm, its activation"
+            " and 2 or more classes"
+        )
+    info = ForeignCard(
+        name=path.name,
+        arch=stated.arch,
+        arch_args=dict(stated.arch_args or {}),
+        activation=stated.activation,
+        dataset=stated.dataset or "",
+        classes=stated.n_classes,
+        input=input_spec(stated, {}, str(path)),
+    )
+    return Wanted(info, path)
+
+
+def _hub_card(name: str, stated: Stated) -> ForeignCard:
+    """The card of hf-hub:ORG/NAME[@REVISION], named with the commit that the revision is now."""
+    stated.refuse(
+        ("arch", "arch_args", "activation", "n_classes"), f"the config.json of {name} says it"
+    )
+    repo, revision = _hub_name(name)
+    path, commit = fetch_config(repo, revision or "main")
+    exact = f"{HUB}{repo}@{commit}"
+    return card_of_config(read_config(path, exact), stated, exact)
+
+
+def _hub_name(name: str) -> tuple[str, str | None]:
+    match = _HUB_NAME.fullmatch(name.removeprefix(HUB))
+    if match is None or ".." in name:
+        raise UsageError(
+            f"{name!r} names no repository: write hf-hub:ORG/NAME, or hf-hub:ORG/NAME@REVISION"
+        )
+    return match[1], match[2]

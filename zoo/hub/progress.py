@@ -1,0 +1,38 @@
+"""Bars on stderr for files on their way; nothing is shown where stderr is no terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.progress import Progress as RichProgress
+
+from zoo.hub.transfer import Progress
+
+
+@contextmanager
+def bars() -> Iterator[Callable[[str, int], Progress]]:
+    """Gives a function that starts the bar of one file: its name, its bytes -> its progress."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with RichProgress(*columns, console=console, disable=not console.is_terminal) as shown:
+
+        def start(name: str, size: int) -> Progress:
+            task = shown.add_task(name, total=size)
+            return lambda n_bytes: shown.update(task, completed=n_bytes)
+
+        yield start

@@ -1,0 +1,102 @@
+"""Where the published weights of a model lie, to the byte. No torch here.
+
+A pin is written when a model is published (`sat-zoo push`). Pins lie in two files: the package's
+`pins.json`, for everybody, and `SAT_ZOO_HOME/pins.json`, the user's own, which win.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path, PurePosixPath
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+
+from eval.errors import SatZooError
+from eval.files import write_atomically
+from eval.home import home
+
+PACKAGED = Path(__file__).with_name("pins.json")
+
+_REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+_REPO_LENGTH = 96  # the Hub's own limits, as huggingface_hub enforces them
+_REPO_NEVER = ("--", "..")
+
+
+class Pin(BaseModel):
+    """One file on the Hub that cannot change: a commit and a digest name its bytes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    repo: str = Field(description="OWNER/NAME on the Hub")
+    revision: str = Field(pattern=r"^[0-9a-f]{40}$", description="a full commit hash, no branch")
+    file: str = Field(default="model.safetensors", description="path inside the repository")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    size: int = Field(ge=1, description="bytes")
+
+    @field_validator("repo")
+    @classmethod
+    def _is_a_repository(cls, repo: str) -> str:
+        bad = any(part in repo for part in _REPO_NEVER) or repo.endswith((".git", "-", "."))
+        if bad or len(repo) > _REPO_LENGTH or not _REPO.fullmatch(repo):
+            raise ValueError(f"{repo!r} is no OWNER/NAME of the Hub")
+        return repo
+
+    @field_validator("file")
+    @classmethod
+    def _stays_inside(cls, file: str) -> str:
+        path = PurePosixPath(file)
+        if path.is_absolute() or str(path) != file or ".." in path.parts or "\\" in file:
+            raise ValueError(f"{file!r} is not a plain path inside a repository")
+        if path.suffix != ".safetensors":
+            raise ValueError(f"{file!r} is not a safetensors file: no other format is ever read")
+        return file
+
+
+_PINS = TypeAdapter(dict[str, Pin])
+
+
+def pin_of(name: str) -> Pin | None:
+    """The pin of the model `name`, the user's before the package's; None if it has none.
+
+    Raises `SatZooError` for a file of pins that cannot be read.
+    """
+    for path in (home() / "pins.json", PACKAGED):
+        pins = _read(path)
+        if name in pins:
+            return pins[name]
+    return None
+
+
+def write_pin(name: str, pin: Pin, path: Path | None = None) -> Path:
+    """Write or replace the pin of `name` in a file of pins, the user's own by default.
+
+    Returns the file. Raises `SatZooError` if it cannot be read or written: it is then unchanged.
+    """
+    path = home() / "pins.json" if path is None else path
+    pins = {**_read(path), name: pin}
+    content = {name: pins[name].model_dump() for name in sorted(pins)}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SatZooError(
+            f"{path.parent} cannot be made: {error.strerror}; name another folder in SAT_ZOO_HOME"
+        ) from error
+    write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
+    return path
+
+
+def _read(path: Path) -> dict[str, Pin]:
+    try:
+        return _PINS.validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise SatZooError(f"{path} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise SatZooError(
+            f"{path} is not a file of pins: {where}: {first['msg']}; correct it, or delete it to do"
+            " without"
+        ) from error

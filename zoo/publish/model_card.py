@@ -1,0 +1,256 @@
+"""The page of a published model, from its card and its Reports and nothing else.
+
+What is not known is said to be not published; numbers of others stand in a section of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from zoo.publish.markdown import code, percent, sure, table, text
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult, ModelCardData
+
+    from eval.report import Accuracy, Report
+    from zoo.cards import Claim, ModelCard
+    from zoo.publish.reports import Result
+
+UNKNOWN = "not published"
+METHODS = {
+    "sat": "smooth adversarial training",
+    "at": "adversarial training",
+    "unknown": "training not published",
+}
+# Data sets of the cards that have a page of their own on the Hub.
+HUB_DATASETS = {"imagenet": "ILSVRC/imagenet-1k", "cifar10": "uoft-cs/cifar10"}
+TASK = "image-classification"
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the page is made of.
+
+    sha256, size: of the weight file. origin: a sentence about where the weights come from.
+    license_id: as the Hub spells it, None if nobody stated one. pretrained_cfg: what config.json
+    tells timm, None if timm cannot load the model.
+    """
+
+    info: ModelCard
+    repo: str
+    sha256: str
+    size: int
+    origin: str
+    license_id: str | None
+    results: tuple[Result, ...]
+    pretrained_cfg: dict[str, Any] | None
+
+
+def render(page: Page) -> str:
+    """The content of README.md: metadata in YAML, then the page."""
+    from huggingface_hub import ModelCard as HubCard
+
+    sections = [
+        _about(page),
+        _usage(page),
+        _measured(page),
+        _claimed(page),
+        _origin(page),
+    ]
+    content = f"---\n{metadata(page).to_yaml()}\n---\n\n" + "\n\n".join(sections) + "\n"
+    return str(HubCard(content))  # reads its own metadata back: a broken page fails here
+
+
+def metadata(page: Page) -> ModelCardData:
+    """The metadata by which the Hub finds, licenses and compares models."""
+    from huggingface_hub import ModelCardData
+
+    info = page.info
+    is_timm = page.pretrained_cfg is not None
+    dataset = HUB_DATASETS.get(info.dataset)
+    method = () if info.method == "unknown" else (METHODS[info.method].replace(" ", "-"),)
+    results = [result for found in page.results for result in _eval_results(found.report)]
+    return ModelCardData(
+        license=page.license_id or "unknown",
+        library_name="timm" if is_timm else "sat-zoo",
+        pipeline_tag=TASK,
+        tags=[
+            TASK,
+            "adversarial-robustness",
+            *method,
+            sure(info.activation),
+            "pytorch",
+            "sat-zoo",
+        ],
+        datasets=[dataset] if dataset else None,
+        model_name=info.name,
+        eval_results=_distinct(results) or None,
+        ignore_metadata_errors=False,
+    )
+
+
+def _eval_results(report: Report) -> list[EvalResult]:
+    """Clean and robust accuracy of one Report; the robust one's name says against what."""
+    found = [_eval_result(report, "accuracy", "clean accuracy", report.clean, {})]
+    if report.stages:
+        against = f"{report.protocol.name}, {report.threat.norm} eps {report.threat.eps_text}"
+        if report.engine.name != "fast":
+            against += f", engine {report.engine.name}"
+        args = {
+            "protocol": report.protocol.name,
+            "norm": report.threat.norm,
+            "eps": report.threat.eps_text,
+            "engine": report.engine.name,
+            "seed": report.seed,
+        }
+        name = f"robust accuracy ({against})"
+        found.append(_eval_result(report, "robust_accuracy", name, report.robust, args))
+    return found
+
+
+def _eval_result(
+    report: Report, kind: str, name: str, share: Accuracy, args: dict[str, Any]
+) -> EvalResult:
+    from huggingface_hub import EvalResult
+
+    return EvalResult(
+        task_type=TASK,
+        dataset_type=HUB_DATASETS.get(report.data.name, sure(report.data.name)),
+        dataset_name=sure(report.data.name),
+        dataset_split=sure(report.data.split),
+        metric_type=kind,
+        metric_name=f"{sure(name)}, {_counted(share)}",
+        metric_value=share.accuracy,
+        metric_args={**args, "correct": share.correct, "n": share.n, "ci95": list(share.ci95)},
+    )
+
+
+def _distinct(results: list[EvalResult]) -> list[EvalResult]:
+    """Each result once: every Report of the same images repeats the clean accuracy."""
+    kept: list[EvalResult] = []
+    for result in results:
+        if result not in kept:
+            kept.append(result)
+    return kept
+
+
+def _counted(share: Accuracy) -> str:
+    low, high = share.ci95
+    interval = f"95 % interval {100 * low:.1f} to {100 * high:.1f} %"
+    estimated = ", estimated" if share.estimated else ""
+    return f"{share.correct} of {share.n}, {interval}{estimated}"
+
+
+def _about(page: Page) -> str:
+    info, spec = page.info, page.info.input
+    threat = f"{info.threat.norm}, eps {text(info.threat.eps)}" if info.threat else UNKNOWN
+    rows = [
+        ("architecture", f"{code(info.arch)}, activation {code(info.activation)}"),
+        ("method", METHODS[info.method]),
+        ("training data", f"{text(info.dataset)}, {info.classes} classes"),
+        ("threat model of the training", threat),
+        ("parameters", f"{info.parameters:,}"),
+        ("multiply-adds", f"{info.flops:,}" if info.flops is not None else UNKNOWN),
+        ("input", f"{spec.channels} x {spec.size} x {spec.size}, values in [0, 1]"),
+        ("preprocessing", code(spec.preprocess)),
+        ("recipe", code("recipe.yaml") if info.recipe else UNKNOWN),
+    ]
+    notes = "".join(f"\n- {text(note)}" for note in info.notes)
+    intro = (
+        "An image classifier from sat-zoo. This page was generated from the model's card and the"
+        " Reports of its evaluations; what neither says is not published."
+    )
+    facts = table(("", ""), rows)
+    return f"# {info.name}\n\n{intro}\n\n{facts}" + (f"\n{notes}" if notes else "")
+
+
+def _usage(page: Page) -> str:
+    name, repo = page.info.name, page.repo
+    parts = [
+        "## Use",
+        "With the Python package `sat-zoo`. Images are (B, C, H, W) in [0, 1]; normalisation"
+        " happens inside the model:",
+        f'```python\nimport zoo\n\nmodel = zoo.load("{name}")\nlogits = model(x)\n```',
+        "Measure its robustness, with AutoAttack for example:",
+        f"```sh\nsat-zoo pull {name}  # or: --repo {repo} --revision COMMIT\n"
+        f"sat-zoo eval {name} --attack autoattack\n```",
+    ]
+    data = page.pretrained_cfg
+    if data is None:
+        parts.append("timm alone cannot build this network: `config.json` says what is needed.")
+        return "\n\n".join(parts)
+    parts += [
+        "With timm alone, normalisation is the caller's part:",
+        f'```python\nimport timm\n\nmodel = timm.create_model("hf-hub:{repo}", pretrained=True)'
+        f"\nmean, std = {data['mean']}, {data['std']}  # of images in [0, 1]\n```",
+    ]
+    if page.info.input.preprocess != "none":
+        parts.append(
+            "timm's own transforms resize pictures a little differently from the pipeline"
+            f" {code(page.info.input.preprocess)} that the numbers below belong to."
+        )
+    return "\n\n".join(parts)
+
+
+def _measured(page: Page) -> str:
+    head = "## Measured by sat-zoo"
+    if not page.results:
+        return f"{head}\n\nNo Report of these weights: {UNKNOWN}."
+    columns = ("data", "attack", "clean accuracy", "robust accuracy", "engine", "flags", "Report")
+    rows = [_row(result) for result in page.results]
+    return (
+        f"{head}\n\nPer cent with 95 % Wilson intervals. Every number can be recomputed from the"
+        f" verdicts in its Report: `sat-zoo verify FILE`.\n\n{table(columns, rows)}"
+    )
+
+
+def _row(result: Result) -> tuple[str, ...]:
+    report = result.report
+    is_attacked = bool(report.stages)
+    threat = f", {text(report.threat.norm)} eps {text(report.threat.eps_text)}"
+    return (
+        f"{text(report.data.name)} ({text(report.data.split)}), {report.data.n} images",
+        text(report.protocol.name) + (threat if is_attacked else ""),
+        percent(report.clean),
+        percent(report.robust) if is_attacked else "",
+        f"{report.engine.name} {report.engine.precision}",
+        ", ".join(text(flag.code) for flag in report.flags) or "none",
+        code(f"reports/{result.file}"),
+    )
+
+
+def _claimed(page: Page) -> str:
+    head = "## Claimed by others, not measured here"
+    if not page.info.claims:
+        return f"{head}\n\nNo number: {UNKNOWN}."
+    rows = [_claim(claim) for claim in page.info.claims]
+    columns = ("accuracy", "attack", "source", "note")
+    return (
+        f"{head}\n\nPublished in the sources named for the model of this name. Whether the weights"
+        f" on this page reach them is for the Reports above to say.\n\n{table(columns, rows)}"
+    )
+
+
+def _claim(claim: Claim) -> tuple[str, ...]:
+    threat = f", {claim.threat.norm} eps {text(claim.threat.eps)}" if claim.threat else ""
+    return (
+        f"{100 * claim.accuracy:.1f} %",
+        text(claim.protocol) + threat,
+        text(claim.source),
+        text(claim.note or ""),
+    )
+
+
+def _origin(page: Page) -> str:
+    if page.license_id:
+        terms = f"License of the weights: {code(page.license_id)}."
+    else:
+        terms = (
+            f"License of the weights: {UNKNOWN}. sat-zoo knows of no statement by those who made"
+            " them; its own license covers its code, not these weights."
+        )
+    return (
+        f"## Weights\n\n`model.safetensors`, {page.size:,} bytes, sha256 `{page.sha256}`."
+        f" {text(page.origin)}\n\n{terms}"
+    )

@@ -1,0 +1,199 @@
+"""Everything that a repository on the Hub will hold, gathered before anything is sent."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eval.errors import UsageError, WeightsMismatch, WeightsUnavailable
+from zoo.pins import pin_of
+from zoo.publish import model_card, timm_config
+from zoo.publish.reports import Result, of_weights
+from zoo.registry import FAMILIES, card
+from zoo.store import Store, sha256_of
+from zoo.weights import REPAIR, Found, find_weights, local_weights, not_here
+
+if TYPE_CHECKING:
+    from zoo.cards import ModelCard
+
+WEIGHTS = "model.safetensors"
+REPORTS = "reports"
+RECIPE = "recipe.yaml"
+_NAMESPACE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+_LICENSE = re.compile(r"[a-z0-9][a-z0-9.+-]*")
+_LONGEST = 96  # of OWNER/NAME, as the Hub has it
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of the repository: `content` is a path on disk or the bytes themselves."""
+
+    path: str
+    content: Path | bytes
+    size: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path: str, content: Path | bytes) -> File:
+        """The file `path` of the repository, measured."""
+        if isinstance(content, Path):
+            return cls(path, content, content.stat().st_size, sha256_of(content))
+        return cls(path, content, len(content), hashlib.sha256(content).hexdigest())
+
+
+@dataclass(frozen=True)
+class Package:
+    """What is published under `repo` ("OWNER/NAME"); the first file is the weights."""
+
+    name: str
+    repo: str
+    files: tuple[File, ...]
+
+    @property
+    def weights(self) -> File:
+        """`model.safetensors`."""
+        return self.files[0]
+
+    def text(self, path: str) -> str:
+        """The text of the file `path`."""
+        content = next(file.content for file in self.files if file.path == path)
+        return content.read_text("utf-8") if isinstance(content, Path) else content.decode()
+
+
+def repo_of(namespace: str, name: str) -> str:
+    """`NAMESPACE/NAME`.
+
+    Raises `UsageError` for a namespace that the Hub cannot have.
+    """
+    repo = f"{namespace}/{name}"
+    strange = "--" in namespace or ".." in namespace or len(repo) > _LONGEST
+    if strange or not _NAMESPACE.fullmatch(namespace):
+        raise UsageError(
+            f"--namespace {namespace!r} cannot be one: give your user name or organisation on the"
+            " Hub, letters, digits and single . _ - inside"
+        )
+    return repo
+
+
+def weights_here(info: ModelCard, weights: Path | None = None) -> Found:
+    """The weight file to publish: the given one, or one on this machine; nobody is asked for it.
+
+    Raises `WeightsUnavailable` if there is none, `UsageError` if `weights` is no file.
+    """
+    if weights is not None:
+        return find_weights(info, weights)
+    found = local_weights(info)
+    if found is not None:
+        return found
+    pin = pin_of(info.name)
+    if pin is None:
+        raise WeightsUnavailable(not_here(info))
+    raise WeightsUnavailable(
+        f"the weights of {info.name!r} are published already, at {pin.repo}, and not on this"
+        f" machine: fetch them with: sat-zoo pull {info.name}"
+    )
+
+
+def prepare(
+    name: str,
+    namespace: str,
+    *,
+    weights: Path | None = None,
+    results: tuple[Result, ...] = (),
+    license_id: str | None = None,
+) -> Package:
+    """Gather what is published of the model `name`; sends nothing, writes nothing.
+
+    The weights are loaded once: a file that does not fit the card is never published, and Reports
+    are chosen by the digest of the tensors.
+
+    Raises what `zoo.load` raises, and `SatZooError` if timm does not compute what config.json says.
+    """
+    from eval.digest import weights_sha256
+    from zoo.loading import load
+
+    info, repo = card(name), repo_of(namespace, name)
+    _check_license(license_id)
+    found = weights_here(info, weights)
+    blob = _blob(info, found)
+    model = load(name, weights=found.path)
+    said = timm_config.config(
+        info, {"file": WEIGHTS, "sha256": blob.sha256, "size_bytes": blob.size}
+    )
+    if "architecture" in said:
+        timm_config.prove(said, model)
+    mine = of_weights(results, name, weights_sha256(model))
+    page = model_card.Page(
+        info=info,
+        repo=repo,
+        sha256=blob.sha256,
+        size=blob.size,
+        origin=_origin(info, found, blob.sha256),
+        license_id=license_id or _own_license(info, blob.sha256),
+        results=mine,
+        pretrained_cfg=said.get("pretrained_cfg"),
+    )
+    made = (
+        File.of("config.json", _json(said)),
+        File.of("README.md", model_card.render(page).encode()),
+        File.of("card.json", _json(info.model_dump(mode="json"))),
+    )
+    return Package(name, repo, (blob, *made, *_recipe(info), *_reports(mine)))
+
+
+def _blob(info: ModelCard, found: Found) -> File:
+    """The weight file, which is the one that was promised if one was."""
+    blob = File.of(WEIGHTS, found.path)
+    if found.sha256 is not None and found.sha256 != blob.sha256:
+        raise WeightsMismatch(
+            f"{info.name}: {found.path} has sha256 {blob.sha256[:12]}, not {found.sha256[:12]} as"
+            f" promised: nothing was published; {REPAIR[found.source]}"
+        )
+    return blob
+
+
+def _json(content: dict[str, Any]) -> bytes:
+    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _recipe(info: ModelCard) -> tuple[File, ...]:
+    if info.recipe is None:
+        return ()
+    return (File.of(RECIPE, (FAMILIES / info.family / info.recipe).read_bytes()),)
+
+
+def _reports(results: tuple[Result, ...]) -> tuple[File, ...]:
+    return tuple(File.of(f"{REPORTS}/{result.file}", result.content) for result in results)
+
+
+def _check_license(license_id: str | None) -> None:
+    if license_id is not None and not _LICENSE.fullmatch(license_id):
+        raise UsageError(
+            f"--license {license_id!r} is no identifier of the Hub: use for example mit, apache-2.0"
+        )
+
+
+def _own_license(info: ModelCard, sha256: str) -> str | None:
+    """The bundled weights are part of sat-zoo and have its license; of others we know nothing."""
+    return "mit" if info.bundled is not None and info.bundled.sha256 == sha256 else None
+
+
+def _origin(info: ModelCard, found: Found, sha256: str) -> str:
+    """One sentence: where the weights come from, as far as it is on record."""
+    if info.bundled is not None and info.bundled.sha256 == sha256:
+        return "They are the ones bundled with sat-zoo."
+    pin = pin_of(info.name) if found.source == "hub" else None
+    if pin is not None:
+        return f"They are those of {pin.repo} at revision {pin.revision}."
+    if found.source == "store":
+        stored = Store().find(info.name)
+        made = stored.provenance.get("source") if stored else None
+        if isinstance(made, str):
+            prefix = stored.provenance.get("prefix") if stored else None
+            of = f" {prefix}" if isinstance(prefix, str) else ""
+            return f"They were converted by sat-zoo from: {made}{of}."
+    return "Where they come from is not on record: whoever published this page gave them as a file."
