@@ -42,7 +42,7 @@ def least_passes(stage: Stage, n_classes: int) -> Passes:
 
     PGD keeps a broken image to the end of its run, for the accuracy of the last iterate.
     """
-    if stage.attack in {"pgd", "fgsm"}:
+    if stage.attack in {"pgd", "pgd-sat", "fgsm"}:
         return most_passes(stage, n_classes, 0)
     if stage.attack == "square":
         return Passes(forwards=1)
@@ -56,7 +56,7 @@ def _run_passes(stage: Stage, n_classes: int, n_steps: int) -> tuple[int, int]:
     """Forwards and gradients of one run of `n_steps`, as the attacks' docstrings give them."""
     if stage.attack == "square":
         return n_steps + 1, 0
-    if stage.attack in {"pgd", "fgsm"}:
+    if stage.attack in {"pgd", "pgd-sat", "fgsm"}:
         return 1, n_steps
     if stage.attack == "apgd":
         return 0, (n_steps + 1) * stage.eot

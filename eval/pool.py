@@ -28,7 +28,7 @@ REFILL_AT = 0.25
 CUDA_STRIDE = 10
 """Steps between looks at the rows on a GPU, where each look makes the host wait."""
 
-POLISH_STEPS = {"pgd": 10, "apgd": 10, "fab": 5, "square": 50, "fgsm": 1}
+POLISH_STEPS = {"pgd": 10, "pgd-sat": 10, "apgd": 10, "fab": 5, "square": 50, "fgsm": 1}
 """Steps in fp32 for the survivors of a search in bf16, from their best point."""
 
 

@@ -21,12 +21,14 @@ class Stage(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(description="how verdicts call it, for example apgd-ce")
-    attack: Literal["fgsm", "pgd", "apgd", "fab", "square"]
+    attack: Literal["fgsm", "pgd", "pgd-sat", "apgd", "fab", "square"]
     loss: Literal["ce", "dlr", "dlr-targeted", "margin"] | None = None
     steps: int = Field(ge=1, description="gradient steps of one run, or queries of Square")
     restarts: int = Field(default=1, ge=1, description="runs from different random starts")
     targets: int | None = Field(default=None, description="target classes, most likely first")
-    step_size: str | None = Field(default=None, description='"eps/4", "eps", or a number "1/255"')
+    step_size: str | None = Field(
+        default=None, description='"eps/4", "eps", a number "1/255", or the larger: "max(A, B)"'
+    )
     random_start: bool | None = None
     eot: int = Field(default=1, ge=1, description="gradients averaged for a randomised model")
     rho: float | None = Field(default=None, description="APGD: share of steps that must improve")
@@ -82,16 +84,16 @@ _ALIASES = {
     "autoattack-plus": "autoattack-plus@1",
     "autoattack-rand": "autoattack-rand@1",
 }
-NAMES = ("clean", "fgsm", "pgd-10", "pgd-20", "pgd-50", *_ALIASES)
-"""Names shown in help and error messages; pgd-K takes any K."""
+NAMES = ("clean", "fgsm", "pgd-10", "pgd-20", "pgd-50", "pgd-sat-50@1", *_ALIASES)
+"""Names shown in help and error messages; pgd-K and pgd-sat-K take any K."""
 
 
 def protocol(name: str, *, step_size: str | None = None) -> Protocol:
     """The protocol called `name`.
 
     Args:
-        name: "clean", "fgsm", "pgd-K" for any K >= 1, "autoattack" (= "autoattack-standard@1"),
-            "autoattack-plus@1", "autoattack-rand@1".
+        name: "clean", "fgsm", "pgd-K" for any K >= 1, "pgd-sat-K" (= "pgd-sat-K@1"), "autoattack"
+            (= "autoattack-standard@1"), "autoattack-plus@1", "autoattack-rand@1".
         step_size: for pgd-K instead of eps/4: "eps/N" or a number in pixel units, "1/255".
 
     Raises:
@@ -100,7 +102,7 @@ def protocol(name: str, *, step_size: str | None = None) -> Protocol:
     """
     key = name.lower()
     stages = _AUTOATTACK.get(_ALIASES.get(key, key))
-    if step_size is not None and not key.startswith("pgd-"):
+    if step_size is not None and re.fullmatch(r"pgd-\d+", key) is None:
         raise UsageError(f"step size {step_size!r} goes with pgd-K only, not with attack {name!r}")
     if stages is not None:
         return Protocol(name=_ALIASES.get(key, key), stages=stages)
@@ -112,17 +114,20 @@ def protocol(name: str, *, step_size: str | None = None) -> Protocol:
             name="fgsm", attack="fgsm", loss="ce", steps=1, step_size="eps", random_start=False
         )
         return Protocol(name="fgsm", stages=(stage,))
-    match = re.fullmatch(r"pgd-(\d+)", key)
-    if match is None:
+    match = re.fullmatch(r"pgd-(sat-)?(\d+)(@1)?", key)
+    if match is None or (match[3] and not match[1]):
         raise unknown("attack", name, NAMES, see="pgd-K takes any number of steps K")
-    if int(match[1]) < 1:
+    n_steps = int(match[2])
+    if n_steps < 1:
         raise UsageError(f"attack {name!r} takes no step: use at least pgd-1, or clean")
+    if match[1]:
+        return Protocol(name=f"pgd-sat-{n_steps}@1", stages=(_pgd_sat(n_steps),))
     # Madry et al. 2018, arXiv 1706.06083: random start in the ball, signed gradient steps.
     stage = Stage(
         name=key,
         attack="pgd",
         loss="ce",
-        steps=int(match[1]),
+        steps=n_steps,
         step_size=step_size or "eps/4",
         random_start=True,
     )
@@ -130,21 +135,46 @@ def protocol(name: str, *, step_size: str | None = None) -> Protocol:
     return Protocol(name=key, stages=(stage,))
 
 
+def _pgd_sat(n_steps: int) -> Stage:
+    """PGD as the released code of Smooth Adversarial Training evaluates its ResNets.
+
+    Other than pgd-K: the step is 1/255, or eps/K where that is larger; the random start is not
+    clipped to the pixel range before the first gradient. Its published numbers count last iterates
+    alone: `StageResult.last_iterate_accuracy`.
+
+    Source: github cihangxie/SmoothAdversarialTraining, commit 988c080, evaluation of ResNet/.
+    """
+    return Stage(
+        name=f"pgd-sat-{n_steps}",
+        attack="pgd-sat",
+        loss="ce",
+        steps=n_steps,
+        step_size=f"max(1/255, eps/{n_steps})",
+        random_start=True,
+    )
+
+
 def step_in_pixels(stage: Stage, eps: float) -> float:
     """The step size of `stage` in pixel units of [0, 1], for a ball of radius `eps`.
 
-    Raises `UsageError` for a text that is neither "eps", "eps/N", "eps*N" nor a positive number.
+    Raises `UsageError` for a text that is neither "eps", "eps/N", "eps*N", a positive number nor
+    the "max(A, B)" of two of these.
     """
     text = (stage.step_size or "eps").replace(" ", "")
+    larger = re.fullmatch(r"max\(([^,]+),([^,]+)\)", text)
+    sizes = [_size(part, eps) for part in (larger.groups() if larger else (text,))]
+    if min(sizes) <= 0:
+        raise UsageError(f"step size {text!r} is not a positive number: write eps/4, eps, or 1/255")
+    return max(sizes)
+
+
+def _size(text: str, eps: float) -> float:
+    """One size in pixel units; 0 where the text is none."""
     try:
         if text.startswith("eps/"):
-            size = eps / float(Fraction(text[4:]))
-        elif text.startswith("eps"):
-            size = eps * float(Fraction(text[3:].removeprefix("*") or 1))
-        else:
-            size = float(Fraction(text))
+            return eps / float(Fraction(text[4:]))
+        if text.startswith("eps"):
+            return eps * float(Fraction(text[3:].removeprefix("*") or 1))
+        return float(Fraction(text))
     except (ValueError, ZeroDivisionError):
-        size = 0.0
-    if size <= 0:
-        raise UsageError(f"step size {text!r} is not a positive number: write eps/4, eps, or 1/255")
-    return size
+        return 0.0

@@ -7,15 +7,20 @@ reading a report does so.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from eval.errors import ReportError
+from eval.errors import ReportError, UsageError
 from eval.files import write_atomically
 from eval.protocols import Stage
+from eval.threat import Threat
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 SCHEMA: Literal["sat-zoo/report@1"] = "sat-zoo/report@1"
 
@@ -153,9 +158,44 @@ class Report(_Part):
             raise ValueError(f"verdict {sorted(foreign)[0]!r} names no stage of the protocol")
         if [s.name for s in self.stages] != [s.name for s in self.protocol.stages]:
             raise ValueError("stages do not have the names and order of protocol.stages")
+        if not self.images.ids:
+            raise ValueError("images.ids is empty, so that no total can be computed again")
+        clean, robust = self.clean, self.robust
+        if robust.correct > clean.correct and robust.accuracy > clean.accuracy:
+            raise ValueError(
+                f"robust.correct is {robust.correct} and clean.correct only {clean.correct}, but an"
+                " image that is wrong without an attack is not robust"
+            )
         for what, claimed, recomputed in self._totals():
             if not math.isclose(claimed, recomputed, abs_tol=1e-9):
                 raise ValueError(f"{what} is {claimed} but the images say {recomputed}")
+        return self
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Self:
+        ids = self.images.ids
+        if len(set(ids)) < len(ids):
+            raise ValueError("images.ids holds an id twice")
+        try:
+            threat = Threat(self.threat.norm, self.threat.eps_text)
+        except UsageError as error:
+            raise ValueError(f"threat: {error}") from error
+        n_broken = self.clean.correct - self.robust.correct
+        digest = hashlib.sha256("\n".join(ids).encode()).hexdigest()
+        pairs: tuple[tuple[str, object, object], ...] = (
+            ("data.ids_sha256", self.data.ids_sha256, digest),
+            ("survive_8bit.n", self.survive_8bit.n, n_broken),
+            ("threat.norm", self.threat.norm, threat.norm),
+            ("threat.eps", self.threat.eps, threat.eps),
+        )
+        for what, stated, recomputed in pairs:
+            if stated != recomputed:
+                raise ValueError(f"{what} is {stated}, but the rest of it says {recomputed}")
+        if not 0 <= self.survive_8bit.broken_after_rounding <= n_broken:
+            raise ValueError(
+                f"survive_8bit.broken_after_rounding is {self.survive_8bit.broken_after_rounding},"
+                f" but {n_broken} images were broken"
+            )
         return self
 
     def _totals(self) -> list[tuple[str, float, float]]:
@@ -208,9 +248,17 @@ class Report(_Part):
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"])) or "report"
-            raise ReportError(
-                f"report {path} is not a valid {SCHEMA}: {where}: {first['msg']}"
-            ) from error
+            what = f"{where}: {first['msg']}{_advice(where, first)}"
+            raise ReportError(f"report {path} is not a valid {SCHEMA}: {what}") from error
+
+
+def _advice(where: str, error: ErrorDetails) -> str:
+    """What to do about a broken report, where that is known."""
+    if where == "schema" and str(error["input"]).startswith("sat-zoo/report@"):
+        return f", this one is {str(error['input'])[:40]!r}: use the sat-zoo that wrote it"
+    if where.startswith("images"):
+        return "; without each image's verdict no total can be checked: write it with sat-zoo eval"
+    return ""
 
 
 def wilson(correct: int, n: int) -> tuple[float, float]:

@@ -18,12 +18,13 @@ def build(stage: Stage, threat: Threat, n_classes: int) -> Attack:
     if stage.targets is not None:
         n_runs = min(stage.targets, n_classes - 1)
     match stage.attack:
-        case "fgsm" | "pgd":
+        case "fgsm" | "pgd" | "pgd-sat":
             return PGD(
                 threat=threat,
                 n_steps=stage.steps,
                 step_size=step_in_pixels(stage, threat.eps),
                 random_start=bool(stage.random_start),
+                clips_start=stage.attack != "pgd-sat",
                 n_runs=n_runs,
             )
         case "apgd":

@@ -36,6 +36,9 @@ class PGD:
     as soon as one of them is misclassified (the worst iterate), and goes on to its last iterate,
     which is what many published numbers look at alone.
 
+    clips_start: False leaves the random start outside the pixel range where it falls there, as some
+    released code does; it is then no candidate, and the first step brings it inside.
+
     Cost: n_steps input gradients and one forward a run.
     Source: Madry et al. 2018, arXiv 1706.06083, section 2.1. FGSM: Goodfellow et al. 2015,
     arXiv 1412.6572, section 4 (n_steps 1, step_size eps, no random start).
@@ -45,6 +48,7 @@ class PGD:
     n_steps: int
     step_size: float
     random_start: bool = True
+    clips_start: bool = True
     n_runs: int = 1
     leaves_when_broken: bool = False
 
@@ -53,14 +57,19 @@ class PGD:
         x_adv = task.x
         if self.random_start:
             keys = random.split(task.key, run)
-            x_adv = self.threat.project(task.x + self._random_delta(keys, task.x), task.x)
+            x_adv = task.x + self._random_delta(keys, task.x)
+            if self.clips_start:
+                x_adv = self.threat.project(x_adv, task.x)
         return PGDSearch(**Search.fresh(task, run), x_adv=x_adv.clone())
 
     def step(self, net: Net, search: PGDSearch) -> None:
         """One gradient step; the last step also classifies the point it reaches."""
         x, y = search.task.x, search.task.y
         logits, grad = net.gradient(search.x_adv, lambda z: losses.cross_entropy(z, y))
-        search.note(search.x_adv, losses.margin(logits, y))
+        margin = losses.margin(logits, y)
+        if not self.clips_start:  # what lies outside the pixel range is no image
+            margin = margin.masked_fill(search.k == 0, -torch.inf)
+        search.note(search.x_adv, margin)
         move = self.step_size * direction(grad, self.threat.norm)
         search.x_adv = self.threat.project(search.x_adv + move, x)
         search.k = search.k + 1

@@ -1,0 +1,147 @@
+"""`sat-zoo doctor NAME`: which reading of an official checkpoint is right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from eval.errors import SatZooError, UsageError
+from zoo.cli.console import stdout
+from zoo.cli.data import chosen_images
+from zoo.registry import card
+from zoo.store import Store
+
+if TYPE_CHECKING:
+    from zoo.official.readings import Contest, Findings
+
+N_IMAGES = 300
+"""Pictures that are enough where one reading loses a tenth of them."""
+
+
+def readings_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that only `examine_readings` understands."""
+    path = click.Path(path_type=Path)
+    options = (
+        click.option("--checkpoint", type=path, metavar="PREFIX", help="Of NAME: as released."),
+        click.option("--data", "data_name", metavar="NAME|PATH", help="Of NAME: the set."),
+        click.option("--n", type=click.IntRange(1), help="Of NAME: pictures.  [default: 300]"),
+        click.option("--allow-partial", is_flag=True, help="Of NAME: an incomplete ImageNet."),
+        click.option("--device", default="cpu", show_default=True, help="Of NAME."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def refuse_readings_options(given: dict[str, Any]) -> None:
+    """Raises `UsageError` for the first of these options that was given without a NAME."""
+    without = {"checkpoint": None, "data_name": None, "n": None, "allow_partial": False}
+    for name, nothing in without.items():
+        if given[name] != nothing:
+            option = "--" + name.removesuffix("_name").replace("_", "-")
+            raise UsageError(f"{option} is for the NAME of a model: say which, or leave it out")
+
+
+def examine_readings(
+    name: str,
+    *,
+    checkpoint: Path | None,
+    data_name: str | None,
+    data_dir: Path | None,
+    n: int | None,
+    allow_partial: bool,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Print what pictures say about the readings of the model `name`, and record it in the store.
+
+    Raises `SatZooError` if they decide against the way its weights are read.
+    """
+    info = card(name)
+
+    from eval.checks import usable_device
+    from zoo.official.evidence import of_checkpoint, of_weights, record
+    from zoo.official.readings import settle
+
+    usable_device(device)
+    if checkpoint is not None:
+        found = of_checkpoint(info, checkpoint, device=device)
+    else:
+        found = of_weights(info, device=device)
+    images = chosen_images(
+        info,
+        data_name=data_name,
+        data_dir=data_dir,
+        n=n,
+        ids=None,
+        allow_partial=allow_partial,
+        skip_corrupt=False,
+    )
+    if n is None and len(images) > N_IMAGES:
+        images = images.subset(N_IMAGES, seed=0)
+    findings = settle(info, found, images, device=device)
+    recorded = record(findings, Store(), checkpoint)
+    if as_json:
+        click.echo(findings.to_json(), nl=False)
+    else:
+        _print(findings, recorded)
+    misread = [contest for contest in findings.contests if contest.is_misread]
+    if misread:
+        raise SatZooError(_against(name, misread))
+
+
+def _print(findings: Findings, recorded: Path | None) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    console = stdout()
+    console.print(
+        f"[bold]{findings.model}[/] on {findings.n} images of {findings.data} ({findings.split})"
+    )
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("question", "best", "right", "next", "right", "only best : only next"):
+        table.add_column(column)
+    table.add_column("p", justify="right")
+    table.add_column("verdict", overflow="fold")
+    for contest in findings.contests:
+        table.add_row(
+            contest.question,
+            contest.answer,
+            f"{100 * contest.accuracy.accuracy:.1f} %",
+            contest.rival,
+            f"{100 * contest.rival_accuracy.accuracy:.1f} %",
+            f"{contest.n_only_answer} : {contest.n_only_rival}",
+            f"{contest.p:.1e}",
+            _verdict(contest),
+        )
+    console.print(table)
+    for reason in findings.not_tried:
+        console.print(Text(f"not tried: {reason}"), soft_wrap=True)
+    if recorded is not None:
+        console.print(Text(f"recorded in {recorded}"), soft_wrap=True)
+
+
+def _verdict(contest: Contest) -> str:
+    if not contest.is_settled:
+        return f"cannot tell (the card says {contest.card}): take more images with --n"
+    if contest.answer == contest.card:
+        return "as the card says"
+    return f"not as the card says: {contest.card}"
+
+
+def _against(name: str, contests: list[Contest]) -> str:
+    said = ", ".join(f"{c.question} {c.answer} instead of {c.used}" for c in contests)
+    ways = {
+        ("channel order", "RGB"): "--channel-order RGB",
+        ("channel order", "BGR"): "--channel-order BGR",
+        ("values", "weights"): "--no-ema",
+        ("values", "moving averages"): "--ema",
+    }
+    options = [ways[c.question, c.answer] for c in contests if (c.question, c.answer) in ways]
+    fix = f"import it with: sat-zoo import {name} --checkpoint PREFIX {' '.join(options)}"
+    if not options:
+        fix = "its numbers here mean nothing before the order of its classes is corrected"
+    return f"{name} is misread: the pictures say {said}; {fix}"

@@ -1,0 +1,151 @@
+"""`sat-zoo reproduce`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zoo.cli.console import stdout
+from zoo.cli.data import chosen_images, data_options
+from zoo.cli.offer import offer_weights, yes_option
+from zoo.cli.plan import batch_size_option
+
+if TYPE_CHECKING:
+    from zoo.reproduce import Reproduction
+
+EXAMPLES = """\b
+Examples:
+  sat-zoo reproduce resnet50-silu-sat --data-dir ~/imagenet --n 1000
+  sat-zoo reproduce resnet50-silu-sat --data-dir ~/imagenet --device cuda --json
+
+\b
+Verdicts:
+  holds           the claim lies in the 95 % interval, which is at most ± 1 point
+  cannot tell     it lies in the interval, which is wider: take more images
+  differs         it lies outside
+  other pictures  the claim is about another data set"""
+
+STYLES = {"holds": "green", "differs": "bold red", "cannot tell": "yellow", "other pictures": "dim"}
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("name")
+@click.option("--weights", type=click.Path(path_type=Path), help="A safetensors file to use.")
+@data_options
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Folder of the reports.  [default: SAT_ZOO_HOME/reproductions/NAME]",
+)
+@click.option(
+    "--batch-size",
+    default="auto",
+    show_default=True,
+    callback=batch_size_option,
+    help="Images in one pass. auto: what fits into memory, at most 128 on a CPU.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of all random numbers.")
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 ...")
+@click.option("--fresh", is_flag=True, help="Start over; forget what the journals hold.")
+@click.option("--json", "as_json", is_flag=True, help="Print the table as JSON on stdout.")
+@yes_option
+def command(
+    name: str,
+    weights: Path | None,
+    out: Path | None,
+    batch_size: int | None,
+    seed: int,
+    device: str,
+    fresh: bool,
+    as_json: bool,
+    yes: bool,
+    **data: Any,
+) -> None:
+    """Measure every number that was published for the model NAME, each by its own protocol.
+
+    Prints what is claimed, what was measured, its 95 % interval and what follows from the two.
+    Claims whose source does not state the whole protocol are listed with the reason. Each run
+    leaves a report, and whatever ends the command, the same command goes on. Ends with 0 whatever
+    the verdicts are.
+    """
+    from eval.home import home
+    from zoo.registry import card
+    from zoo.reproduce import Settings, measurements, prepare, reproduce
+
+    # What can be checked without torch is checked first: a typo must not cost three seconds.
+    info = card(name)
+    measurements(info)
+    folder = out or home() / "reproductions" / name
+    prepare(folder)
+
+    from eval.journal import default_folder
+    from zoo.cli.output import progress_bar
+    from zoo.loading import load
+
+    images = chosen_images(info, **data)  # first: without pictures no weights need be fetched
+    offer_weights(info, weights, yes=yes)
+    model = load(name, weights=weights, device=device)
+    with progress_bar() as on_progress:
+        found = reproduce(
+            model,
+            images,
+            folder,
+            Settings(
+                seed=seed,
+                batch_size=batch_size,
+                device=device,
+                journal=default_folder(),
+                fresh=fresh,
+                command=shlex.join(["sat-zoo", *sys.argv[1:]]),
+                on_progress=on_progress,
+                on_message=lambda text: click.echo(f"sat-zoo: {text}", err=True),
+            ),
+        )
+    if as_json:
+        click.echo(found.to_json(), nl=False)
+    else:
+        _print(found, folder)
+
+
+def _print(found: Reproduction, folder: Path) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    console = stdout()
+    console.print(
+        f"[bold]{found.model}[/] (weights {found.weights_source}, {found.weights_sha256[:12]}) on"
+        f" {found.n} images of {found.data} ({found.split})"
+    )
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("claim")
+    table.add_column("run as")
+    table.add_column("counts")
+    for column in ("claimed", "measured", "95 % interval"):
+        table.add_column(column, justify="right")
+    table.add_column("verdict", overflow="fold")
+    for row in found.rows:
+        low, high = row.measured.ci95
+        table.add_row(
+            row.claim.protocol,
+            row.protocol,
+            row.counts,
+            f"{100 * row.claim.accuracy:.1f} %",
+            f"{100 * row.measured.accuracy:.1f} %",
+            f"{100 * low:.1f} to {100 * high:.1f}",
+            Text.assemble((row.verdict, STYLES[row.verdict]), f": {row.why}"),
+        )
+    for missing in found.not_run:
+        claimed = f"{100 * missing.claim.accuracy:.1f} %"
+        reason = Text(f"not run: {missing.reason}")
+        table.add_row(missing.claim.protocol, "", "", claimed, "", "", reason)
+    console.print(table)
+    for remark in found.remarks:
+        console.print(Text(remark))
+    for flag in found.flags:
+        console.print(f"[yellow]flag {flag.code}:[/]", Text(flag.detail))
+    console.print(Text(f"reports are in {folder}"), soft_wrap=True)

@@ -1,0 +1,281 @@
+"""Do the numbers that were published for a model hold? Each is measured by its own protocol.
+
+A claim that cannot be measured as its source did is listed with the reason: a number from another
+protocol would say nothing about it. No torch at import.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from eval.errors import ReportError, UsageError
+from eval.protocols import protocol
+from eval.report import Accuracy, Flag, Report
+from zoo.cards import Claim, ModelCard, ThreatSpec
+
+if TYPE_CHECKING:
+    from eval.data import ImageSet
+    from eval.run import Progress
+    from zoo.loading import ZooModel
+
+SCHEMA: Literal["sat-zoo/reproduction@1"] = "sat-zoo/reproduction@1"
+
+Verdict = Literal["holds", "differs", "cannot tell", "other pictures"]
+Counts = Literal["clean", "last iterate", "all stages"]
+
+WIDE = 0.01
+"""Half a 95 % interval above which a claim inside of it is not confirmed: one point."""
+
+_Z = 1.959963984540054  # of 95 %, as in `eval.report.wilson`
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Row(_Part):
+    """One claim and what was measured for it."""
+
+    claim: Claim
+    protocol: str = Field(description="of ours, with its version")
+    counts: Counts = Field(description="which number of the report the claim is about")
+    measured: Accuracy
+    verdict: Verdict
+    why: str
+    report: str = Field(description="the file with every image's verdict")
+
+
+class NotRun(_Part):
+    """One claim that cannot be measured as its source did."""
+
+    claim: Claim
+    reason: str
+
+
+class Reproduction(_Part):
+    """Every claim of one card, measured or not."""
+
+    schema_: Literal["sat-zoo/reproduction@1"] = Field(alias="schema", default=SCHEMA)
+    model: str
+    weights_sha256: str
+    weights_source: str
+    data: str
+    split: str
+    n: int
+    rows: tuple[Row, ...]
+    not_run: tuple[NotRun, ...]
+    remarks: tuple[str, ...] = Field(description="what to know when reading the numbers")
+    flags: tuple[Flag, ...] = Field(description="of the reports, each once")
+
+    def to_json(self) -> str:
+        """As indented JSON text."""
+        return self.model_dump_json(by_alias=True, indent=2) + "\n"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One run of a protocol, and the claims it answers. norm, eps: None without an attack."""
+
+    protocol: str
+    norm: str | None
+    eps: str | None
+    claims: tuple[Claim, ...]
+
+    @property
+    def counts(self) -> Counts:
+        """Which number of the report the claims are about."""
+        if self.norm is None:
+            return "clean"
+        return "last iterate" if self.protocol.startswith("pgd-sat-") else "all stages"
+
+    def file_name(self, model: str, n: int) -> str:
+        """Of its report: what else would be another measurement has another name."""
+        ball = f".{self.norm}-{self.eps}" if self.norm else ""
+        return f"{model}.{self.protocol}{ball.lower().replace('/', '-')}.n{n}.json"
+
+
+def measurements(info: ModelCard) -> tuple[list[Measurement], list[NotRun]]:
+    """What must be run for the claims of a card, and those of them that cannot be.
+
+    Claims of one protocol and one ball share a run. Raises `UsageError` if there is nothing to run.
+    """
+    runs: dict[tuple[str, str | None, str | None], list[Claim]] = {}
+    not_run = []
+    for claim in info.claims:
+        try:
+            runs.setdefault(_run_of(claim), []).append(claim)
+        except UsageError as error:
+            not_run.append(NotRun(claim=claim, reason=str(error)))
+    if not runs:
+        why = f": {not_run[0].reason}" if not_run else ""
+        what = "only numbers that cannot be run again" if not_run else "no published number"
+        raise UsageError(
+            f"the card of {info.name} has {what}{why}; measure the model with: sat-zoo eval"
+            f" {info.name}"
+        )
+    return [Measurement(*key, tuple(claims)) for key, claims in runs.items()], not_run
+
+
+def _run_of(claim: Claim) -> tuple[str, str | None, str | None]:
+    """(protocol, norm, eps) of the run that measures `claim`; UsageError: the reason why not."""
+    if claim.protocol == "clean":
+        return "clean", None, None
+    if claim.threat is None:
+        raise UsageError("the source states no radius of the ball")
+    if claim.run_as is None and claim.protocol.startswith("pgd"):
+        # eps/4 would be a guess, and last iterates are not worst ones: another number either way.
+        note = f" ({claim.note})" if claim.note else ""
+        raise UsageError(f"the source does not state the whole protocol{note}")
+    try:
+        name = protocol(claim.run_as or claim.protocol).name
+    except UsageError:
+        raise UsageError(f"{claim.protocol} is no protocol that is known here") from None
+    return name, claim.threat.norm, claim.threat.eps
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the measurements run; as the arguments of `eval.evaluate` with the same names.
+
+    journal: a folder of journals, which lets an interrupted reproduction go on.
+    """
+
+    seed: int = 0
+    batch_size: int | None = None
+    device: str = "cpu"
+    journal: Path | None = None
+    fresh: bool = False
+    command: str = ""
+    on_progress: Callable[[Progress], None] | None = None
+    on_message: Callable[[str], None] | None = None
+
+
+def reproduce(model: ZooModel, images: ImageSet, out: Path, settings: Settings) -> Reproduction:
+    """Measure every claim on the card of `model` that can be, on `images`.
+
+    out: the folder that gets one Report a run; made if it is not there. The search is in fp32, as
+    the published numbers are: bf16 takes other paths to other last iterates.
+
+    Raises as `measurements` and `eval.evaluate` do; `ReportError` if `out` cannot be made.
+    """
+    from eval.evaluation import evaluate
+
+    info = model.card
+    own = info.threat or ThreatSpec(eps="8/255")
+    runs, not_run = measurements(info)
+    prepare(out)
+    rows: dict[int, Row] = {}
+    flags: dict[Flag, None] = {}
+    for run in runs:
+        path = out / run.file_name(info.name, len(images))
+        report = evaluate(
+            model,
+            images,
+            attack=run.protocol,
+            norm=run.norm or own.norm,  # a clean run has no ball; its report has one all the same
+            eps=run.eps or own.eps,
+            precision="fp32",
+            seed=settings.seed,
+            batch_size=settings.batch_size,
+            device=settings.device,
+            name=info.name,
+            source=model.source or "factory",
+            command=settings.command,
+            out=path,
+            journal=settings.journal,
+            fresh=settings.fresh,
+            on_progress=settings.on_progress,
+            on_message=settings.on_message,
+        )
+        flags.update(dict.fromkeys(report.flags))
+        for claim in run.claims:
+            rows[info.claims.index(claim)] = row(info, claim, run, report, path)
+    return Reproduction(
+        model=info.name,
+        weights_sha256=report.model.weights_sha256,
+        weights_source=report.model.source,
+        data=images.name,
+        split=images.split,
+        n=len(images),
+        rows=tuple(rows[place] for place in sorted(rows)),
+        not_run=tuple(not_run),
+        remarks=tuple(_remarks(info, images.name, runs)),
+        flags=tuple(flags),
+    )
+
+
+def prepare(out: Path) -> None:
+    """Make the folder `out`. Raises `ReportError` if that cannot be."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ReportError(
+            f"--out {out} cannot be made a folder ({error.strerror}): name another one"
+        ) from error
+
+
+def row(info: ModelCard, claim: Claim, run: Measurement, report: Report, path: Path) -> Row:
+    """`claim` beside the number of `report` that it is about."""
+    measured = _measured(run.counts, report)
+    verdict, why = judge(claim.accuracy, measured)
+    if report.data.name not in {info.dataset, f"{info.dataset}-partial"}:
+        verdict = "other pictures"
+        why = f"the claim is about {info.dataset}, not about {report.data.name}"
+    return Row(
+        claim=claim,
+        protocol=run.protocol,
+        counts=run.counts,
+        measured=measured,
+        verdict=verdict,
+        why=why,
+        report=str(path),
+    )
+
+
+def _measured(counts: Counts, report: Report) -> Accuracy:
+    if counts == "clean":
+        return report.clean
+    last = report.stages[-1].last_iterate_accuracy
+    if counts == "all stages" or last is None:
+        return report.robust
+    return Accuracy.of(round(last * report.data.n), report.data.n)
+
+
+def judge(claimed: float, measured: Accuracy) -> tuple[Verdict, str]:
+    """Whether a published accuracy agrees with a measured one.
+
+    differs: the claim lies outside of the 95 % interval. holds: it lies inside, and the interval
+    is at most one point to either side. cannot tell: it lies inside a wider one.
+    """
+    low, high = measured.ci95
+    if not low <= claimed <= high:
+        points = 100 * (measured.accuracy - claimed)
+        return "differs", f"measured {points:+.1f} points from the claim"
+    half = (high - low) / 2
+    if half <= WIDE:
+        return "holds", f"the claim lies in an interval of ± {100 * half:.1f} points"
+    needed = math.ceil(_Z * _Z * claimed * (1 - claimed) / (WIDE * WIDE))
+    return "cannot tell", f"± {100 * half:.1f} points; about {needed:,} images make it ± 1"
+
+
+def _remarks(info: ModelCard, data: str, runs: Iterable[Measurement]) -> list[str]:
+    remarks = []
+    if any(run.counts == "last iterate" for run in runs):
+        remarks.append(
+            "last iterate: as the released code counts, an image is lost if the end of its one run"
+            " is misclassified; the reports' robust accuracy, of which every iterate counts, is"
+            " lower or equal"
+        )
+    if any(run.norm for run in runs):
+        remarks.append("images that are wrong without an attack count as wrong under it")
+    if data == f"{info.dataset}-partial":
+        remarks.append(
+            f"only a part of {info.dataset} is here; the intervals hold if it is a random part"
+        )
+    return remarks
