@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +9,17 @@ import pytest
 import zoo
 from eval import Report
 from eval import evaluation as evaluation_module
+from zoo.cli import GROUP
 
 DIGITS = "resnet8-silu-sat-digits"
 Run = Callable[..., Any]
 
 
-@pytest.mark.parametrize("command", ["eval", "import", "list", "schema", "show", "train"])
+@pytest.mark.parametrize("command", sorted(entry.name for entry in entry_points(group=GROUP)))
 def test_every_command_has_help_with_examples(sat_zoo: Run, command: str) -> None:
     done = sat_zoo(command, "--help")
     assert done.code == 0
+    assert "Example" in done.out
     assert f"sat-zoo {command}" in done.out
     assert "Example" in done.out
     assert command in sat_zoo("--help").out

@@ -1,0 +1,224 @@
+"""Tables: one for each data set, norm, eps and choice of images, which are never mixed."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from leaderboard.columns import AUTOATTACK, CLEAN, family
+from leaderboard.join import Model, card_row, keyed, measured_row, published_row, shown_names
+from leaderboard.published import Published, published
+from leaderboard.results import RESULTS, Refused, Stored, read_results
+from leaderboard.rows import Claimed, Measured, Row
+from leaderboard.stats import rank_groups
+from leaderboard.threats import (
+    NOT_COUNTED,
+    Subset,
+    full,
+    same_eps,
+    slug,
+    subset_of_published,
+    subset_of_report,
+    unique,
+)
+from zoo.registry import card, list_models
+
+__all__ = ["RESULTS", "Board", "Leaderboard", "Refused", "boards", "leaderboard"]
+
+
+@dataclass(frozen=True)
+class Board:
+    """One table.
+
+    key: url-safe and unique. eps: as text, "8/255". subset_key: url-safe, "full" for the whole test
+    set; subset: the same in words. ranked_by: the attack whose accuracies `Row.rank_group` ranks,
+    "AutoAttack" or "PGD-50", or None if nothing is ranked. rows: best first. excluded: not in the
+    table, each with its reason.
+    """
+
+    dataset: str
+    norm: str
+    eps: str
+    subset_key: str
+    subset: str
+    key: str
+    rows: tuple[Row, ...]
+    excluded: tuple[Row, ...]
+    ranked_by: str | None
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """Everything: the boards, and the files that could not be used."""
+
+    boards: tuple[Board, ...]
+    refused: tuple[Refused, ...]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What one board has in common."""
+
+    dataset: str
+    norm: str
+    eps: str
+    subset: Subset
+
+
+def leaderboard(results: Sequence[Path] = (RESULTS,)) -> Leaderboard:
+    """Join the Reports in `results` (folders or files), the cards and the published numbers.
+
+    Raises `UsageError` for a path that does not exist.
+    """
+    found = read_results(results)
+    rows: dict[_Place, list[Row]] = defaultdict(list)
+    for place, row in (
+        *_measured(found.stored),
+        *_only_claimed(found.stored),
+        *_published(published()),
+    ):
+        rows[place].append(row)
+    taken: set[str] = set()
+    row_keys: set[str] = set()
+    models: dict[str, str] = {}
+    done = []
+    for place in sorted(rows, key=_order_of_places):
+        wanted = slug(f"{place.dataset} {place.norm} {place.eps} {place.subset.key}")
+        key = unique(wanted, repr(place), taken)
+        done.append(_board(place, key, keyed(rows[place], key, row_keys, models)))
+    return Leaderboard(tuple(done), found.refused)
+
+
+def boards(results: Sequence[Path] = (RESULTS,)) -> tuple[Board, ...]:
+    """The boards alone."""
+    return leaderboard(results).boards
+
+
+def _measured(stored: Sequence[Stored]) -> Iterable[tuple[_Place, Row]]:
+    names = shown_names(Model.of(one.report) for one in stored)
+    groups: dict[tuple[_Place, Model], list[Stored]] = defaultdict(list)
+    for one in stored:
+        groups[_place_of(one), Model.of(one.report)].append(one)
+    for (place, model), found in groups.items():
+        yield place, measured_row(found, names[model], place.eps)
+
+
+def _place_of(one: Stored) -> _Place:
+    report = one.report
+    eps = same_eps(report.threat.eps_text)
+    return _Place(report.data.name, report.threat.norm, eps, subset_of_report(report))
+
+
+def _only_claimed(stored: Sequence[Stored]) -> Iterable[tuple[_Place, Row]]:
+    """Cards that have no report on the whole test set, which is what their claims are about."""
+    places = {(_place_of(one), one.report.model.name) for one in stored}
+    measured = {name for _, name in places}
+    for info in map(card, list_models()):
+        if info.threat is None:
+            continue
+        eps = same_eps(info.threat.eps)
+        place = _Place(info.dataset, info.threat.norm, eps, full(info.dataset))
+        row = card_row(info)
+        if (place, info.name) not in places and (row.claimed or info.name not in measured):
+            yield place, row
+
+
+def _published(entries: Iterable[Published]) -> Iterable[tuple[_Place, Row]]:
+    groups: dict[tuple[_Place, str], list[Published]] = defaultdict(list)
+    for entry in entries:
+        eps = same_eps(entry.eps)
+        place = _Place(entry.dataset, entry.norm, eps, subset_of_published(entry))
+        groups[place, entry.model].append(entry)
+    for (place, _), found in groups.items():
+        yield place, published_row(found)
+
+
+def _board(place: _Place, key: str, rows: Sequence[Row]) -> Board:
+    shown = [row for row in rows if row.excluded is None]
+    attack = _ranked_by(shown)
+    ranked, claimed = _ranked(shown, attack), _most_claimed(shown)
+    return Board(
+        dataset=place.dataset,
+        norm=place.norm,
+        eps=place.eps,
+        subset_key=place.subset.key,
+        subset=place.subset.text,
+        key=key,
+        rows=tuple(sorted(ranked, key=lambda row: _order_of_rows(row, attack, claimed))),
+        excluded=tuple(sorted((r for r in rows if r.excluded), key=lambda row: row.model)),
+        ranked_by=attack if any(row.rank_group for row in ranked) else None,
+    )
+
+
+def number(row: Row, attack: str) -> Measured | Claimed | None:
+    """The number of a row for an attack that ranks: measured by us, else by a third party."""
+    ours = sorted(key for key in row.robust if family(key) == attack)
+    if ours:
+        return row.robust[min(ours, key=lambda key: key.endswith(" reference"))]
+    theirs = [claimed for key, claimed in row.third_party.items() if family(key) == attack]
+    return theirs[0] if theirs else None
+
+
+def _ranked_by(rows: Sequence[Row]) -> str | None:
+    """AutoAttack where anybody ran it, else the attack with most numbers that can be ranked."""
+    counts = Counter(
+        attack
+        for row in rows
+        for attack in {family(key) for key in (*row.robust, *row.third_party)} - {CLEAN}
+    )
+    if not counts or AUTOATTACK in counts:
+        return AUTOATTACK if counts else None
+    return max(counts, key=lambda attack: (counts[attack], attack))
+
+
+def _ranked(rows: Sequence[Row], attack: str | None) -> list[Row]:
+    intervals: dict[int, tuple[float, float]] = {}
+    reasons: dict[int, str] = {}
+    for i, row in enumerate(rows):
+        found = number(row, attack) if attack else None
+        if row.flags:
+            reasons[i] = f"flagged: {', '.join(sorted({flag.code for flag in row.flags}))}"
+        elif found is None:
+            reasons[i] = f"no {attack or 'robust'} accuracy measured by anybody but its authors"
+        elif found.low is None or found.high is None:
+            reasons[i] = "its source does not say how many images it counted"
+        else:
+            intervals[i] = (found.low, found.high)
+    groups = dict(zip(intervals, rank_groups(list(intervals.values())), strict=True))
+    return [
+        replace(row, rank_group=groups.get(i), unranked=reasons.get(i))
+        for i, row in enumerate(rows)
+    ]
+
+
+def _order_of_rows(row: Row, attack: str | None, claimed: str | None) -> tuple[int, float, str]:
+    """Best first by the attack that ranks; then by claims of one attack; then by clean accuracy."""
+    found = number(row, attack) if attack else None
+    if found is not None:
+        share = found.accuracy if isinstance(found, Measured) else found.believed
+        return (0, -share, row.model)
+    for key, claim in row.claimed.items():
+        if family(key) == claimed:
+            return (1, -claim.believed, row.model)
+    clean = row.clean or row.claimed.get(CLEAN)
+    return (2, -clean.accuracy if clean else 0.0, row.model)
+
+
+def _most_claimed(rows: Sequence[Row]) -> str | None:
+    """The attack, not clean accuracy, with most claims."""
+    counts = Counter(family(key) for row in rows for key in row.claimed if key != CLEAN)
+    return max(counts, key=lambda attack: (counts[attack], attack)) if counts else None
+
+
+def _order_of_places(place: _Place) -> tuple[str, bool, str, str, bool, bool, str]:
+    return (
+        place.dataset,
+        place.norm != "Linf",
+        place.norm,
+        place.eps,
+        place.subset.key != "full",
+        place.subset == NOT_COUNTED,
+        place.subset.key,
+    )

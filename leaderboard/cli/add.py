@@ -1,0 +1,40 @@
+"""`sat-zoo leaderboard add REPORT`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from leaderboard.escape import plain
+
+EXAMPLES = """\b
+Examples:
+  sat-zoo leaderboard add report.json
+  sat-zoo leaderboard add report.json --results ~/results --force"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("report", type=click.Path(path_type=Path))
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    help="Folder to store it in; made if missing.  [default: leaderboard/results of the package]",
+)
+@click.option("--force", is_flag=True, help="Replace a report of the same run.")
+def command(report: Path, results: Path | None, force: bool) -> None:
+    """Check REPORT and store it among the results.
+
+    Every total is computed again from the verdicts; a protocol that is unknown or not the one it
+    names, and weights or images that are not those of the model and data set, are refused.
+    """
+    from leaderboard.results import RESULTS
+    from leaderboard.submit import add
+    from leaderboard.tables import percent
+
+    done = add(report, results or RESULTS, force=force)
+    share = done.report.robust
+    what = plain(f"{done.report.model.name}, {done.report.protocol.name}")
+    click.echo(f"{done.path}: {what}, robust {percent(share.accuracy)} % of {share.n} images")
+    for old in done.replaced:
+        click.echo(f"replaced {old}")

@@ -1,0 +1,68 @@
+"""Which numbers may stand in one column: those of one attack, counted by one engine.
+
+A column is keyed by a protocol's name as its source gives it: "pgd-50", "autoattack" (published),
+"autoattack-standard@1" (a Report). Where a Report deviates from what the name says by default, the
+key says it: "pgd-50 step 1/100", "autoattack-standard@1 reference". A family is the attack itself,
+by whomever: numbers of different families are never compared.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from eval.protocols import step_in_pixels
+from eval.report import Report
+
+CLEAN = "clean"
+_FAMILIES = {
+    "autoattack": "AutoAttack",
+    "autoattack-standard": "AutoAttack",
+    "autoattack-plus": "AutoAttack+",
+    "autoattack-rand": "AutoAttack (rand)",
+    "clean": "clean",
+    "fgsm": "FGSM",
+}
+AUTOATTACK = "AutoAttack"
+
+
+def column(report: Report) -> str:
+    """The column of a report's robust accuracy; "clean" if it attacked nothing."""
+    key = report.protocol.name
+    for stage in report.protocol.stages:
+        usual = report.threat.eps / 4
+        if stage.attack == "pgd" and not math.isclose(
+            step_in_pixels(stage, report.threat.eps), usual
+        ):
+            key += f" step {stage.step_size}"
+    return f"{key} reference" if report.engine.name == "reference" and key != CLEAN else key
+
+
+def family(column: str) -> str:
+    """The attack of a column: AutoAttack, PGD-50, PGD-100 targeted ..."""
+    name = column.removesuffix(" reference")
+    known = _FAMILIES.get(re.sub(r"@\d+$", "", name))
+    if known is not None:
+        return known
+    # Counted and started another way than pgd-K, see `eval.protocols`: an attack of its own.
+    name = re.sub(r"^pgd-sat-(\d+)(@\d+)?$", r"PGD-\1 (SAT code)", name)
+    return re.sub(r"^pgd-(\d+)", r"PGD-\1", name)
+
+
+def title(column: str) -> str:
+    """How a table heads the column."""
+    if column == CLEAN:
+        return "clean"
+    engine = " (reference package)" if column.endswith(" reference") else ""
+    version = re.search(r"@(\d+)", column)
+    later = f" v{version[1]}" if version and version[1] != "1" else ""
+    return f"{family(column)}{later}{engine}"
+
+
+def order(column: str) -> tuple[int, int, str]:
+    """Sorts columns: clean, AutoAttack and its kin, PGD from many steps to few, the rest."""
+    name = family(column)
+    steps = re.match(r"PGD-(\d+)", name)
+    if steps:
+        return (2, -int(steps[1]), column)
+    return ({CLEAN: 0}.get(name, 1 if name.startswith(AUTOATTACK) else 3), 0, column)

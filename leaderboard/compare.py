@@ -1,0 +1,203 @@
+"""Two reports on the same images: which images one model holds and the other loses."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from eval.errors import ReportError, UsageError
+from eval.report import Images, Report
+from leaderboard.columns import column
+from leaderboard.results import RESULTS, read_report
+from leaderboard.stats import Paired
+from leaderboard.threats import same_eps
+from leaderboard.twins import holds
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """Images of one class: how many there are, and how many A, B, only A and only B hold."""
+
+    label: int
+    n: int
+    a: int
+    b: int
+    only_a: int
+    only_b: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A against B on the same images; held means right after all stages.
+
+    a, b: name, protocol and engine of each. kept_by_a_only and the like: ids in the order of A.
+    robust, clean: the paired counts. lost_by_b: of the images that only A keeps, how many each of
+    B's verdicts took ("clean": wrong without an attack); lost_by_a the other way round. notes: what
+    else differs between the reports, so that the difference is not of the models alone.
+    """
+
+    a: str
+    b: str
+    kept_by_a_only: tuple[str, ...]
+    kept_by_b_only: tuple[str, ...]
+    both: tuple[str, ...]
+    neither: tuple[str, ...]
+    robust: Paired
+    clean: Paired
+    classes: tuple[ClassRow, ...]
+    lost_by_a: Mapping[str, int]
+    lost_by_b: Mapping[str, int]
+    notes: tuple[str, ...] = field(default=())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, with intervals and p-values, for JSON."""
+        return {
+            "schema": "sat-zoo/comparison@1",
+            "a": self.a,
+            "b": self.b,
+            "n": self.robust.n,
+            "robust": _paired(self.robust),
+            "clean": _paired(self.clean),
+            "kept_by_a_only": self.kept_by_a_only,
+            "kept_by_b_only": self.kept_by_b_only,
+            "both": self.both,
+            "neither": self.neither,
+            "lost_by_a": self.lost_by_a,
+            "lost_by_b": self.lost_by_b,
+            "classes": [vars(row) for row in self.classes],
+            "notes": self.notes,
+        }
+
+
+def _paired(paired: Paired) -> dict[str, Any]:
+    return {
+        **vars(paired),
+        "difference": paired.difference,
+        "ci95": paired.interval(),
+        "mcnemar_exact_p": paired.p_value(),
+    }
+
+
+def compare(a: Report, b: Report) -> Comparison:
+    """Compare two reports, image by image.
+
+    Raises `ReportError` if they are not about the same images, labels and threat.
+    """
+    _check_threat(a, b)
+    b = _in_order_of(a, b)
+    ids, held_a, held_b = a.images.ids, holds(a), holds(b)
+    pairs = list(zip(ids, held_a, held_b, strict=True))
+    lost = zip(held_a, held_b, a.images.verdicts, b.images.verdicts, strict=True)
+    verdicts = list(lost)
+    return Comparison(
+        a=_name(a),
+        b=_name(b),
+        kept_by_a_only=tuple(i for i, in_a, in_b in pairs if in_a and not in_b),
+        kept_by_b_only=tuple(i for i, in_a, in_b in pairs if in_b and not in_a),
+        both=tuple(i for i, in_a, in_b in pairs if in_a and in_b),
+        neither=tuple(i for i, in_a, in_b in pairs if not in_a and not in_b),
+        robust=Paired.of(held_a, held_b),
+        clean=Paired.of(holds(a, clean=True), holds(b, clean=True)),
+        classes=_classes(a.images.labels, held_a, held_b),
+        lost_by_a=Counter(by for in_a, in_b, by, _ in verdicts if in_b and not in_a),
+        lost_by_b=Counter(by for in_a, in_b, _, by in verdicts if in_a and not in_b),
+        notes=_notes(a, b),
+    )
+
+
+def find_report(name: str) -> Report:
+    """The report in the file `name`, or the one of that name that comes with the package.
+
+    Raises `UsageError` with the nearest names if there is none; `ReportError` if it is broken.
+    """
+    path = Path(name)
+    if path.is_file():
+        return read_report(path)
+    bundled = {found.stem: found for found in RESULTS.glob("*.json")}
+    found = bundled.get(name.removesuffix(".json"))
+    if found is not None:
+        return read_report(found)
+    near = difflib.get_close_matches(name, bundled, n=3, cutoff=0.4)
+    hint = f"; did you mean {' or '.join(near)}?" if near else f": choose of {sorted(bundled)}"
+    raise UsageError(f"report {name!r} is neither a file nor a result of the package{hint}")
+
+
+def _check_threat(a: Report, b: Report) -> None:
+    threats = [(r.threat.norm, same_eps(r.threat.eps_text)) for r in (a, b)]
+    if threats[0] != threats[1]:
+        (norm_a, eps_a), (norm_b, eps_b) = threats
+        raise ReportError(
+            f"A is about {norm_a} eps {eps_a} and B about {norm_b} eps {eps_b}: only reports of one"
+            " threat can be compared"
+        )
+    if a.data.name != b.data.name or a.data.split != b.data.split:
+        raise ReportError(
+            f"A is about {a.data.name} ({a.data.split}) and B about {b.data.name}"
+            f" ({b.data.split}): only reports on the same images can be compared"
+        )
+
+
+def _in_order_of(a: Report, b: Report) -> Report:
+    """B with its images in the order of A."""
+    place = {one: i for i, one in enumerate(b.images.ids)}
+    missing = [one for one in a.images.ids if one not in place]
+    n_more = len(place) - (len(a.images.ids) - len(missing))
+    if missing or n_more:
+        raise ReportError(
+            f"A and B are not about the same images: {len(missing)} ids are in A only and {n_more}"
+            " in B only; evaluate both with the same --n or --ids"
+        )
+    order = [place[one] for one in a.images.ids]
+    images = Images(
+        ids=a.images.ids,
+        labels=tuple(b.images.labels[i] for i in order),
+        verdicts=tuple(b.images.verdicts[i] for i in order),
+    )
+    if images.labels != a.images.labels:
+        wrong = next(i for i, label in enumerate(images.labels) if label != a.images.labels[i])
+        raise ReportError(
+            f"A gives image {images.ids[wrong]!r} the label {a.images.labels[wrong]} and B"
+            f" {images.labels[wrong]}: their classes do not mean the same"
+        )
+    return b.model_copy(update={"images": images})
+
+
+def _classes(labels: tuple[int, ...], a: list[bool], b: list[bool]) -> tuple[ClassRow, ...]:
+    rows: dict[int, ClassRow] = {}
+    for label, in_a, in_b in zip(labels, a, b, strict=True):
+        row = rows.setdefault(label, ClassRow(label, 0, 0, 0, 0, 0))
+        rows[label] = replace(
+            row,
+            n=row.n + 1,
+            a=row.a + in_a,
+            b=row.b + in_b,
+            only_a=row.only_a + (in_a and not in_b),
+            only_b=row.only_b + (in_b and not in_a),
+        )
+    return tuple(rows[label] for label in sorted(rows))
+
+
+def _name(report: Report) -> str:
+    return f"{report.model.name}, {report.protocol.name}, engine {report.engine.name}"
+
+
+def _notes(a: Report, b: Report) -> tuple[str, ...]:
+    notes = []
+    if column(a) != column(b):
+        notes.append(
+            f"the attacks differ ({column(a)} and {column(b)}), so the difference is not of the"
+            " models alone"
+        )
+    if a.data.pixels_sha256 != b.data.pixels_sha256:
+        notes.append("the same images, but not the same pixels: the models' inputs differ")
+    if a.seed != b.seed:
+        notes.append(f"the seeds differ ({a.seed} and {b.seed})")
+    for which, report in (("A", a), ("B", b)):
+        if report.flags:
+            codes = ", ".join(sorted({flag.code for flag in report.flags}))
+            notes.append(f"{which} is flagged: {codes}")
+    return tuple(notes)

@@ -1,0 +1,248 @@
+"""The leaderboard as files for people and programs: Markdown, CSV, JSON and LaTeX."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from eval.files import write_atomically
+from leaderboard import escape
+from leaderboard.boards import Board, Leaderboard
+from leaderboard.columns import CLEAN, family
+from leaderboard.rows import Claimed, Measured, Row
+from leaderboard.tables import (
+    SOURCES,
+    Column,
+    cell,
+    columns,
+    heading,
+    number,
+    percent,
+    rank,
+    remarks,
+    yes_no,
+)
+from leaderboard.twins import Gain, twins
+
+_ABOUT = """Accuracies in per cent. `measured`: by us, from a Report, with its 95 % Wilson interval;
+`third-party`: published by somebody who attacked another's model; `claimed`: by the authors.
+Attacks differ in strength, so only numbers of one attack can be compared. rank: models whose
+interval overlaps that of the best of their group share a rank, since chance explains the rest;
+claims and flagged models are not ranked."""
+
+HOW_TO_ADD = "sat-zoo eval MODEL --out report.json && sat-zoo leaderboard add report.json"
+
+
+def write_all(whole: Leaderboard, out: Path) -> tuple[Path, ...]:
+    """Write leaderboard.md, .csv, .json and .tex into the folder `out`.
+
+    Raises `ReportError` if a file cannot be written.
+    """
+    formats: dict[str, Callable[[Leaderboard], str]] = {
+        "md": to_markdown,
+        "csv": to_csv,
+        "json": to_json,
+        "tex": to_latex,
+    }
+    paths = []
+    for suffix, render in formats.items():
+        path = out / f"leaderboard.{suffix}"
+        write_atomically(path, render(whole).encode())
+        paths.append(path)
+    return tuple(paths)
+
+
+def to_markdown(whole: Leaderboard) -> str:
+    """One section a board, with its table and what stands outside of it."""
+    lines = ["# Leaderboard", "", _ABOUT, "", f"Add a result: `{HOW_TO_ADD}`", ""]
+    if not any(row.reports for board in whole.boards for row in board.rows):
+        lines += ["Nothing was measured by us yet: every number here was published by others.", ""]
+    for board in whole.boards:
+        lines += _markdown_board(board)
+    lines += _markdown_gains(twins(whole.boards))
+    if whole.refused:
+        lines += ["## Files that could not be used", ""]
+        lines += [f"- {escape.markdown(refused.reason)}" for refused in whole.refused]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _markdown_board(board: Board) -> Iterator[str]:
+    shown = columns(board)
+    yield from (f"## {escape.markdown(heading(board))}", "")
+    if board.rows:
+        heads = ["rank", "model", "architecture", "activation", "extra data"]
+        heads += [*(column.title for column in shown), "remarks"]
+        yield _markdown_line([escape.markdown(head) for head in heads])
+        yield _markdown_line(["---"] * len(heads))
+        for row in board.rows:
+            facts = [row.model, row.architecture or "", row.activation or ""]
+            accuracies = [cell(number(row, column)) for column in shown]
+            words = [rank(row), *map(escape.markdown, facts), yes_no(row.extra_data), *accuracies]
+            yield _markdown_line([*words, escape.markdown(remarks(row))])
+        yield ""
+    for row in board.excluded:
+        yield f"- not in the table: {escape.markdown(f'{row.model}: {row.excluded}')}"
+    if board.excluded:
+        yield ""
+
+
+def _markdown_line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _markdown_gains(gains: Sequence[Gain]) -> Iterator[str]:
+    if not gains:
+        return
+    yield from ("## Smooth against ReLU", "")
+    yield "Same architecture, recipe and images; points with the paired 95 % interval (Newcombe)."
+    yield from ("", "| model | twin | attack | gain | only model | only twin | exact McNemar p |")
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    for gain in gains:
+        points = " to ".join(f"{100 * bound:+.1f}" for bound in (gain.low, gain.high))
+        words = [escape.markdown(name) for name in (gain.model, gain.twin)]
+        words += [
+            Column("measured", gain.protocol).title,
+            f"{100 * gain.difference:+.1f} ({points})",
+        ]
+        words += [str(gain.only_model), str(gain.only_twin), f"{gain.p_value:.3g}"]
+        yield _markdown_line(words)
+    yield ""
+
+
+_CSV = (
+    *("dataset", "norm", "eps", "images", "rank_group", "model", "architecture", "activation"),
+    *("extra_data", "parameters", "flops", "source", "attack", "protocol", "accuracy", "low"),
+    *("high", "n", "correct", "best_known", "flags", "unranked", "excluded", "from", "note"),
+)
+
+
+def to_csv(whole: Leaderboard) -> str:
+    """One line a number, with what it is about; accuracies are fractions."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_CSV)
+    for board in whole.boards:
+        for row in (*board.rows, *board.excluded):
+            for line in _csv_lines(board, row):
+                writer.writerow(
+                    [escape.csv_cell(v) if isinstance(v, str) else _or_empty(v) for v in line]
+                )
+    return text.getvalue()
+
+
+def _csv_lines(board: Board, row: Row) -> Iterator[list[Any]]:
+    about: list[Any] = [board.dataset, board.norm, board.eps, board.subset, row.rank_group]
+    about += [row.model, row.architecture, row.activation, yes_no(row.extra_data)]
+    about += [row.parameters, row.flops]
+    flags = " ".join(flag.code for flag in row.flags)
+    rest: list[Any]
+    for column, found in numbers(row):
+        what: list[Any] = [column.source, family(column.key), column.key, found.accuracy, found.low]
+        what += [found.high, found.n]
+        if isinstance(found, Measured):
+            rest = [found.correct, None, flags, row.unranked, row.excluded, found.report_path.name]
+            yield [*about, *what, *rest, None]
+        else:
+            rest = [None, found.best_known, flags, row.unranked, row.excluded, found.source]
+            yield [*about, *what, *rest, found.note]
+
+
+def _or_empty(value: Any) -> Any:
+    return "" if value is None else value
+
+
+def numbers(row: Row) -> Iterator[tuple[Column, Measured | Claimed]]:
+    """Every number of a row with its column."""
+    for source in SOURCES:
+        keys = {
+            "measured": [CLEAN, *row.robust],
+            "third-party": list(row.third_party),
+            "claimed": list(row.claimed),
+        }[source]
+        for key in keys:
+            column = Column(source, key)
+            found = number(row, column)
+            if found is not None:
+                yield column, found
+
+
+def to_json(whole: Leaderboard) -> str:
+    """Everything but the verdicts of single images, which stand in the Reports."""
+    content = {
+        "schema": "sat-zoo/leaderboard@1",
+        "boards": [_json_board(board) for board in whole.boards],
+        "gains": [vars(gain) for gain in twins(whole.boards)],
+        "refused": [{"file": r.path.name, "reason": r.reason} for r in whole.refused],
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def _json_board(board: Board) -> dict[str, Any]:
+    facts = {k: v for k, v in vars(board).items() if k not in {"rows", "excluded"}}
+    return {
+        **facts,
+        "rows": [_json_row(row) for row in board.rows],
+        "excluded": [_json_row(row) for row in board.excluded],
+    }
+
+
+def _json_row(row: Row) -> dict[str, Any]:
+    plain = ["key", "model_key", "model", "architecture", "activation", "parameters", "flops"]
+    plain += ["extra_data", "link", "rank_group", "unranked", "excluded"]
+    return {
+        **{name: getattr(row, name) for name in plain},
+        "numbers": [
+            {"kind": column.source, "protocol": column.key, **_json_number(found)}
+            for column, found in numbers(row)
+        ],
+        "checks": [
+            {
+                "protocol": check.protocol,
+                "measured": check.measured.accuracy,
+                "ci95": [check.measured.low, check.measured.high],
+                "claimed": check.claimed.accuracy,
+                "difference": check.difference,
+                "inside": check.inside,
+                "verdict": check.verdict,
+                "why": check.why,
+                "counted": check.counted,
+            }
+            for check in row.checks
+        ],
+        "flags": [flag.model_dump() for flag in row.flags],
+        "reports": [path.name for path in row.report_paths],
+    }
+
+
+def _json_number(found: Measured | Claimed) -> dict[str, Any]:
+    facts = {k: v for k, v in vars(found).items() if k != "report_path"}
+    return facts | ({"report": found.report_path.name} if isinstance(found, Measured) else {})
+
+
+def to_latex(whole: Leaderboard) -> str:
+    """Rows for a tabular of one's own; a comment above each block names its columns."""
+    blocks = ["% Per cent; third-party and claimed numbers are the best known, if lower."]
+    for board in whole.boards:
+        shown = columns(board)
+        heads = ["model", "activation", *(column.title for column in shown)]
+        lines = [f"% {escape.plain(heading(board))}", f"% {' & '.join(map(escape.plain, heads))}"]
+        for row in board.rows:
+            words = [rf"\texttt{{{escape.latex(row.model)}}}", escape.latex(row.activation or "--")]
+            words += [_latex_cell(number(row, column)) for column in shown]
+            lines.append(" & ".join(words) + r" \\")
+        if board.rows:
+            blocks.append("\n".join(lines))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _latex_cell(found: Measured | Claimed | None) -> str:
+    if found is None:
+        return "--"
+    if isinstance(found, Measured):
+        interval = f"{percent(found.low)}--{percent(found.high)}"
+        return f"{percent(found.accuracy)} {{\\scriptsize ({interval})}}"
+    return percent(found.believed)

@@ -1,0 +1,196 @@
+"""From reports, cards and published entries to rows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from eval.report import Flag, Report, wilson
+from leaderboard.checks import checks
+from leaderboard.columns import CLEAN
+from leaderboard.names import activation, architecture, architecture_of
+from leaderboard.published import NOT_STATED, Published
+from leaderboard.results import Stored
+from leaderboard.rows import Claimed, Measured, Row
+from leaderboard.threats import same_eps, slug, unique
+from leaderboard.trust import bundled_digest, known_card
+from zoo.cards import Claim, ModelCard
+
+
+@dataclass(frozen=True)
+class Model:
+    """Who a report is about: a name and the digest of its weights, since names can be reused."""
+
+    name: str
+    weights_sha256: str
+
+    @classmethod
+    def of(cls, report: Report) -> Model:
+        """The model of a report."""
+        return cls(report.model.name, report.model.weights_sha256)
+
+
+def shown_names(models: Iterable[Model]) -> dict[Model, str]:
+    """What tables call each model: its name, with the weights' digest where two share it.
+
+    The weights that the package bundles keep the bare name.
+    """
+    by_name: dict[str, set[Model]] = defaultdict(set)
+    for model in models:
+        by_name[model.name].add(model)
+    shown: dict[Model, str] = {}
+    for name, same in by_name.items():
+        info = known_card(name)
+        bundled = bundled_digest(info) if info else None
+        for model in same:
+            is_plain = model.weights_sha256 == bundled or (bundled is None and len(same) == 1)
+            shown[model] = name if is_plain else f"{name} (weights {model.weights_sha256[:8]})"
+    return shown
+
+
+def measured_row(found: Sequence[Stored], name: str, eps: str) -> Row:
+    """The row of one model from its reports on one board."""
+    # The lowest seed counts, so that nobody picks the luckiest; of equal ones, the newest.
+    newest = sorted(found, key=lambda one: one.report.created, reverse=True)
+    ordered = sorted(newest, key=lambda one: (one.report.engine.name, one.report.seed))
+    robust: dict[str, Measured] = {}
+    for one in ordered:
+        if one.column != CLEAN:
+            robust.setdefault(one.column, measured(one))
+    report = ordered[0].report
+    info = known_card(report.model.name)
+    row = Row(
+        key="",
+        model_key=slug(name),
+        model=name,
+        card=info,
+        reports=tuple(one.report for one in ordered),
+        report_paths=tuple(one.path for one in ordered),
+        architecture=architecture_of(info) if info else None,
+        activation=activation(info.activation) if info else None,
+        parameters=report.model.parameters,
+        flops=info.flops if info else None,
+        clean=measured(ordered[0], clean=True),
+        robust=robust,
+        claimed=claims_of(info, report.threat.norm, eps) if info else {},
+        flags=_flags(one.report for one in ordered),
+    )
+    return replace(row, checks=checks(row))
+
+
+def measured(one: Stored, *, clean: bool = False) -> Measured:
+    """The clean or the robust accuracy of a report."""
+    share = one.report.clean if clean else one.report.robust
+    low, high = share.ci95
+    return Measured(share.accuracy, low, high, share.n, share.correct, one.path)
+
+
+def card_row(info: ModelCard) -> Row:
+    """The row of a model that we have not measured: only what is claimed of it."""
+    claims = claims_of(info, info.threat.norm, info.threat.eps) if info.threat else {}
+    return Row(
+        key="",
+        model_key=slug(info.name),
+        model=info.name,
+        card=info,
+        architecture=architecture_of(info),
+        activation=activation(info.activation),
+        parameters=info.parameters,
+        flops=info.flops,
+        claimed=claims,
+        excluded=None if claims else "not measured yet, and nothing is published for it",
+    )
+
+
+def claims_of(info: ModelCard, norm: str, eps: str) -> dict[str, Claimed]:
+    """What is claimed of a model under one threat model, and its clean accuracy, by column.
+
+    Where two sources claim something for one protocol, the first stands and its note the other.
+    """
+    found: dict[str, Claimed] = {}
+    for claim in info.claims:
+        threat = claim.threat
+        if threat is None or (threat.norm, same_eps(threat.eps)) == (norm, same_eps(eps)):
+            old = found.get(claim.protocol)
+            found[claim.protocol] = _also(old, claim) if old else _of_card(claim)
+    return found
+
+
+def _of_card(claim: Claim) -> Claimed:
+    return Claimed(claim.accuracy, claim.source, claim.note, run_as=claim.run_as)
+
+
+def _also(first: Claimed, second: Claim) -> Claimed:
+    other = f"also {100 * second.accuracy:.1f} % ({second.source})"
+    return replace(first, note=f"{first.note}; {other}" if first.note else other)
+
+
+def published_row(entries: Sequence[Published]) -> Row:
+    """The row of one published model from all entries about it on one board."""
+    columns: dict[str, dict[str, Claimed]] = {"claimed": {}, "third-party": {}}
+    for entry in entries:
+        here = columns[entry.kind]
+        if entry.clean is not None:
+            here.setdefault(CLEAN, _claimed(entry, entry.clean))
+        if entry.robust is not None:
+            here.setdefault(entry.protocol, _claimed(entry, entry.robust, entry.best_known))
+    # RobustBench is a third party, whose entry also repeats the paper's own number.
+    main = min(entries, key=lambda entry: entry.kind != "third-party")
+    if main.reported is not None:
+        note = "by the paper itself, whose attack the entry does not name"
+        columns["claimed"].setdefault(NOT_STATED, Claimed(main.reported, main.source, note))
+    return Row(
+        key="",
+        model_key=slug(main.model),
+        model=main.model,
+        published=main,
+        architecture=architecture(main.architecture),
+        activation=activation(main.activation),
+        extra_data=main.extra_data,
+        claimed=columns["claimed"],
+        third_party=columns["third-party"],
+        flags=_doubts(main),
+        excluded=_why_excluded(main),
+    )
+
+
+def _why_excluded(entry: Published) -> str | None:
+    if entry.excluded is not None:
+        return entry.excluded
+    return "its source does not state eps" if entry.eps == NOT_STATED else None
+
+
+def _claimed(entry: Published, accuracy: float, best_known: float | None = None) -> Claimed:
+    claimed = Claimed(accuracy, entry.source, entry.note, entry.subset, best_known=best_known)
+    if entry.subset is None:
+        return claimed
+    low, high = wilson(round(claimed.believed * entry.subset), entry.subset)
+    return replace(claimed, low=low, high=high)
+
+
+def _doubts(entry: Published) -> tuple[Flag, ...]:
+    if not entry.unreliable:
+        return ()
+    detail = "RobustBench marks AutoAttack as unreliable for this model"
+    return (Flag(code="unreliable", detail=detail),)
+
+
+def _flags(reports: Iterable[Report]) -> tuple[Flag, ...]:
+    return tuple(dict.fromkeys(flag for report in reports for flag in report.flags))
+
+
+def keyed(rows: Iterable[Row], board: str, taken: set[str], models: dict[str, str]) -> list[Row]:
+    """The rows with keys that are unique: `taken` holds those of rows, `models` those of models.
+
+    models: from the key of a model to its name.
+    """
+    done = []
+    for row in rows:
+        model_key = row.model_key
+        if models.setdefault(model_key, row.model) != row.model:
+            model_key = unique(model_key, row.model, {model_key})
+            models[model_key] = row.model
+        key = unique(f"{board}-{model_key}", row.model, taken)
+        done.append(replace(row, key=key, model_key=model_key))
+    return done

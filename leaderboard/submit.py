@@ -1,0 +1,78 @@
+"""A new report among the results: checked, named, written whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from eval.errors import ReportError
+from eval.report import Report
+from leaderboard.columns import column
+from leaderboard.results import RESULTS, read_report, run_key
+from leaderboard.threats import slug
+
+
+@dataclass(frozen=True)
+class Added:
+    """Where the report lies now, and which reports of the same run it replaced."""
+
+    path: Path
+    report: Report
+    replaced: tuple[Path, ...]
+
+
+def canonical_name(report: Report) -> str:
+    """The file name of a report: model, attack, and the digest of the run, which keeps it apart."""
+    name = report.model.name
+    # A name of the zoo stands as it is; a stranger's may hold anything.
+    shown = name if slug(name) == name else slug(name)
+    return f"{shown}.{slug(column(report))}.{run_key(report)[:8]}.json"
+
+
+def add(path: Path, results: Path = RESULTS, *, force: bool = False) -> Added:
+    """Check the report in `path` and store it in the folder `results`.
+
+    Args:
+        path: a report, as `sat-zoo eval --out` writes it.
+        results: a folder; made if it is not there.
+        force: replace reports of the same run.
+
+    Raises:
+        ReportError: a report that cannot be true, another of the same run without `force`, a
+            folder that cannot be written.
+
+    """
+    report = read_report(path)
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ReportError(
+            f"--results {results} cannot be made: {error.strerror}; choose another folder"
+        ) from error
+    same = same_run(report, results)
+    if path.resolve() in {found.resolve() for found in same}:
+        raise ReportError(f"report {path} is among the results already")
+    if same and not force:
+        raise ReportError(
+            f"report {path} is of the same run as {same[0]}, made {Report.read(same[0]).created}:"
+            " to replace that one, add --force"
+        )
+    target = results / canonical_name(report)
+    report.write(target)
+    for old in same:
+        if old != target:
+            old.unlink(missing_ok=True)
+    return Added(target, report, tuple(same))
+
+
+def same_run(report: Report, results: Path) -> list[Path]:
+    """Reports in the folder of the same run; files that are no reports are passed over."""
+    run, found = run_key(report), []
+    for path in sorted(results.glob("*.json")):
+        try:
+            other = Report.read(path)
+        except ReportError:
+            continue
+        if run_key(other) == run:
+            found.append(path)
+    return found

@@ -1,0 +1,103 @@
+"""Names of tables and what must never be mixed in one: eps, and the choice of images."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from eval.report import Report
+from leaderboard.published import NOT_STATED, Published
+
+FULL = {
+    "digits": 360,
+    "cifar10": 10_000,
+    "cifar10-jpeg": 10_000,
+    "cifar100": 10_000,
+    "imagenet": 50_000,
+}
+"""Images of the whole test set."""
+
+_SPLITS = ("test", "val", "validation")
+
+
+def same_eps(eps: str) -> str:
+    """One text for one radius: "16/510", "8/255" and " 8 / 255" are "8/255", "0.031" stays.
+
+    A text that is no number, as "not stated", stays too.
+    """
+    try:
+        radius = Fraction(eps.replace(" ", ""))
+    except (ValueError, ZeroDivisionError):
+        return NOT_STATED
+    if (255 * radius).denominator == 1 and radius < 1:
+        return f"{255 * radius}/255"
+    # Short fractions are how people write them, 3/16; but half a unit in L2 is "0.5" everywhere.
+    if 2 < radius.denominator <= 255:
+        return str(radius)
+    return repr(float(radius))
+
+
+def slug(text: str) -> str:
+    """`text` in [a-z0-9-], for names of files and parts of addresses; never empty."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:80].strip("-") or "unnamed"
+
+
+def unique(wanted: str, identity: str, taken: set[str]) -> str:
+    """`wanted`, or with a piece of the digest of `identity` if it is taken; then it is taken."""
+    key = wanted
+    if key in taken:
+        key = f"{wanted}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
+    taken.add(key)
+    return key
+
+
+@dataclass(frozen=True)
+class Subset:
+    """A choice of images: key is url-safe, text is for people."""
+
+    key: str
+    text: str
+
+
+NOT_COUNTED = Subset("not-stated", "images not stated")
+
+
+def subset_of_report(report: Report) -> Subset:
+    """The images of a report: the whole test set, its first n, or those with these ids."""
+    data, n = report.data, f"{report.data.n:,}"
+    digest = data.ids_sha256[:8]
+    split = "" if data.split in _SPLITS else f"{slug(data.split)}-"
+    if split:
+        return Subset(f"{split}{data.n}-{digest}", f"{n} images of split {data.split}")
+    if data.official_subset and data.n == FULL.get(data.name):
+        return full(data.name)
+    if data.official_subset:
+        return Subset(f"first-{data.n}", f"the first {n} images")
+    return Subset(f"{data.n}-{digest}", f"{n} chosen images, digest of ids {digest}")
+
+
+def full(dataset: str) -> Subset:
+    """The whole test set."""
+    return Subset("full", f"all {FULL[dataset]:,} images" if dataset in FULL else "all images")
+
+
+def subset_of_published(entry: Published) -> Subset:
+    """The images of a published number; two sources that drew some by themselves never meet."""
+    if entry.subset is None:
+        return NOT_COUNTED
+    if entry.subset == FULL.get(entry.dataset):
+        return full(entry.dataset)
+    whose = entry.subset_of or entry.source
+    return Subset(f"{entry.subset}-{slug(whose)}", f"{entry.subset:,} images, {whose}")
+
+
+def official_ids(dataset: str, n: int) -> Sequence[str] | None:
+    """The ids of the first n images in official order; None where we do not know them here."""
+    if dataset in {"cifar10", "cifar10-jpeg"}:
+        return [str(i) for i in range(n)]
+    if dataset == "imagenet":
+        return [f"ILSVRC2012_val_{i:08d}" for i in range(1, n + 1)]
+    return None

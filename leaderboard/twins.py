@@ -1,0 +1,99 @@
+"""What a smooth model gains over its ReLU twin: same architecture, recipe and images, paired."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from eval.report import Report
+from leaderboard.boards import Board
+from leaderboard.columns import CLEAN
+from leaderboard.rows import Measured, Row
+from leaderboard.stats import Paired
+from zoo.cards import ModelCard
+
+
+@dataclass(frozen=True)
+class Gain:
+    """`model` against `twin` under one protocol on the same n images.
+
+    only_model, only_twin: images that just one of the two holds. difference: accuracy of the model
+    minus that of the twin, with its 95 % interval (`leaderboard.stats.Paired.interval`) and the
+    exact McNemar p-value. board: the key of the board that both stand on; model_key, twin_key: of
+    their rows. protocol: the column, "clean" for clean accuracy.
+    """
+
+    board: str
+    model: str
+    twin: str
+    model_key: str
+    twin_key: str
+    protocol: str
+    n: int
+    only_model: int
+    only_twin: int
+    difference: float
+    low: float
+    high: float
+    p_value: float
+
+
+def twins(boards: Sequence[Board]) -> tuple[Gain, ...]:
+    """Every gain that can be measured: pairs that differ in nothing but the activation."""
+    return tuple(
+        gain
+        for board in boards
+        for row in board.rows
+        for twin in board.rows
+        if row.card and twin.card and is_twin(row.card, twin.card)
+        for gain in _gains(board, row, twin)
+    )
+
+
+def is_twin(smooth: ModelCard, relu: ModelCard) -> bool:
+    """Is `relu` the ReLU twin of `smooth`?"""
+    if (smooth.method, relu.method, relu.activation) != ("sat", "at", "relu"):
+        return False
+    same = ("arch", "arch_args", "dataset", "classes", "input", "threat", "recipe", "family")
+    return all(getattr(smooth, field) == getattr(relu, field) for field in same)
+
+
+def holds(report: Report, *, clean: bool = False) -> list[bool]:
+    """For each image: is it right without an attack, or does it stay right under all stages?"""
+    return [(v != "clean") if clean else (v == "robust") for v in report.images.verdicts]
+
+
+def _gains(board: Board, row: Row, twin: Row) -> Iterable[Gain]:
+    pairs: list[tuple[str, Measured, Measured]] = [
+        (column, measured, twin.robust[column])
+        for column, measured in row.robust.items()
+        if column in twin.robust
+    ]
+    if row.clean and twin.clean:
+        pairs.insert(0, (CLEAN, row.clean, twin.clean))
+    for column, ours, theirs in pairs:
+        mine, other = _report(row, ours), _report(twin, theirs)
+        if mine.images.ids != other.images.ids or mine.images.labels != other.images.labels:
+            continue
+        is_clean = column == CLEAN
+        paired = Paired.of(holds(mine, clean=is_clean), holds(other, clean=is_clean))
+        low, high = paired.interval()
+        yield Gain(
+            board=board.key,
+            model=row.model,
+            twin=twin.model,
+            model_key=row.key,
+            twin_key=twin.key,
+            protocol=column,
+            n=paired.n,
+            only_model=paired.only_a,
+            only_twin=paired.only_b,
+            difference=paired.difference,
+            low=low,
+            high=high,
+            p_value=paired.p_value(),
+        )
+
+
+def _report(row: Row, measured: Measured) -> Report:
+    return row.reports[row.report_paths.index(measured.report_path)]

@@ -1,0 +1,147 @@
+"""What may stand in one column and in one table."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import zoo
+from eval import Report
+from leaderboard.columns import column, family, order, title
+from leaderboard.names import activation, architecture, architecture_of, is_smooth
+from leaderboard.published import published
+from leaderboard.threats import (
+    FULL,
+    same_eps,
+    slug,
+    subset_of_published,
+    subset_of_report,
+    unique,
+)
+
+Make = Callable[..., Report]
+ENTRIES = {(e.dataset, e.norm, e.id): e for e in published()}
+
+
+def test_a_column_says_where_a_report_deviates_from_its_protocol(made: Make) -> None:
+    verdicts = ["robust", "clean"]
+    assert column(made(verdicts)) == "pgd-50"
+    # At 4/255 a step of 1/255 is the usual quarter of eps.
+    assert column(made(verdicts, step_size="1/255", eps="4/255")) == "pgd-50"
+    assert column(made(verdicts, step_size="1/255")) == "pgd-50 step 1/255"
+    assert column(made(verdicts, protocol="autoattack")) == "autoattack-standard@1"
+    reference = made(verdicts, protocol="autoattack", engine="reference")
+    assert column(reference) == "autoattack-standard@1 reference"
+    assert column(made(verdicts, protocol="clean")) == "clean"
+    assert column(made(verdicts, protocol="pgd-sat-50")) == "pgd-sat-50@1"
+
+
+def test_families_keep_pgd_and_autoattack_apart() -> None:
+    columns = ["autoattack", "autoattack-standard@1", "autoattack-standard@1 reference"]
+    assert {family(one) for one in columns} == {"AutoAttack"}
+    others = ["pgd-50", "pgd-50 step 1/255", "pgd-100", "pgd-100 targeted", "autoattack-plus@1"]
+    assert len({family(one) for one in [*others, "autoattack", "clean", "not stated"]}) == 8
+    assert title("pgd-sat-50@1") == family("pgd-sat-50@1") == "PGD-50 (SAT code)"
+    assert title("autoattack-standard@1 reference") == "AutoAttack (reference package)"
+    assert sorted(["pgd-10", "pgd-50", "clean", "autoattack"], key=order) == [
+        "clean",
+        "autoattack",
+        "pgd-50",
+        "pgd-10",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("8/255", "8/255"),
+        ("16/510", "8/255"),
+        (" 8 / 255", "8/255"),
+        ("0.031", "0.031"),  # less than 8/255 = 0.03137: another ball
+        ("3/16", "3/16"),
+        ("0.5", "0.5"),
+        ("1/2", "0.5"),
+        ("128/255", "128/255"),
+        ("not stated", "not stated"),
+        ("1/0", "not stated"),
+    ],
+)
+def test_one_radius_has_one_text(text: str, wanted: str) -> None:
+    assert same_eps(text) == wanted
+
+
+def test_a_choice_of_images_is_told_from_every_other(made: Make) -> None:
+    ten = ["robust"] * 10
+    drawn = subset_of_report(made(ten, data="cifar10"))
+    assert drawn.key.startswith("10-")
+    assert subset_of_report(made(ten, data="cifar10", ids=list("abcdefghij"))) != drawn
+    assert subset_of_report(made(ten, data="cifar10", official=True)).key == "first-10"
+    assert subset_of_report(made(ten, data="cifar10", split="train")).key.startswith("train-10-")
+    n = FULL["digits"]
+    whole = subset_of_report(made(["robust"] * n, data="digits", official=True))
+    assert (whole.key, whole.text) == ("full", "all 360 images")
+
+
+def test_published_subsets_stay_apart() -> None:
+    keys = {
+        name: subset_of_published(ENTRIES[name]).key
+        for name in (
+            ("cifar10", "Linf", "Wong2020Fast"),
+            ("imagenet", "Linf", "Liu2023Comprehensive_Swin-L"),
+            ("imagenet", "Linf", "Liu2023_SwinL_aa"),
+            ("imagenet", "Linf", "Bai2021_ResNet-50_GELU_aa"),
+        )
+    }
+    assert list(keys.values()) == [
+        "full",
+        "5000-robustbench-s-fixed-list",
+        "1000-drawn-at-random-by-thu-ml-ares",
+        "not-stated",
+    ]
+
+
+@given(st.text())
+def test_a_slug_is_safe_in_addresses_and_file_names(text: str) -> None:
+    assert 1 <= len(slug(text)) <= 80
+    assert set(slug(text)) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
+
+
+def test_keys_that_collide_are_told_apart() -> None:
+    taken: set[str] = set()
+    assert unique("a", "a b", taken) == "a"
+    assert unique("a", "a-b", taken).startswith("a-")
+    assert len(taken) == 2
+
+
+def test_every_card_has_a_readable_architecture() -> None:
+    assert {architecture_of(zoo.card(name)).split("-")[0] for name in zoo.list_models()} == {
+        "ResNet",
+        "ResNeXt",
+        "EfficientNet",
+    }
+    assert architecture_of(zoo.card("resnext50-32x4d-silu-sat")) == "ResNeXt-50 32x4d"
+    assert architecture_of(zoo.card("efficientnet-l1-enhanced-sat")) == "EfficientNet-L1"
+    w16 = zoo.card("resnet18-w16-silu-sat-cifar10")
+    assert architecture_of(w16) == "ResNet-18, width 16"
+
+
+@pytest.mark.parametrize(
+    ("printed", "wanted"),
+    [
+        ("ResNet50", "ResNet-50"),
+        ("WRN-28-10", "WideResNet-28-10"),
+        ("SwinL", "Swin-L"),
+        ("ConvNextB", "ConvNeXt-B"),
+        ("XCiT-S12", "XCiT-S12"),
+        (None, None),
+    ],
+)
+def test_architectures_have_one_spelling(printed: str | None, wanted: str | None) -> None:
+    assert architecture(printed) == wanted
+
+
+def test_activations_have_one_spelling_and_unknown_is_not_relu() -> None:
+    assert activation("silu") == activation("Swish") == activation("SiLU") == "SiLU"
+    assert activation(None) is None
+    assert [is_smooth(name) for name in ("SiLU", "ReLU", None)] == [True, False, None]

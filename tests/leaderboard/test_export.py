@@ -1,0 +1,145 @@
+"""The files: whole, and harmless whatever a stranger calls a model."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from eval import Report
+from leaderboard import escape
+from leaderboard.boards import RESULTS, leaderboard
+from leaderboard.export import to_csv, to_json, to_latex, to_markdown, write_all
+
+Make = Callable[..., Report]
+Folder = Callable[..., Path]
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "[click](javascript:alert(1))",
+    "![x](https://evil.example/x.png)",
+    "a | b | c",
+    "`code` *bold* _it_ ~gone~ $x$",
+    "https://evil.example www.evil.example",
+    "=HYPERLINK(1)",
+    "@SUM(1)",
+    r"\input{/etc/passwd}",
+    "100% & #1 {x} ^2 ~",
+    "\x1b[31mred\x1b[0m",
+    "\u202egnp.exe",
+    "two\nlines",
+    "- item",
+    "1. item",
+    "&lt;b&gt;",
+]
+
+
+def rendered(text: str) -> str:
+    return str(MarkdownIt("commonmark").enable("table").render(text))
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_markdown_shows_hostile_names_as_words(name: str) -> None:
+    line = f"| a | b |\n| --- | --- |\n| {escape.markdown(name)} | end |\n"
+    page = rendered(line)
+    assert set(re.findall(r"</?(\w+)", page)) == {"table", "thead", "tbody", "tr", "th", "td"}
+    assert page.count("<td>") == 2
+    listed = rendered(escape.markdown(name))
+    assert re.fullmatch(r"<p>[^<]*</p>\n", listed)
+
+
+@given(st.text())
+def test_markdown_of_any_text_is_one_paragraph_of_words(name: str) -> None:
+    assert re.fullmatch(r"(<p>[^<]*</p>\n)?", rendered(escape.markdown(name)))
+
+
+@given(st.text())
+def test_plain_text_is_one_line_without_control_or_direction(name: str) -> None:
+    text = escape.plain(name)
+    assert text == text.strip()
+    assert text.isprintable()
+    assert escape.plain(text) == text
+
+
+@given(st.text())
+def test_no_csv_cell_is_a_formula_and_csv_gives_it_back(name: str) -> None:
+    text = io.StringIO()
+    csv.writer(text).writerow([escape.csv_cell(name), "end"])
+    (row,) = csv.reader(io.StringIO(text.getvalue()))
+    assert row == [escape.csv_cell(name), "end"]
+    assert not row[0].startswith(("=", "+", "-", "@", "\t", "\r"))
+
+
+@given(st.text())
+def test_latex_of_any_text_has_no_active_character(name: str) -> None:
+    text = escape.latex(name)
+    words = (
+        r"\\(?:text(?:backslash|asciitilde|asciicircum|less|greater|bar|asciigrave)\{\}|[{}$&#_%])"
+    )
+    rest = re.sub(rf"{words}|\{{[\[\]]\}}", "", text)
+    assert not set(rest) & set("\\{}$&#_%~^<>|`[]")
+
+
+def test_files_are_harmless_with_hostile_models(
+    made: Make, results: Folder, tmp_path: Path
+) -> None:
+    whole = leaderboard([results(*(made(model=name) for name in HOSTILE), broken="<b>")])
+    page = rendered(to_markdown(whole))
+    allowed = {"h1", "h2", "p", "code", "table", "thead", "tbody", "tr", "th", "td", "ul", "li"}
+    assert set(re.findall(r"</?(\w+)", page)) == allowed
+    rows = list(csv.DictReader(io.StringIO(to_csv(whole))))
+    assert not [v for row in rows for v in row.values() if v.startswith(("=", "@", "+", "-"))]
+    for line in to_latex(whole).splitlines():
+        assert line == "" or line.startswith("% ") or re.match(r"\\texttt\{.*\\\\$", line)
+    models = [
+        row["model"] for board in json.loads(to_json(whole))["boards"] for row in board["rows"]
+    ]
+    assert set(HOSTILE) <= set(models)
+
+
+def test_csv_and_json_hold_every_number_exactly(tmp_path: Path) -> None:
+    whole = leaderboard()
+    rows = list(csv.DictReader(io.StringIO(to_csv(whole))))
+    for path in RESULTS.glob("*.json"):
+        report = Report.read(path)
+        lines = [row for row in rows if row["from"] == path.name and row["source"] == "measured"]
+        for line in lines:
+            share = report.clean if line["protocol"] == "clean" else report.robust
+            assert float(line["accuracy"]) == share.accuracy
+            assert int(line["correct"]) == share.correct
+    told = json.loads(to_json(whole))
+    in_json = [
+        number["accuracy"]
+        for board in told["boards"]
+        for row in (*board["rows"], *board["excluded"])
+        for number in row["numbers"]
+    ]
+    assert sorted(in_json) == sorted(float(row["accuracy"]) for row in rows)
+    assert {
+        number["kind"] for b in told["boards"] for r in b["rows"] for number in r["numbers"]
+    } == {
+        "measured",
+        "third-party",
+        "claimed",
+    }
+    assert "/results/" not in to_json(whole), "no path of this machine"
+
+
+def test_all_files_are_written(tmp_path: Path) -> None:
+    paths = write_all(leaderboard([tmp_path]), tmp_path)
+    assert [path.name for path in paths] == [
+        "leaderboard.md",
+        "leaderboard.csv",
+        "leaderboard.json",
+        "leaderboard.tex",
+    ]
+    text = paths[0].read_text("utf-8")
+    assert "Nothing was measured by us yet" in text
+    assert "sat-zoo leaderboard add report.json" in text
+    assert "| 71.3, best known 64.2 |" in text
