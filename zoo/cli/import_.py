@@ -9,7 +9,7 @@ from rich.markup import escape
 from eval.errors import UsageError, WeightsUnavailable
 from zoo.cli.console import stdout
 from zoo.registry import card
-from zoo.store import Store, home
+from zoo.store import Store, Stored
 
 EXAMPLES = """\b
 Examples:
@@ -54,31 +54,49 @@ def command(
     """Convert the official TensorFlow checkpoint of the model NAME and keep it.
 
     Every checksum is verified, and every variable must be known: a file that is damaged or
-    belongs to another model is refused.
+    belongs to another model is refused. What the store had before is replaced. `sat-zoo pull NAME`
+    does the same with --download in one step, and only if nothing is here.
     """
     if (checkpoint is None) != download:
         raise UsageError("name the checkpoint with --checkpoint PREFIX, or get it with --download")
     found = card(name)
 
+    if checkpoint is None:
+        from zoo.cli.pull_official import pull_official
+
+        stored = pull_official(
+            found, to_store=to_store, channel_order=channel_order, ema=ema, again=True
+        )
+    else:
+        stored = _convert(name, checkpoint, Store(to_store), channel_order, ema)
+    _report(name, stored)
+
+
+def _convert(
+    name: str,
+    checkpoint: Path,
+    store: Store,
+    channel_order: Literal["RGB", "BGR"] | None,
+    ema: bool | None,
+) -> Stored:
     from zoo.official.convert import import_checkpoint
-    from zoo.official.download import fetch
 
-    prefix = checkpoint or fetch(found, home() / "downloads")
-    store = Store(to_store)
-    path = import_checkpoint(name, prefix, store=store, channel_order=channel_order, ema=ema)
-    _report(name, path, store)
-
-
-def _report(name: str, path: Path, store: Store) -> None:
+    path = import_checkpoint(name, checkpoint, store=store, channel_order=channel_order, ema=ema)
     stored = store.find(name)
     if stored is None:
         raise WeightsUnavailable(f"{path} vanished after the import: import {name} again")
+    for said in stored.provenance["differences"]:
+        click.echo(f"sat-zoo: {name}: NOT as before: {said}", err=True)
+    return stored
+
+
+def _report(name: str, stored: Stored) -> None:
     facts = stored.provenance
     skipped = ", ".join(f"{n} {kind}" for kind, n in facts["variables_skipped"].items())
     order = facts["channel_order"]
     lines = [
         f"[bold]{name}[/bold] imported from the official checkpoint {escape(facts['prefix'])}",
-        f"  weights    {escape(str(path))}",
+        f"  weights    {escape(str(stored.path))}",
         f"  sha256     {stored.sha256}",
         f"  variables  {facts['variables_used']} used; skipped: {escape(skipped) or 'none'}",
         f"  values     {'moving averages' if facts['moving_averages'] else 'weights'}",

@@ -10,14 +10,16 @@ if TYPE_CHECKING:
     from zoo.official.bundle import Bundle
     from zoo.official.convert import import_checkpoint, load_tf
     from zoo.official.download import fetch
+    from zoo.official.obtain import obtain
 
 _HOMES = {
     "Bundle": "zoo.official.bundle",
     "fetch": "zoo.official.download",
     "import_checkpoint": "zoo.official.convert",
     "load_tf": "zoo.official.convert",
+    "obtain": "zoo.official.obtain",
 }
-__all__ = ["Bundle", "fetch", "import_checkpoint", "load_tf"]
+__all__ = ["Bundle", "fetch", "import_checkpoint", "load_tf", "obtain"]
 
 
 def __getattr__(name: str) -> Any:

@@ -38,12 +38,14 @@ class Bundle:
     """A checkpoint on disk: `.variables` by name (sorted), `.read(name)` for the values.
 
     prefix: the path without `.index`; the path of one of the checkpoint's files does as well.
+    data:   the only data file, if it does not lie beside the index under its own name.
 
     Raises `UsageError` if there is no index at `prefix`, `WeightsMismatch` if the index is damaged
     or a data file is missing, a web page or shorter than the index says.
     """
 
-    def __init__(self, prefix: Path | str) -> None:
+    def __init__(self, prefix: Path | str, *, data: Path | None = None) -> None:
+        self._data = data
         self.prefix = Path(re.sub(r"\.(index|meta|data-\d{5}-of-\d{5})$", "", str(prefix)))
         self.index = Path(f"{self.prefix}.index")
         self.n_shards, self.variables = read_index(self.index)
@@ -56,6 +58,8 @@ class Bundle:
 
     def shard(self, number: int) -> Path:
         """The data file with this number."""
+        if self._data is not None:
+            return self._data
         return Path(f"{self.prefix}.data-{number:05d}-of-{self.n_shards:05d}")
 
     @property
@@ -130,7 +134,12 @@ def _variable(path: Path, key: bytes, entry: Message) -> Variable:
 
 def _check_shard(path: Path, size: int) -> None:
     if not path.is_file():
-        raise WeightsMismatch(f"{path} is missing: it must lie beside the index")
+        stem = path.name.partition(".data-")[0]
+        beside = sorted(other.name for other in path.parent.glob(f"{stem}.*"))
+        raise WeightsMismatch(
+            f"{path} is missing: it must lie beside the index, and there are only"
+            f" {', '.join(beside)}; download it too"
+        )
     try:
         with path.open("rb") as file:
             refuse_web_page(path, file.read(256))

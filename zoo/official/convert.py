@@ -17,7 +17,9 @@ from torch import Tensor, nn
 from eval.errors import UsageError, WeightsMismatch
 from zoo import archs
 from zoo.cards import ModelCard, Official
-from zoo.official.bundle import Bundle
+from zoo.official.bundle import Bundle, Variable, read_index
+from zoo.official.golden import golden
+from zoo.official.known import RELEASE, check_sources, differences
 from zoo.official.mapping import Target, mapping
 from zoo.registry import card as find_card
 from zoo.store import Store, sha256_of
@@ -59,18 +61,42 @@ def import_checkpoint(
     store: Store,
     channel_order: ChannelOrder | None = None,
     ema: bool | None = None,
+    is_release: bool = False,
 ) -> Path:
     """Convert the official checkpoint at `prefix` and keep it in `store`; arguments as `load_tf`.
+
+    is_release: refuse files that are not those which the package knows as the release's.
+
+    The provenance holds the sha256 of the files and the logits on fixed images; under
+    "differences" it says in what these are not those of an earlier conversion.
 
     Returns the path of the stored weights. Raises what `load_tf` and `Store.put` raise.
     """
     card = find_card(name)
-    state, provenance = _convert(card, Path(prefix), channel_order, ema)
-    files = Bundle(prefix).files
-    provenance["files"] = {
-        path.name: {"sha256": sha256_of(path), "size_bytes": path.stat().st_size} for path in files
+    files = {
+        path.name: {"sha256": sha256_of(path), "size_bytes": path.stat().st_size}
+        for path in Bundle(prefix).files
     }
+    if is_release:
+        check_sources(card, files)
+    state, provenance = _convert(card, Path(prefix), channel_order, ema)
+    provenance["files"] = files
+    provenance["golden"] = golden(card, state)
+    provenance["differences"] = differences(card.name, provenance, store)
     return store.put(card.name, state, provenance)
+
+
+def check_index(card: ModelCard, path: Path, ema: bool | None = None) -> None:
+    """Find out from the index alone, before the data is fetched, whether it is of `card`.
+
+    Raises `WeightsMismatch` naming the first variable that is missing, strange or of another shape.
+    """
+    official = _official(card)
+    n_shards, variables = read_index(path)
+    if n_shards != 1:
+        raise WeightsMismatch(f"{path} speaks of {n_shards} data files, and the release has one")
+    network = _skeleton(card)
+    _sources(card, network, official, path, variables, official.ema if ema is None else ema)
 
 
 def _convert(
@@ -83,25 +109,41 @@ def _convert(
         raise UsageError(f"channel order {order!r}: choose one of RGB, BGR")
     use_ema = official.ema if ema is None else ema
     bundle = Bundle(prefix)
-    with torch.device("meta"):
-        network = archs.build(card)
-    is_scoped = isinstance(network, EfficientNet)
-    targets = mapping(network, _scope(official, bundle) if is_scoped else "")
-    sources = {name + _SHADOW * use_ema: target for name, target in targets.items()}
-    _check_used(card, bundle, sources)
-    skipped = _check_leftovers(card, bundle, sources, targets)
+    network = _skeleton(card)
+    sources, skipped = _sources(card, network, official, bundle.index, bundle.variables, use_ema)
     state = _state_dict(bundle, sources)
     if order == "BGR":
-        stem = next(iter(targets.values())).key
+        stem = next(iter(sources.values())).key
         state[stem] = state[stem].flip(1)
     return _fitted(card, network, state), {
-        "source": "official TensorFlow checkpoint",
+        "source": RELEASE,
         "prefix": bundle.prefix.name,
         "channel_order": {"checkpoint": order, "stored": "RGB"},
         "moving_averages": use_ema,
         "variables_used": len(sources),
         "variables_skipped": skipped,
     }
+
+
+def _skeleton(card: ModelCard) -> nn.Module:
+    with torch.device("meta"):
+        return archs.build(card)
+
+
+def _sources(
+    card: ModelCard,
+    network: nn.Module,
+    official: Official,
+    index: Path,
+    variables: Mapping[str, Variable],
+    use_ema: bool,
+) -> tuple[dict[str, Target], dict[str, int]]:
+    """(the variables to import and where they go, how many of each kind are left over)."""
+    is_scoped = isinstance(network, EfficientNet)
+    targets = mapping(network, _scope(official, variables) if is_scoped else "")
+    sources = {name + _SHADOW * use_ema: target for name, target in targets.items()}
+    _check_used(card, index, variables, sources)
+    return sources, _check_leftovers(card, index, variables, sources, targets)
 
 
 def _official(card: ModelCard) -> Official:
@@ -113,31 +155,33 @@ def _official(card: ModelCard) -> Official:
     return card.official
 
 
-def _scope(official: Official, bundle: Bundle) -> str:
+def _scope(official: Official, variables: Mapping[str, Variable]) -> str:
     """What stands before every name of an EfficientNet: the name of the model.
 
     The checkpoint itself is asked first: the scope of both L1 files is "efficientnet-bL1".
     """
-    scopes = [name.removesuffix(_STEM) for name in bundle.variables if name.endswith(_STEM)]
+    scopes = [name.removesuffix(_STEM) for name in variables if name.endswith(_STEM)]
     return f"{scopes[0] if scopes else official.prefix}/"
 
 
-def _check_used(card: ModelCard, bundle: Bundle, sources: Mapping[str, Target]) -> None:
+def _check_used(
+    card: ModelCard, index: Path, variables: Mapping[str, Variable], sources: Mapping[str, Target]
+) -> None:
     """Raises `WeightsMismatch` naming the first variable that the network needs and lacks."""
-    missing = [name for name in sources if name not in bundle.variables]
-    without = [name for name in missing if name.removesuffix(_SHADOW) in bundle.variables]
+    missing = [name for name in sources if name not in variables]
+    without = [name for name in missing if name.removesuffix(_SHADOW) in variables]
     if without:
         names = ", ".join(without[:3]) + " ..." * (len(without) > 3)
         raise WeightsMismatch(
-            f"{bundle.index} lacks {len(without)} of the {len(sources)} moving averages to import"
+            f"{index} lacks {len(without)} of the {len(sources)} moving averages to import"
             f" for {card.name}: {names}; weights and averages are never mixed: import the weights"
             " alone with --no-ema (ema=False)"
         )
     for name, target in sources.items():
         wanted = f"the network needs float32 of shape {target.tf_shape}"
-        problem = f"{bundle.index} is not a checkpoint of {card.name}: "
-        found = bundle.variables.get(name)
-        if found is None and name + _SHADOW in bundle.variables:
+        problem = f"{index} is not a checkpoint of {card.name}: "
+        found = variables.get(name)
+        if found is None and name + _SHADOW in variables:
             raise WeightsMismatch(
                 f"{problem}it holds only the moving average of {name}: import the averages with"
                 " --ema (ema=True)"
@@ -152,7 +196,8 @@ def _check_used(card: ModelCard, bundle: Bundle, sources: Mapping[str, Target]) 
 
 def _check_leftovers(
     card: ModelCard,
-    bundle: Bundle,
+    index: Path,
+    variables: Mapping[str, Variable],
     sources: Mapping[str, Target],
     targets: Mapping[str, Target],
 ) -> dict[str, int]:
@@ -161,7 +206,7 @@ def _check_leftovers(
     Raises `WeightsMismatch` naming the first variable that is neither these nor the network's.
     """
     kinds: Counter[str] = Counter()
-    for name, variable in bundle.variables.items():
+    for name, variable in variables.items():
         owner, _, slot = name.rpartition("/")
         if name in sources:
             continue
@@ -175,7 +220,7 @@ def _check_leftovers(
             kinds["EMA"] += 1
         else:
             raise WeightsMismatch(
-                f"{bundle.index} is not a checkpoint of {card.name}: it holds {name} of shape"
+                f"{index} is not a checkpoint of {card.name}: it holds {name} of shape"
                 f" {variable.shape}, which the network does not have"
             )
     return dict(kinds)

@@ -9,9 +9,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from eval.errors import UsageError, WeightsMismatch
+from tests.driveserver import DriveServer
 from zoo.cards import ModelCard
 from zoo.cli import import_
-from zoo.official import convert, download
+from zoo.official import convert
 from zoo.store import Store
 
 Variables = dict[str, np.ndarray[Any, Any]]
@@ -60,20 +61,41 @@ def test_the_store_and_the_conversion_can_be_chosen(
     assert stored.provenance["channel_order"] == {"checkpoint": "RGB", "stored": "RGB"}
 
 
-def test_a_download_is_imported(
-    tmp_path: Path,
-    write_bundle: Callable[..., Path],
-    variables: Variables,
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_download_is_imported_also_over_what_is_there(
+    tmp_path: Path, write_bundle: Callable[..., Path], variables: Variables, drive: DriveServer
 ) -> None:
-    def fetch(card: ModelCard, folder: Path) -> Path:
-        folder.mkdir(parents=True)
-        return write_bundle(folder / "small", variables)
-
-    monkeypatch.setattr(download, "fetch", fetch)
+    prefix = write_bundle(tmp_path / "x", variables)
+    drive.files["id-of-index"] = Path(f"{prefix}.index").read_bytes()
+    drive.files["id-of-data"] = Path(f"{prefix}.data-00000-of-00001").read_bytes()
     assert run("--download").exit_code == 0
     assert (tmp_path / "home" / "downloads" / "small.index").is_file()
-    assert Store().find("small-resnet")
+    n_asked = len(drive.requests)
+    result = run("--download", "--channel-order", "RGB")
+    assert result.exit_code == 0
+    assert "RGB in the checkpoint" in result.stdout
+    assert len(drive.requests) == n_asked
+
+
+def test_files_that_are_not_those_of_before_are_told(
+    tmp_path: Path, write_bundle: Callable[..., Path], variables: Variables
+) -> None:
+    assert run("--checkpoint", write_bundle(tmp_path / "x", variables)).exit_code == 0
+    variables["linear/b"] = variables["linear/b"] + 1
+    result = run("--checkpoint", write_bundle(tmp_path / "x", variables))
+    assert "small-resnet: NOT as before: x.index has sha256" in result.stderr
+
+
+def test_two_of_three_files_are_told(
+    tmp_path: Path, write_bundle: Callable[..., Path], variables: Variables
+) -> None:
+    prefix = write_bundle(tmp_path / "x", variables)
+    Path(f"{prefix}.meta").touch()
+    Path(f"{prefix}.data-00000-of-00001").unlink()
+    error = run("--checkpoint", prefix).exception
+    assert isinstance(error, WeightsMismatch)
+    assert "is missing: it must lie beside the index, and there are only x.index, x.meta" in str(
+        error
+    )
 
 
 @pytest.mark.parametrize("arguments", [[], ["--download", "--checkpoint", "x"]])
