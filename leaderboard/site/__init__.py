@@ -1,0 +1,1 @@
+"""The static site: templates, charts and the builder."""

@@ -1,0 +1,188 @@
+"""Builds the site: every page one self-contained file, in a folder that is swapped in whole."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from eval.errors import ReportError
+from leaderboard.boards import RESULTS, Board, Leaderboard, leaderboard
+from leaderboard.export import to_csv, to_json, to_latex, to_markdown
+from leaderboard.rows import Row
+from leaderboard.site import libraries
+from leaderboard.site.boardview import board_data, board_name, board_view
+from leaderboard.site.charts import specs
+from leaderboard.site.folder import check_ours, replaced
+from leaderboard.site.gallery import Gallery, read_gallery
+from leaderboard.site.markup import asset, render
+from leaderboard.site.modelview import model_view
+from leaderboard.site.overview import activations_view, claims_view, index_view
+from leaderboard.twins import Gain, twins
+
+SPACE = """---
+title: sat-zoo leaderboard
+sdk: static
+app_file: index.html
+license: mit
+---
+
+Built with `sat-zoo leaderboard build`.
+"""
+"""What a Hub needs to serve the folder as a static Space."""
+
+_KEY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+@dataclass(frozen=True)
+class Built:
+    """What was written: the folder, and how many boards, model pages and Reports are in it."""
+
+    out: Path
+    n_boards: int
+    n_models: int
+    n_reports: int
+    refused: tuple[tuple[Path, str], ...]
+    largest: int
+
+
+def build(
+    out: Path,
+    *,
+    results: Sequence[Path] = (RESULTS,),
+    adversarial: Sequence[Path] = (),
+    data_dir: Path | None = None,
+    force: bool = False,
+) -> Built:
+    """Write the whole site to the folder `out`.
+
+    results:     folders of Reports, or Reports.
+    adversarial: files of --save-adversarial, for the galleries; data_dir: of their clean images.
+    force:       replace a folder that we did not write; it is moved aside, not deleted.
+    Raises UsageError if `out` is not ours to replace; ReportError, DataError for bad files.
+    """
+    check_ours(out.resolve(), force=force)
+    found = leaderboard(results)
+    galleries = [read_gallery(path, data_dir) for path in adversarial]
+    _check_galleries(galleries, adversarial, found)
+    pages = site(found, twins(found.boards), galleries)
+    with replaced(out, force=force) as folder:
+        for name, text in pages.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+    rows = [row for board in found.boards for row in (*board.rows, *board.excluded)]
+    return Built(
+        out=out,
+        n_boards=len(found.boards),
+        n_models=len(rows),
+        n_reports=sum(len(row.reports) for row in rows),
+        refused=tuple((it.path, it.reason) for it in found.refused),
+        largest=max(len(text.encode()) for name, text in pages.items() if name.endswith(".html")),
+    )
+
+
+def site(
+    found: Leaderboard, gains: Sequence[Gain], galleries: Sequence[Gallery] = ()
+) -> dict[str, str]:
+    """Every page: its path inside the folder -> its text."""
+    common = {
+        "built": f"{datetime.now(UTC):%Y-%m-%d}",
+        "version": version("sat-zoo"),
+        "here": "",
+    }
+    pages = {
+        "README.md": SPACE,
+        "licences.txt": libraries.licences(),
+        "leaderboard.csv": to_csv(found),
+        "leaderboard.json": to_json(found),
+        "leaderboard.md": to_markdown(found),
+        "leaderboard.tex": to_latex(found),
+    }
+    pages["index.html"] = render(
+        "index.html", {**common, **index_view(found, gains), "here": "index.html"}
+    )
+    pages.update(_across(found.boards, gains, common))
+    siblings = _siblings(found.boards)
+    for board in found.boards:
+        pages[f"boards/{_checked(board.key)}.html"] = _board_page(board, common)
+        for row in (*board.rows, *board.excluded):
+            view = model_view(
+                row,
+                board,
+                galleries=[it for it in galleries if _belongs(it, row)],
+                siblings=[it for it in siblings[row.model_key] if it[0] != row.key],
+            )
+            values = {**common, "model": view}
+            pages[f"models/{_checked(row.key)}.html"] = render("model.html", values, depth=1)
+    return pages
+
+
+def _board_page(board: Board, common: Mapping[str, Any]) -> str:
+    data = {"rows": board_data(board), "charts": specs("scatter", "parameters", "flops")}
+    scripts = (libraries.tables(), libraries.charts(), asset("charts.js") + asset("board.js"))
+    values = {**common, "board": board_view(board), "data": data}
+    return render("board.html", values, scripts=scripts, depth=1)
+
+
+def _across(
+    boards: Sequence[Board], gains: Sequence[Gain], common: Mapping[str, Any]
+) -> dict[str, str]:
+    """The pages of claims and of activations."""
+    pages = {}
+    views = {
+        "claims": (claims_view(boards), ("checks", "reported")),
+        "activations": (activations_view(boards, gains), ("gains", "activations")),
+    }
+    for name, ((view, data), charts) in views.items():
+        scripts = (libraries.charts(), asset("charts.js") + asset(f"{name}.js"))
+        values = {
+            **common,
+            **view,
+            "data": {**data, "charts": specs(*charts)},
+            "here": f"{name}.html",
+        }
+        pages[f"{name}.html"] = render(f"{name}.html", values, scripts=scripts)
+    return pages
+
+
+def _checked(key: str) -> str:
+    """A key that becomes a file name; whatever a Report called itself, it names no other place."""
+    if not _KEY.fullmatch(key):
+        raise ReportError(f"the key {key!r} cannot name a page: give the model another name")
+    return key
+
+
+def _siblings(boards: Sequence[Board]) -> Mapping[str, list[tuple[str, str]]]:
+    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for board in boards:
+        for row in (*board.rows, *board.excluded):
+            text = f"{row.model} on {board_name(board)}, {board.subset}"
+            found[row.model_key].append((row.key, text))
+    return found
+
+
+def _belongs(gallery: Gallery, row: Row) -> bool:
+    """Is there a Report of the same weights and protocol on this row?"""
+    return any(
+        (report.model.name, report.model.weights_sha256, report.protocol.name)
+        == (gallery.model, gallery.weights_sha256, gallery.protocol)
+        for report in row.reports
+    )
+
+
+def _check_galleries(
+    galleries: Sequence[Gallery], paths: Sequence[Path], found: Leaderboard
+) -> None:
+    rows = [row for board in found.boards for row in (*board.rows, *board.excluded)]
+    for gallery, path in zip(galleries, paths, strict=True):
+        if not any(_belongs(gallery, row) for row in rows):
+            raise ReportError(
+                f"--adversarial {path} is of {gallery.model} under {gallery.protocol}, but no"
+                " Report of those weights is among the results: add its Report with --results"
+            )

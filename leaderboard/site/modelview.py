@@ -1,0 +1,221 @@
+"""A row as its own page shows it: numbers with sources, card, recipe, reports, flags, gallery."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from eval.report import Report
+from leaderboard.boards import Board
+from leaderboard.columns import column, title
+from leaderboard.rows import Check, Claimed, Measured, Row
+from leaderboard.site.boardview import DASH, LABELS, WHOSE, board_name, columns
+from leaderboard.site.gallery import Gallery
+from leaderboard.site.markup import count, percent, points
+from leaderboard.tables import SOURCES, Column, number
+from zoo.cards import ModelCard
+from zoo.registry import FAMILIES
+
+
+def model_view(
+    row: Row,
+    board: Board,
+    *,
+    galleries: Sequence[Gallery] = (),
+    siblings: Sequence[tuple[str, str]] = (),
+) -> dict[str, Any]:
+    """What templates/model.html shows.
+
+    siblings: key and text of the rows of the same model on other boards.
+    """
+    paper = row.published
+    recipe = _recipe(row.card)
+    return {
+        "name": row.model,
+        "board": f"{board_name(board)}, {board.subset}",
+        "board_key": board.key,
+        "title": paper.title if paper else None,
+        "link": row.link,
+        "venue": paper.venue if paper else None,
+        "authors": paper.authors if paper else None,
+        "excluded": row.excluded,
+        "unranked": row.unranked,
+        "headline": _headline(row),
+        "flags": row.flags,
+        "numbers": _numbers(row),
+        "checks": [check_view(check) for check in row.checks],
+        "facts": _facts(row),
+        "reports": [_report(report) for report in sorted(row.reports, key=_strength)],
+        "recipe": recipe[1],
+        "recipe_file": recipe[0],
+        "galleries": galleries,
+        "siblings": siblings,
+    }
+
+
+def check_view(check: Check) -> dict[str, Any]:
+    """A claim beside its measurement, with the verdict in words."""
+    verdict = "inside the interval" if check.inside else "outside the interval"
+    return {
+        "protocol": title(check.protocol),
+        "claimed": percent(check.claimed.accuracy),
+        "measured": percent(check.measured.accuracy),
+        "range": f"{percent(check.measured.low)} to {percent(check.measured.high)}",
+        "difference": points(check.difference),
+        "verdict": verdict,
+        "tag": "good" if check.inside else "warn",
+        "why": f"counts {check.counted}" if check.counted else None,
+        "text": (
+            f"{title(check.protocol)}: claimed {percent(check.claimed.accuracy)}, measured"
+            f" {percent(check.measured.accuracy)} ({points(check.difference)} points)."
+        ),
+    }
+
+
+def _headline(row: Row) -> list[dict[str, Any]]:
+    """The few numbers that stand large at the top: ours, else those of others."""
+    for source in SOURCES:
+        found = [_large(it, number(row, it)) for it in columns([row]) if it.source == source]
+        if found:
+            return found[:4]
+    return []
+
+
+def _large(it: Column, found: Measured | Claimed | None) -> dict[str, Any]:
+    return {
+        "value": percent(found.accuracy if found else None),
+        "label": f"{LABELS.get(it.key, title(it.key))}, {WHOSE[it.source]}",
+        "range": _range(found),
+        "other": it.source != "measured",
+    }
+
+
+def _range(found: Measured | Claimed | None) -> str:
+    if found is None or found.low is None or found.high is None:
+        return ""
+    of = f", {found.correct:,} of {found.n:,}" if isinstance(found, Measured) else ""
+    return f"{percent(found.low)} to {percent(found.high)}{of}"
+
+
+def _numbers(row: Row) -> list[dict[str, Any]]:
+    lines = []
+    for it in columns([row]):
+        found = number(row, it)
+        note = None
+        if isinstance(found, Claimed):
+            lower = found.believed < found.accuracy
+            best = f"best known: {percent(found.believed)}" if lower else None
+            note = "; ".join(filter(None, (best, found.note)))
+        lines.append(
+            {
+                "what": LABELS.get(it.key, title(it.key)),
+                "kind": it.source,
+                "whose": WHOSE[it.source],
+                "value": percent(found.accuracy if found else None),
+                "range": _range(found),
+                "source": found.source if isinstance(found, Claimed) else _path(found),
+                "note": note,
+            }
+        )
+    return lines
+
+
+def _path(found: Measured | None) -> str:
+    return found.report_path.name if found else DASH
+
+
+def _facts(row: Row) -> list[tuple[str, str]]:
+    card = row.card
+    extra = {True: "yes", False: "no", None: "not stated"}[row.extra_data]
+    facts = [
+        ("architecture", row.architecture or "not stated"),
+        ("activation", row.activation or "not stated"),
+        ("extra data", extra),
+        ("parameters", f"{row.parameters:,}" if row.parameters else "not stated"),
+        ("multiply-adds", f"{row.flops:,} for one image" if row.flops else "not stated"),
+    ]
+    if card is not None:
+        spec = card.input
+        trained = f"{card.threat.norm}, eps {card.threat.eps}" if card.threat else "not published"
+        facts += [
+            ("name in the zoo", card.name),
+            ("input", f"{spec.channels} × {spec.size} × {spec.size} in [0, 1]"),
+            ("trained for", trained),
+            *(("note", note) for note in card.notes),
+        ]
+    if row.published is not None:
+        facts += [("entry", row.published.id), ("source", row.published.source)]
+        facts += [("note", row.published.note)] if row.published.note else []
+    return facts
+
+
+def _recipe(card: ModelCard | None) -> tuple[str, str | None]:
+    """File name and text of the training recipe that lies beside the card."""
+    if card is None or card.recipe is None:
+        return "", None
+    path = FAMILIES / card.family / card.recipe
+    if not path.is_file():
+        return "", None
+    return f"zoo/families/{card.family}/{card.recipe}", path.read_text("utf-8").rstrip()
+
+
+def _strength(report: Report) -> tuple[int, str]:
+    """Reports with more stages first: AutoAttack, then single attacks, then clean."""
+    is_clean = report.protocol.name == "clean"
+    return (1 if is_clean else -len(report.stages), column(report))
+
+
+def _report(report: Report) -> dict[str, Any]:
+    data, engine = report.data, report.engine
+    before = report.clean.accuracy
+    stages = [_stage("clean", data.n, data.n - report.clean.correct, before, 1.0)]
+    for stage in report.stages:
+        passes = (stage.forwards + stage.backwards) / max(stage.attacked, 1)
+        stages.append(
+            _stage(stage.name, stage.attacked, stage.broken, stage.accuracy_after, before)
+            | {
+                "rejected": stage.rejected,
+                "passes": f"{passes:,.0f}",
+                "seconds": f"{stage.seconds:,.1f}",
+            }
+        )
+        before = stage.accuracy_after
+    survived = report.survive_8bit
+    return {
+        "protocol": title(column(report)),
+        "about": (
+            f"{data.n:,} images of {data.name} ({data.split}), engine {engine.name} in"
+            f" {engine.precision}, seed {report.seed}, {report.created[:10]}."
+            + (
+                f" {survived.broken_after_rounding} of {survived.n} adversarial images still fool"
+                " the model when stored in 8 bits."
+                if survived.n
+                else ""
+            )
+        ),
+        "stages": stages if report.stages else [],
+        "flags": report.flags,
+        "command": report.command,
+        "facts": [
+            ("protocol", report.protocol.name),
+            ("weights", f"{report.model.weights_sha256} ({report.model.source})"),
+            ("ids", data.ids_sha256),
+            ("pixels", data.pixels_sha256),
+            ("software", f"sat-zoo {engine.version}, torch {engine.torch}, {engine.device}"),
+            ("parameters", count(report.model.parameters)),
+            ("seconds", f"{report.seconds:,.0f}"),
+        ],
+    }
+
+
+def _stage(name: str, attacked: int, broken: int, after: float, before: float) -> dict[str, Any]:
+    return {
+        "name": name,
+        "attacked": f"{attacked:,}",
+        "broken": f"{broken:,}",
+        "after": after,
+        "before": before,
+        "rejected": "",
+        "passes": DASH,
+        "seconds": DASH,
+    }

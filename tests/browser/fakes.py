@@ -1,0 +1,66 @@
+"""Boards made up for the pages: 500 rows, and names that attack the page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from eval.report import Flag, wilson
+from leaderboard.boards import Board, Leaderboard
+from leaderboard.rows import Claimed, Measured, Row
+
+SCRIPT = "<script>document.title = 'owned'</script>"
+BREAKOUT = "</script><img src=x onerror=\"document.title = 'owned'\">"
+HOSTILE = (SCRIPT, BREAKOUT, "' onmouseover='alert(1)", "<!-- {{ 7 * 7 }} ${alert(1)} -->")
+ACTIVATIONS = ("ReLU", "SiLU", "GELU", None)
+
+
+def measured(correct: int, n: int = 1000) -> Measured:
+    low, high = wilson(correct, n)
+    return Measured(correct / n, low, high, n, correct, Path("report.json"))
+
+
+def row(number: int) -> Row:
+    """Every third row measured, the others of a third party; accuracies differ row by row."""
+    clean, robust = 950 - number % 389, 700 - number
+    name = HOSTILE[number] if number < len(HOSTILE) else f"model-{number:03d}"
+    numbers: dict[str, Claimed] = {}
+    if number % 3:
+        numbers["clean"] = Claimed(clean / 1000, "a source")
+        numbers["autoattack"] = Claimed(robust / 1000, "a source")
+    is_flagged = number % 50 == 7
+    return Row(
+        key=f"board-row-{number}",
+        model_key=f"row-{number}",
+        model=name,
+        architecture=("WideResNet-34-10", "ResNet-50", "Swin-B")[number % 3],
+        activation=ACTIVATIONS[number % 4],
+        parameters=1_000_000 * (number + 1) if number % 2 else None,
+        flops=1_000_000 * (number + 1) if number % 5 else None,
+        extra_data=(True, False, None)[number % 3],
+        clean=None if numbers else measured(clean),
+        robust={} if numbers else {"autoattack-standard@1": measured(robust)},
+        third_party=numbers,
+        claimed={"pgd-20": Claimed(0.5, SCRIPT, BREAKOUT)} if number % 10 == 0 else {},
+        flags=(Flag(code="square-breaks", detail=BREAKOUT),) if is_flagged else (),
+        rank_group=None if is_flagged else 1 + number // 10,
+        unranked="flagged: square-breaks" if is_flagged else None,
+    )
+
+
+def board(n: int) -> Board:
+    excluded = Row("board-apart", "apart", SCRIPT, excluded=BREAKOUT)
+    return Board(
+        dataset="cifar10",
+        norm="Linf",
+        eps="8/255",
+        subset_key="full",
+        subset="all 10,000 images",
+        key="board",
+        rows=tuple(row(number) for number in range(n)),
+        excluded=(excluded,),
+        ranked_by="AutoAttack",
+    )
+
+
+def whole(n: int) -> Leaderboard:
+    return Leaderboard((board(n),), ())

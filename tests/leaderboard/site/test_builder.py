@@ -1,0 +1,203 @@
+"""The built pages: numbers from the Reports, escaped names, empty results, galleries."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from eval.adversarial import AdversarialImages, Claim
+from eval.data import open_data
+from eval.errors import ReportError
+from eval.report import Report
+from leaderboard.boards import RESULTS, Leaderboard, leaderboard
+from leaderboard.cli.build import command
+from leaderboard.rows import Claimed, Row
+from leaderboard.site import builder, gallery, libraries
+from leaderboard.site.boardview import architecture_family
+from leaderboard.twins import twins
+from tests.browser.fakes import BREAKOUT, HOSTILE, SCRIPT, board, whole
+
+SILU = "digits-linf-3-16-full-resnet8-silu-sat-digits"
+
+
+@pytest.fixture(autouse=True)
+def _light(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the libraries, which need no test here and seconds to bundle."""
+    for name in ("charts", "tables", "licences"):
+        monkeypatch.setattr(libraries, name, lambda name=name: f"/* {name} */")
+    monkeypatch.setattr(builder, "specs", lambda *names: {name: {} for name in names})
+
+
+@pytest.fixture(scope="module")
+def digits() -> Leaderboard:
+    found = leaderboard()
+    return Leaderboard(tuple(it for it in found.boards if it.dataset == "digits"), found.refused)
+
+
+def page_data(page: str) -> Any:
+    found = re.search(r'<script type="application/json" id="page-data">(.*?)</script>', page, re.S)
+    assert found is not None
+    return json.loads(found[1])
+
+
+def test_board_and_model_pages_say_what_the_reports_say(digits: Leaderboard) -> None:
+    pages = builder.site(digits, twins(digits.boards))
+    report = Report.read(RESULTS / "resnet8-silu-sat-digits.autoattack.json")
+    low, high = (100 * end for end in report.robust.ci95)
+    cell = f"{100 * report.robust.accuracy:.1f}<small>{low:.1f} to {high:.1f}</small>"
+    assert cell in pages["boards/digits-linf-3-16-full.html"]
+    model = pages[f"models/{SILU}.html"]
+    for text in (report.command, report.model.weights_sha256, report.flags[0].detail):
+        assert text in model
+    for stage in report.stages:
+        assert f"{100 * stage.accuracy_after:.1f} per cent still right after {stage.name}" in model
+
+
+def test_chart_points_are_the_reports_numbers(digits: Leaderboard) -> None:
+    page = builder.site(digits, ())["boards/digits-linf-3-16-full.html"]
+    data = page_data(page)["rows"]
+    reports = [Report.read(path) for path in RESULTS.glob("*.autoattack.json")]
+    wanted = {
+        tuple(round(100 * it, 2) for it in (report.clean.accuracy, report.robust.accuracy))
+        for report in reports
+        if report.data.name == "digits"
+    }
+    values = [row["values"]["autoattack"]["measured"] for row in data]
+    assert {(clean, robust) for clean, _, _, robust, *_ in values} == wanted
+
+
+def test_a_point_is_at_what_is_believed() -> None:
+    claim = Claimed(0.75, "a", best_known=0.70)
+    row = Row("a", "a", "a", third_party={"autoattack": claim, "clean": Claimed(0.9, "a")})
+    found = builder.board_data(
+        type(board(0))("cifar10", "Linf", "8/255", "full", "all", "key", (row,), (), None)
+    )
+    assert found[0]["values"]["autoattack"]["third-party"] == [90, None, None, 70, None, None, 75]
+
+
+def test_no_hostile_name_stands_unescaped_anywhere() -> None:
+    for name, text in builder.site(whole(20), ()).items():
+        if name.endswith(".html"):
+            shown = re.sub(r'(id="page-data">)[^<>]*', r"\1", text)  # data, which holds no tag
+            for hostile in (SCRIPT, BREAKOUT, *HOSTILE):
+                assert hostile not in shown, name
+
+
+def test_a_key_that_is_no_file_name_is_refused() -> None:
+    evil = Row("../../evil", "evil", "evil")
+    found = Leaderboard((type(board(0))(**{**vars(board(0)), "rows": (evil,)}),), ())
+    with pytest.raises(ReportError, match=r"'\.\./\.\./evil' cannot name a page"):
+        builder.site(found, ())
+
+
+def test_without_results_the_published_numbers_and_a_way_to_add_one(tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    arguments = ["--results", str(tmp_path / "none"), "--out", str(tmp_path / "site")]
+    done = CliRunner().invoke(command, arguments)
+    assert done.exit_code == 0, done.output
+    assert "0 Reports" in done.output
+    index = (tmp_path / "site" / "index.html").read_text()
+    assert "No result of ours is here yet" in index
+    assert "sat-zoo leaderboard add report.json" in index
+    assert "ImageNet, Linf 4/255" in index
+    claims = (tmp_path / "site" / "claims.html").read_text()
+    assert "None yet" in claims
+    links = {
+        (path.parent / link).resolve()
+        for path in (tmp_path / "site").rglob("*.html")
+        for link in re.findall(r'href="([^"#:]+)"', path.read_text())
+    }
+    assert [link for link in links if not link.is_file()] == [], "no link is dead"
+
+
+def test_broken_results_are_named_and_do_not_stop_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "broken.json").write_text("{")
+    arguments = ["--results", str(tmp_path / "results"), "--out", str(tmp_path / "site")]
+    done = CliRunner().invoke(command, arguments)
+    assert done.exit_code == 0, done.output
+    assert "left out" in done.output
+    assert "broken.json" in (tmp_path / "site" / "index.html").read_text()
+
+
+def adversarial(path: Path, changes: Mapping[str, Any] | None = None) -> Path:
+    """Three digits whose every pixel moved up by eps, as far as [0, 1] allows."""
+    report = Report.read(RESULTS / "resnet8-silu-sat-digits.pgd-50.json")
+    data = open_data("digits").take(3)
+    claim = Claim(
+        model=report.model.name,
+        weights_sha256=report.model.weights_sha256,
+        data="digits",
+        split="test",
+        pixels_sha256=data.pixels_sha256(),
+        norm="Linf",
+        eps="3/16",
+        protocol="pgd-50",
+        seed=0,
+        ids=data.ids,
+        labels=tuple(int(label) for label in data.labels),
+        stages=("pgd-50",) * 3,
+    )
+    claim = claim.model_copy(update=dict(changes or {}))
+    x = torch.cat([batch.x for batch in data.batches(3)])
+    AdversarialImages((x + 3 / 16).clamp(0, 1), claim).write(path)
+    return path
+
+
+def test_a_gallery_stands_on_the_page_of_its_model_alone(
+    tmp_path: Path, digits: Leaderboard
+) -> None:
+    found = gallery.read_gallery(adversarial(tmp_path / "adv.safetensors"))
+    assert found.amplified == "2.67"
+    pages = builder.site(digits, (), [found])
+    with_images = [name for name, text in pages.items() if "data:image/png;base64," in text]
+    assert with_images == [f"models/{SILU}.html"]
+    assert pages[with_images[0]].count("<img ") == 9
+
+
+def test_a_change_at_the_edge_of_the_ball_is_white(tmp_path: Path) -> None:
+    import base64
+    from io import BytesIO
+
+    from PIL import Image
+
+    found = gallery.read_gallery(adversarial(tmp_path / "adv.safetensors"))
+    png = base64.b64decode(found.items[0].change.split(",")[1])
+    pixels = set(Image.open(BytesIO(png)).tobytes())
+    assert max(pixels) == 255
+    assert min(pixels) >= 127, "grey is no change; nothing moved down"
+
+
+def test_images_of_other_pictures_or_of_no_report_are_refused(
+    tmp_path: Path, digits: Leaderboard
+) -> None:
+    other = adversarial(tmp_path / "a.safetensors", {"pixels_sha256": "0" * 64})
+    with pytest.raises(ReportError.__base__, match="not those that were attacked"):
+        gallery.read_gallery(other)
+    path = adversarial(tmp_path / "b.safetensors", {"weights_sha256": "0" * 64})
+    arguments = ["--adversarial", str(path), "--out", str(tmp_path / "site")]
+    done = CliRunner().invoke(command, arguments)
+    assert isinstance(done.exception, ReportError)
+    assert "no Report of those weights is among the results" in str(done.exception)
+    assert not (tmp_path / "site").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("WideResNet-70-16", "WideResNet"),
+        ("WRN-28-10", "WideResNet"),
+        ("ResNet-50", "ResNet"),
+        ("XCiT-S12", "XCiT"),
+        (None, ""),
+    ],
+)
+def test_architectures_are_filtered_by_family(name: str | None, family: str) -> None:
+    assert architecture_family(name) == family
