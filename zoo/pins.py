@@ -89,10 +89,13 @@ def write_pin(name: str, pin: Pin, path: Path | None = None) -> Path:
 def _read(path: Path) -> dict[str, Pin]:
     try:
         return _PINS.validate_json(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
-        raise SatZooError(f"{path} cannot be read: {error.strerror}") from error
+        raise SatZooError(
+            f"{path} cannot be read ({error.strerror}): mend its permissions, or delete it to do"
+            " without your own pins"
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"

@@ -23,6 +23,13 @@ Run = Callable[..., Any]
 NAME = "resnet50-silu-sat"  # too large ever to be bundled; what we publish under it is small
 UNPUBLISHED = "resnet8-relu-smooth-both-at-digits"
 WEIGHTS = save({"a": np.arange(75_000, dtype=np.float32)})
+# A job in the background has SIGINT ignored, and so have the processes that it starts.
+CODE = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from zoo.cli import main
+main()
+"""
 DOWNLOAD = "^GET .*/resolve/"
 
 
@@ -53,7 +60,7 @@ class Processes:
         self.started: list[subprocess.Popen[str]] = []
 
     def start(self, *args: str, **env: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", "from zoo.cli import main; main()", *args]
+        command = [sys.executable, "-c", CODE, *args]
         process = subprocess.Popen(
             command,
             env={**self.env, **env},

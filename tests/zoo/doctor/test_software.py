@@ -69,20 +69,25 @@ def test_every_extra_of_the_metadata_has_a_line() -> None:
     names = metadata.distribution("sat-zoo").metadata.get_all("Provides-Extra")
     lines = list(extras())
     assert [line.name for line in lines] == names
-    assert {"bench", "download", "parquet"} <= set(names or ())
+    assert {"bench", "leaderboard", "parquet"} <= set(names or ())
     assert all(line.mark == "ok" or line.fix.startswith("pip install ") for line in lines)
     assert not any(line.needed for line in lines)
 
 
 def test_an_extra_is_what_its_condition_adds(monkeypatch) -> None:
-    needs = ["click", "gone>=1; extra=='bench'", "torch>=99; extra=='download'", "tqdm; extra=='x'"]
+    needs = [
+        "click",
+        "gone>=1; extra=='bench'",
+        "torch>=99; extra=='leaderboard'",
+        "tqdm; extra=='x'",
+    ]
     pretend(monkeypatch, needs)
     assert [wish.name for wish in requirements()] == ["click"]
     assert [wish.name for wish in requirements("bench")] == ["gone"]
     lines = {line.name: line for line in extras()}
     assert (lines["bench"].mark, lines["bench"].says) == ("missing", "gone is not installed")
     assert lines["bench"].facts["missing"] == ("gone>=1",)
-    assert lines["download"].mark == "broken"
+    assert lines["leaderboard"].mark == "broken"
 
 
 def test_the_install_line_is_for_the_way_it_was_installed(monkeypatch, tmp_path: Path) -> None:
