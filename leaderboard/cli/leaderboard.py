@@ -8,7 +8,7 @@ import click
 
 from eval.errors import unknown
 
-SUBCOMMANDS = ("add", "build", "export", "show")
+SUBCOMMANDS = ("add", "build", "export", "push", "show")
 
 
 class Subcommands(click.Group):
@@ -37,11 +37,12 @@ class Subcommands(click.Group):
 
 @click.group(cls=Subcommands)
 def command() -> None:
-    """Measured beside published: show, extend, export and build the leaderboard.
+    """Measured beside published: show, extend, export, build and push the leaderboard.
 
     \b
     Examples:
       sat-zoo leaderboard show imagenet
       sat-zoo leaderboard add report.json
       sat-zoo leaderboard build --out site
+      sat-zoo leaderboard push site --space OWNER/NAME --dry-run
     """

@@ -9,23 +9,24 @@ from tests.hubserver.connection import Refused
 from tests.hubserver.repos import File, tree_entry
 from tests.hubserver.writing import Writing
 
-ID = r"(?P<id>[^/]+/[^/]+)"
+ID = r"(?P<id>(?:spaces/)?[^/]+/[^/]+)"
+API = rf"/api/(?:models/|(?=spaces/)){ID}"
 ROUTES = (
-    ("GET", rf"/api/models/{ID}", "model_info"),
-    ("GET", rf"/api/models/{ID}/revision/(?P<rev>[^/]+)", "model_info"),
-    ("GET", rf"/api/models/{ID}/tree/(?P<rev>[^/]+)(?P<under>/.*)?", "tree"),
-    ("POST", rf"/api/models/{ID}/paths-info/(?P<rev>[^/]+)", "paths_info"),
+    ("GET", API, "model_info"),
+    ("GET", rf"{API}/revision/(?P<rev>[^/]+)", "model_info"),
+    ("GET", rf"{API}/tree/(?P<rev>[^/]+)(?P<under>/.*)?", "tree"),
+    ("POST", rf"{API}/paths-info/(?P<rev>[^/]+)", "paths_info"),
     ("GET", "/api/whoami-v2", "whoami"),
     ("GET|HEAD", rf"/{ID}/resolve/(?P<rev>[^/]+)/(?P<file>.+)", "resolve"),
     ("GET|HEAD", r"/cdn/(?P<oid>[0-9a-f]{64})", "cdn"),
     ("POST", "/api/repos/create", "create"),
     ("DELETE", "/api/repos/delete", "delete"),
     ("POST", "/api/validate-yaml", "validate_yaml"),
-    ("POST", rf"/api/models/{ID}/preupload/(?P<rev>[^/]+)", "preupload"),
+    ("POST", rf"{API}/preupload/(?P<rev>[^/]+)", "preupload"),
     ("POST", rf"/{ID}\.git/info/lfs/objects/batch", "lfs_batch"),
     ("PUT", r"/lfs/(?P<oid>[0-9a-f]{64})", "lfs_put"),
     ("POST", r"/lfs/verify", "lfs_verify"),
-    ("POST", rf"/api/models/{ID}/commit/(?P<rev>[^/]+)", "commit"),
+    ("POST", rf"{API}/commit/(?P<rev>[^/]+)", "commit"),
 )
 
 

@@ -49,14 +49,16 @@ class Commit:
 
 @dataclass
 class Repo:
-    """A model repository: `branches` name commits; a tag is a branch that nobody moves.
+    """A model or a Space: `branches` name commits; a tag is a branch that nobody moves.
 
+    name:    ORG/NAME, of a Space spaces/ORG/NAME. sdk: of a Space.
     private: only known tokens see it. gated: only the tokens in `granted` read its files.
     """
 
     name: str
     private: bool = False
     gated: bool = False
+    sdk: str | None = None
     granted: set[str] = field(default_factory=set)
     commits: dict[str, Commit] = field(default_factory=dict)
     branches: dict[str, str] = field(default_factory=dict)
@@ -91,11 +93,12 @@ class Repo:
             {"rfilename": path, **(sizes(file) if with_blobs else {})}
             for path, file in sorted(commit.files.items())
         ]
+        name = self.name.removeprefix("spaces/")
         return {
             "_id": hashlib.sha1(self.name.encode()).hexdigest()[:24],
-            "id": self.name,
-            "modelId": self.name,
-            "author": self.name.partition("/")[0],
+            "id": name,
+            "modelId": name,
+            "author": name.partition("/")[0],
             "sha": commit.oid,
             "private": self.private,
             "gated": "manual" if self.gated else False,
@@ -104,6 +107,7 @@ class Repo:
             "likes": 0,
             "tags": [],
             "siblings": siblings,
+            **({"sdk": self.sdk} if self.sdk else {}),
         }
 
 

@@ -17,13 +17,14 @@ class Writing(Connection):
     def _on_create(self, body: bytes) -> None:
         self._writable()
         asked = json.loads(body)
-        name = f"{asked.get('organization') or 'tester'}/{asked['name']}"
+        kind = "spaces/" if asked.get("type") == "space" else ""
+        name = f"{kind}{asked.get('organization') or 'tester'}/{asked['name']}"
         url = {"url": f"{self.hub.url}/{name}", "name": name}
         if name in self.hub.repos:
             self._send_json({**url, "error": "You already created this model repo"}, 409)
             return
         private = bool(asked.get("private")) or asked.get("visibility") == "private"
-        self.hub.repos[name] = Repo(name, private=private)
+        self.hub.repos[name] = Repo(name, private=private, sdk=asked.get("sdk"))
         start = {".gitattributes": File(b"*.safetensors filter=lfs\n", False)}
         self.hub.repos[name].commit(start, message="initial commit")
         self._send_json(url)
@@ -40,7 +41,9 @@ class Writing(Connection):
         self._send_json({"errors": errors, "warnings": []}, 400 if errors else 200)
 
     def _on_preupload(self, body: bytes, id: str, rev: str) -> None:
-        self._writable(id)
+        repo = self._writable(id)
+        assert repo is not None
+        there = self._commit(repo, rev).files
         self._send_json(
             {
                 "files": [
@@ -48,6 +51,7 @@ class Writing(Connection):
                         "path": file["path"],
                         "uploadMode": "lfs" if is_large(file["path"], file["size"]) else "regular",
                         "shouldIgnore": False,
+                        **({"oid": there[path].etag} if (path := file["path"]) in there else {}),
                     }
                     for file in json.loads(body)["files"]
                 ]
