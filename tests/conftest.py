@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from eval.data import ImageSet, from_tensors
+from tests.commandline import sat_zoo
 from tests.driveserver import drive
 from tests.hubserver import hub
 
-__all__ = ["drive", "hub"]  # fixtures
+__all__ = ["drive", "hub", "sat_zoo"]  # fixtures
 
 # Tiny networks gain nothing from threads, and tests run in parallel processes.
 torch.set_num_threads(1)

@@ -4,50 +4,18 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 
 from eval import Report
-from leaderboard.cli import compare, leaderboard
-from zoo.cli import main
+from leaderboard.cli import leaderboard
 
 Make = Callable[..., Report]
 Folder = Callable[..., Path]
 Run = Callable[..., Any]
 PAIR = ("resnet8-silu-sat-digits.autoattack", "resnet8-relu-at-digits.autoattack")
-
-
-@dataclass(frozen=True)
-class Done:
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def sat_zoo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """The commands as the console script runs them, whether or not it is installed anew."""
-
-    class Entry:
-        def __init__(self, found: click.Command) -> None:
-            self.load = lambda: found
-
-    entries = {"compare": Entry(compare.command), "leaderboard": Entry(leaderboard.command)}
-    monkeypatch.setattr("zoo.cli._entries", lambda: entries)
-
-    def run(*args: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["sat-zoo", *map(str, args)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        code = ended.value.code
-        return Done(code if isinstance(code, int) else 0, captured.out, captured.err)
-
-    return run
 
 
 def test_compare_prints_the_paired_difference_by_class_and_stage(sat_zoo: Run) -> None:

@@ -4,8 +4,6 @@ import json
 import os
 import pty
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +14,7 @@ import torch
 
 import zoo
 from eval.errors import WeightsUnavailable
+from tests.commandline import Processes, processes_of
 from tests.driveserver import FOREVER, DriveServer, Fault
 from tests.tfcheckpoint import small_card, variables_of, write
 from zoo import registry
@@ -137,41 +136,18 @@ def test_without_a_network_only_the_first_of_many_is_tried(
     assert f"to download: about {n_bytes / 1e6:.1f} MB" in done.out
 
 
-class Processes:
-    """`sat-zoo` in processes of their own that know the small card too."""
-
-    def __init__(self, info: ModelCard, folder: Path) -> None:
-        card = folder / "card.json"
-        card.write_text(info.model_dump_json())
-        self.code = (
-            "import sys; from pathlib import Path; from zoo import registry;"
-            "from zoo.cards import ModelCard; from zoo.cli import main;"
-            f"card = ModelCard.model_validate_json(Path({str(card)!r}).read_text());"
-            "registry._cards()[card.name] = card; main()"
-        )
-        self.env = {**os.environ, "SAT_ZOO_HOME": str(folder / "home")}
-        self.started: list[subprocess.Popen[str]] = []
-
-    def start(self, *args: str, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-c", self.code, *args],
-            env=self.env,
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.started.append(process)
-        return process
-
-
 @pytest.fixture
 def processes(info: ModelCard, tmp_path: Path) -> Iterator[Processes]:
-    all_of_them = Processes(info, tmp_path)
-    yield all_of_them
-    for process in all_of_them.started:
-        process.kill()
-        process.communicate()
+    """Processes that know the small card too."""
+    card = tmp_path / "card.json"
+    card.write_text(info.model_dump_json())
+    first = (
+        "from pathlib import Path; from zoo import registry; from zoo.cards import ModelCard;"
+        f"card = ModelCard.model_validate_json(Path({str(card)!r}).read_text());"
+        "registry._cards()[card.name] = card"
+    )
+    with processes_of(first, SAT_ZOO_HOME=str(tmp_path / "home")) as all_of_them:
+        yield all_of_them
 
 
 def wait_for_bytes(drive: DriveServer, file_id: str, n_bytes: int) -> None:
@@ -194,7 +170,7 @@ def test_a_later_process_goes_on_where_two_were_stopped_in_mid_file(
         n_before = sum(request.sent for request in drive.asked("id-of-data"))
         wait_for_bytes(drive, "id-of-data", n_before + 50_000)
         process.send_signal(blow)
-        assert process.wait(30) == code
+        assert process.wait(120) == code
         starts.append(part.stat().st_size)
         said = process.communicate()[1]
     assert f"what has come is kept in {tmp_path / 'home' / 'partial'}; the same command" in said
@@ -237,14 +213,7 @@ def test_a_terminal_is_asked_once_and_a_yes_fetches(
 ) -> None:
     ours, theirs = pty.openpty()
     command = ["eval", NAME, "--attack", "clean", "--norm", "Linf", "--eps", "4/255"]
-    process = subprocess.Popen(
-        [sys.executable, "-c", processes.code, *command, "--data-dir", str(tmp_path)],
-        env=processes.env,
-        stdin=theirs,
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-        text=True,
-    )
+    process = processes.start(*command, "--data-dir", str(tmp_path), stdin=theirs, stderr=theirs)
     os.close(theirs)
     os.write(ours, b"\n")
     said = b""

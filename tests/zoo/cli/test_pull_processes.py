@@ -1,9 +1,6 @@
 import hashlib
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +12,7 @@ from safetensors.numpy import save
 
 import zoo
 from eval.report import Report
+from tests.commandline import Processes, processes_of
 from tests.hubserver import Fault, HubServer
 from zoo.pins import Pin, write_pin
 from zoo.weights import find_weights
@@ -23,13 +21,6 @@ Run = Callable[..., Any]
 NAME = "resnet50-silu-sat"  # too large ever to be bundled; what we publish under it is small
 UNPUBLISHED = "resnet8-relu-smooth-both-at-digits"
 WEIGHTS = save({"a": np.arange(75_000, dtype=np.float32)})
-# A job in the background has SIGINT ignored, and so have the processes that it starts.
-CODE = """
-import signal
-signal.signal(signal.SIGINT, signal.default_int_handler)
-from zoo.cli import main
-main()
-"""
 DOWNLOAD = "^GET .*/resolve/"
 
 
@@ -46,39 +37,15 @@ def pin(hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pin:
     return pin
 
 
-class Processes:
-    """`sat-zoo` in processes of their own, with the environment a user would set."""
-
-    def __init__(self, hub: HubServer, folder: Path) -> None:
-        ours = {
-            "HF_ENDPOINT": hub.url,
-            "HF_HOME": str(folder / "hf"),
-            "SAT_ZOO_HOME": str(folder / "home"),
-            "HF_HUB_DISABLE_XET": "1",
-        }
-        self.env = {**os.environ, **ours}
-        self.started: list[subprocess.Popen[str]] = []
-
-    def start(self, *args: str, **env: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", CODE, *args]
-        process = subprocess.Popen(
-            command,
-            env={**self.env, **env},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.started.append(process)
-        return process
-
-
 @pytest.fixture
 def processes(hub: HubServer, tmp_path: Path) -> Iterator[Processes]:
-    all_of_them = Processes(hub, tmp_path)
-    yield all_of_them
-    for process in all_of_them.started:
-        process.kill()
-        process.communicate()
+    with processes_of(
+        HF_ENDPOINT=hub.url,
+        HF_HOME=str(tmp_path / "hf"),
+        SAT_ZOO_HOME=str(tmp_path / "home"),
+        HF_HUB_DISABLE_XET="1",
+    ) as all_of_them:
+        yield all_of_them
 
 
 def wait_for_bytes(hub: HubServer, n_bytes: int) -> None:

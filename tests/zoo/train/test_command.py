@@ -1,27 +1,12 @@
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
 
-from zoo.cli import main
-
 SHORT = ("train", "resnet8-silu-sat-digits", "--limit-steps", "2", "--device", "cpu")
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def sat_zoo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def run(*args: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["sat-zoo", *args])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return run
 
 
 def test_a_short_run_leaves_a_folder_with_everything(sat_zoo: Run, tmp_path: Path) -> None:
