@@ -7,6 +7,7 @@ import click
 from rich.markup import escape
 
 from eval.errors import UsageError, WeightsUnavailable
+from eval.home import home
 from zoo.cli.console import stdout
 from zoo.registry import card
 from zoo.store import Store, Stored
@@ -42,6 +43,11 @@ Examples:
     default=None,
     help="Import the moving averages of the weights, or the weights.  [default: the card's]",
 )
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="ImageNet: settle from its pictures how the checkpoint must be read, and record it.",
+)
 def command(
     *,
     name: str,
@@ -50,6 +56,7 @@ def command(
     to_store: Path | None,
     channel_order: Literal["RGB", "BGR"] | None,
     ema: bool | None,
+    data_dir: Path | None,
 ) -> None:
     """Convert the official TensorFlow checkpoint of the model NAME and keep it.
 
@@ -59,6 +66,10 @@ def command(
     """
     if (checkpoint is None) != download:
         raise UsageError("name the checkpoint with --checkpoint PREFIX, or get it with --download")
+    if data_dir is not None and to_store is not None:
+        raise UsageError(
+            f"--data-dir {data_dir} records in the store of SAT_ZOO_HOME: leave out --to-store"
+        )
     found = card(name)
 
     if checkpoint is None:
@@ -70,6 +81,24 @@ def command(
     else:
         stored = _convert(name, checkpoint, Store(to_store), channel_order, ema)
     _report(name, stored)
+    if data_dir is not None:
+        assert found.official is not None  # it was imported
+        _settle(name, checkpoint or home() / "downloads" / found.official.prefix, data_dir)
+
+
+def _settle(name: str, checkpoint: Path, data_dir: Path) -> None:
+    from zoo.cli.readings import examine_readings
+
+    examine_readings(
+        name,
+        checkpoint=checkpoint,
+        data_name=None,
+        data_dir=data_dir,
+        n=None,
+        allow_partial=True,
+        device="cpu",
+        as_json=False,
+    )
 
 
 def _convert(

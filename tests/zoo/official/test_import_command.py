@@ -122,3 +122,27 @@ def test_help_shows_examples_and_loads_no_torch() -> None:
     command = [sys.executable, "-c", code]
     shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert "sat-zoo import resnet50-silu-sat --checkpoint" in shown
+
+
+def test_pictures_settle_how_the_imported_checkpoint_must_be_read(
+    tmp_path: Path,
+    write_bundle: Callable[..., Path],
+    variables: Variables,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[str, Path, Path]] = []
+
+    def examine(name: str, *, checkpoint: Path, data_dir: Path, **_: object) -> None:
+        assert Store(tmp_path / "home" / "store").find(name) is not None
+        asked.append((name, checkpoint, data_dir))
+
+    monkeypatch.setattr("zoo.cli.readings.examine_readings", examine)
+    prefix = write_bundle(tmp_path / "x", variables)
+    assert run("--checkpoint", prefix, "--data-dir", tmp_path).exit_code == 0
+    assert asked == [("small-resnet", prefix, tmp_path)]
+
+
+def test_the_findings_of_pictures_go_into_the_own_store_only(tmp_path: Path) -> None:
+    result = run("--download", "--data-dir", tmp_path, "--to-store", tmp_path)
+    assert isinstance(result.exception, UsageError)
+    assert "records in the store of SAT_ZOO_HOME: leave out --to-store" in str(result.exception)
