@@ -189,5 +189,8 @@ def other_pgds() -> tuple[list[Callable[[Setup], Contender]], list[str]]:
         "foolbox": FoolboxPGD,
     }
     missing = [name for name in known if find_spec(name) is None]
-    notes = [f"{name} was not installed: pip install 'sat-zoo[bench]'" for name in missing]
+    notes = [
+        f"{name} was not installed: pip install '.[bench]' in the folder of sat-zoo"
+        for name in missing
+    ]
     return [make for name, make in known.items() if name not in missing], notes

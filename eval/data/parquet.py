@@ -90,5 +90,5 @@ def _parquet() -> Any:
     except ImportError:
         raise DataError(
             "parquet files are read by pyarrow, which is not installed; install it with:"
-            " pip install 'sat-zoo[parquet]'"
+            " pip install '.[parquet]' in the folder of sat-zoo"
         ) from None

@@ -11,7 +11,7 @@ from importlib import metadata, resources
 
 from eval.errors import SatZooError
 
-INSTALL = "install them with: pip install 'sat-zoo[leaderboard]'"
+INSTALL = "install them with: pip install '.[leaderboard]' in the folder of sat-zoo"
 
 
 @cache

@@ -140,7 +140,7 @@ def test_packages_that_are_not_installed_are_noted(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(others, "find_spec", lambda name: None if name == "foolbox" else name)
     makes, notes = other_pgds()
     assert makes == [TorchAttacksPGD]
-    assert notes == ["foolbox was not installed: pip install 'sat-zoo[bench]'"]
+    assert notes == ["foolbox was not installed: pip install '.[bench]' in the folder of sat-zoo"]
 
 
 def test_the_clock_knows_what_time_was_spent_on(
