@@ -202,8 +202,6 @@ def test_parquet_without_its_reader_says_how_to_install_it(tmp_path: Path, monke
     (tmp_path / "validation-00000-of-00001.parquet").write_bytes(b"")
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     refused(tmp_path, r"which is not installed; .*pip install '.\[parquet\]' in the folder")
-        tmp_path, r"pyarrow, which is not installed; .*pip install '.\[parquet\]' in the folder"
-    )
 
 
 def test_a_folder_without_imagenet_says_what_was_looked_for(tmp_path: Path, six) -> None:
