@@ -116,7 +116,11 @@ def test_one_that_fails_does_not_keep_the_others(sat_zoo: Run, hub: HubServer, p
         ([ABSENT], 3, f"the weights of '{ABSENT}' are not on this machine and are not published"),
         ([ABSENT], 3, f"yet: train it with: sat-zoo train {ABSENT}; take them from a repository"),
         ([ABSENT], 3, f"sat-zoo pull {ABSENT} --repo OWNER/NAME --revision REV; pass --weights"),
-        (["resnet18-w16-*plus-sat-cifar10"], 3, "are not on this machine and are not published yet"),
+        (
+            ["resnet18-w16-*plus-sat-cifar10"],
+            3,
+            "are not on this machine and are not published yet",
+        ),
     ],
 )
 def test_what_cannot_be_pulled_is_said_in_a_sentence(
