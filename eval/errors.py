@@ -4,8 +4,14 @@ A message is one sentence that names the argument, its value and the remedy. The
 prints it without a traceback (`--debug` shows one) and exits with the class's code.
 """
 
+from __future__ import annotations
+
 import difflib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class SatZooError(Exception):
@@ -57,3 +63,9 @@ def unknown(kind: str, value: str, known: Iterable[str], *, see: str = "") -> Us
     else:
         hint = "no known name is near it"
     return UsageError(f"unknown {kind} {value!r}: {hint}{f' ({see})' if see else ''}")
+
+
+def first_fault(error: ValidationError, whole: str) -> str:
+    """The first thing that is wrong: where, with dots, or `whole` if it is everything, and what."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc'])) or whole}: {first['msg']}"

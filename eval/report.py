@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from eval.errors import ReportError, UsageError
+from eval.errors import ReportError, UsageError, first_fault
 from eval.files import write_atomically
 from eval.protocols import Stage
 from eval.threat import Threat
@@ -246,17 +246,16 @@ class Report(_Part):
         except OSError as error:
             raise ReportError(f"report {path} cannot be read: {error.strerror}") from error
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "report"
-            what = f"{where}: {first['msg']}{_advice(where, first)}"
+            what = f"{first_fault(error, 'report')}{_advice(error.errors()[0])}"
             raise ReportError(f"report {path} is not a valid {SCHEMA}: {what}") from error
 
 
-def _advice(where: str, error: ErrorDetails) -> str:
+def _advice(error: ErrorDetails) -> str:
     """What to do about a broken report, where that is known."""
+    where = error["loc"][0] if error["loc"] else ""
     if where == "schema" and str(error["input"]).startswith("sat-zoo/report@"):
         return f", this one is {str(error['input'])[:40]!r}: use the sat-zoo that wrote it"
-    if where.startswith("images"):
+    if where == "images":
         return "; without each image's verdict no total can be checked: write it with sat-zoo eval"
     return ""
 

@@ -12,7 +12,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from eval.errors import ReportError
+from eval.errors import ReportError, first_fault
 
 BASELINES = Path(__file__).parent / "baselines"
 
@@ -101,9 +101,7 @@ def read_baselines(path: Path) -> tuple[Published, ...]:
     except OSError as error:
         raise ReportError(f"baselines {path} cannot be read: {error.strerror}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "file"
-        raise ReportError(f"baselines {path} are invalid: {where}: {first['msg']}") from error
+        raise ReportError(f"baselines {path} are invalid: {first_fault(error, 'file')}") from error
 
 
 @cache

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
-from eval.errors import SatZooError
+from eval.errors import SatZooError, first_fault
 from eval.files import write_atomically
 from eval.home import home
 
@@ -97,9 +97,7 @@ def _read(path: Path) -> dict[str, Pin]:
             " without your own pins"
         ) from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
         raise SatZooError(
-            f"{path} is not a file of pins: {where}: {first['msg']}; correct it, or delete it to do"
-            " without"
+            f"{path} is not a file of pins: {first_fault(error, 'the file')}; correct it, or"
+            " delete it to do without"
         ) from error

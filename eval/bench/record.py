@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from eval.errors import ReportError
+from eval.errors import ReportError, first_fault
 from eval.files import write_atomically
 from eval.protocols import Stage
 
@@ -141,9 +141,7 @@ class BenchRecord(_Part):
         except OSError as error:
             raise ReportError(f"bench record {path} cannot be read: {error.strerror}") from error
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "record"
             raise ReportError(
-                f"bench record {path} is not a valid {SCHEMA}: {where}: {first['msg']};"
+                f"bench record {path} is not a valid {SCHEMA}: {first_fault(error, 'record')};"
                 " run the bench again"
             ) from error

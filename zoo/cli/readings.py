@@ -10,7 +10,7 @@ import click
 
 from eval.errors import SatZooError, UsageError
 from zoo.cli.console import stdout
-from zoo.cli.data import chosen_images
+from zoo.cli.data import SUBSET_SEED, chosen_images
 from zoo.registry import card
 from zoo.store import Store
 
@@ -81,7 +81,7 @@ def examine_readings(
         skip_corrupt=False,
     )
     if n is None and len(images) > N_IMAGES:
-        images = images.subset(N_IMAGES, seed=0)
+        images = images.subset(N_IMAGES, seed=SUBSET_SEED)
     findings = settle(info, found, images, device=device)
     recorded = record(findings, Store(), checkpoint)
     if as_json:

@@ -17,29 +17,8 @@ from eval.bench.contenders import Ours, Setup
 from eval.bench.others import AuthorsAutoAttack, FoolboxPGD, Others, TorchAttacksPGD, other_pgds
 from eval.data import ImageSet
 from eval.engine import Net
-from eval.protocols import Protocol, Stage, protocol
-from eval.threat import Threat
-
-CPU = torch.device("cpu")
-
-
-def cut(name: str, steps: int) -> Protocol:
-    few = tuple(s.model_copy(update={"steps": steps}) for s in protocol(name).stages)
-    return Protocol(name=f"{name} cut", stages=few)
-
-
-@pytest.fixture(scope="module")
-def setup(tiny_net: nn.Module, tiny_data: ImageSet) -> Setup:
-    return Setup(
-        model=tiny_net,
-        name="tiny",
-        data=tiny_data.take(16),
-        protocol=cut("autoattack", 3),
-        threat=Threat("Linf", "1/40"),
-        seed=0,
-        batch_size=8,
-        device=CPU,
-    )
+from eval.protocols import Stage
+from tests.eval.bench.conftest import CPU, cut
 
 
 def test_each_stage_is_begun_by_another_contender(setup: Setup) -> None:
