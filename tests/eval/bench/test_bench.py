@@ -89,13 +89,13 @@ def test_the_table_in_the_readme_says_what_the_records_say() -> None:
 
 
 def test_tables_replace_what_is_between_the_markers(record: BenchRecord, tmp_path: Path) -> None:
-    text = f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n"
+    text = f"before\n{table.BEGIN}\nthe last tables\n{table.END}\nafter\n"
     assert "No benchmark has been recorded yet." in table.with_tables(text, tmp_path)
     record.write(tmp_path / "tiny.json")
     new = table.with_tables(text, tmp_path)
     assert new.startswith(f"before\n{table.BEGIN}\n### tiny, 16 images of custom, Linf eps 1/40\n")
     assert new.endswith(f"{table.END}\nafter\n")
-    assert "old" not in new
+    assert "the last tables" not in new
     assert table.with_tables(new, tmp_path) == new
     row = record.comparisons[0].rows[1]
     assert f"| {row.forwards:,} |" in new
