@@ -22,6 +22,7 @@ from eval.digest import weights_sha256
 from eval.engine import Engine, Precision, build_engine, plain_engine
 from eval.errors import ModelError
 from eval.flags import looks_like_probabilities, model_flags
+from eval.heap import freed_memory_kept
 from eval.memory import Memory
 from eval.pool import POLISH_STEPS, Broken, Ended, Pool, StageInput
 from eval.protocols import Protocol, Stage
@@ -88,6 +89,7 @@ class Run:
         for stage in self.protocol.stages:
             self.stage(stage)
 
+    @freed_memory_kept()
     def clean(self) -> None:
         """Classify every image with the untouched model and rank its wrong classes."""
         rankings = []
@@ -106,6 +108,7 @@ class Run:
             self._progress("clean", len(self.verdicts), len(self.data))
         self.ranking = np.concatenate(rankings)
 
+    @freed_memory_kept()
     def stage(self, stage: Stage) -> None:
         """Attack what still stands, unless an earlier session did."""
         started = time.perf_counter()

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from eval.attacks.random import image_key
 from eval.errors import SatZooError, UsageError
+from eval.heap import freed_memory_kept
 from zoo.cards import ModelCard
 from zoo.train import checkpoint
 from zoo.train.distributed import Ranks
@@ -71,6 +72,7 @@ class Run:
         self._saved_at = time.monotonic()
         self._resume()
 
+    @freed_memory_kept()
     def train(self) -> Outcome:
         """Train to the end.
 
