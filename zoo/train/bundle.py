@@ -164,9 +164,15 @@ def _measure(
             device=device,
             name=info.name,
             source="bundled",
-            command=f"sat-zoo eval {info.name} --attack {attack}",
+            command=measuring_command(info, data, attack),
             out=path,
         )
         say(f"{attack}: {100 * report.robust.accuracy:.1f} % of {report.robust.n} images")
         paths.append(path)
     return paths
+
+
+def measuring_command(info: ModelCard, data: str, attack: str) -> str:
+    """What measures the same with the weights once they are bundled."""
+    option = "" if data == info.dataset else f" --data {data}"
+    return f"sat-zoo eval {info.name}{option} --attack {attack}"

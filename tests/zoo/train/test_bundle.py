@@ -10,7 +10,7 @@ from eval.errors import SatZooError, UsageError
 from eval.report import Report
 from zoo import card
 from zoo.registry import FAMILIES
-from zoo.train.bundle import ATTACKS, bundle, with_bundle
+from zoo.train.bundle import ATTACKS, bundle, measuring_command, with_bundle
 
 SHA = "ab" * 32
 NAME = "resnet8-silu-sat-digits"
@@ -86,8 +86,16 @@ def test_a_finished_run_becomes_weights_card_and_reports(run: Path, families: Pa
     assert weights == (run / "model.safetensors").read_bytes()
     for attack in ATTACKS:
         path = families.parents[1] / "leaderboard" / "results" / f"{NAME}.{attack}.json"
-        assert Report.read(path).model.name == NAME
+        report = Report.read(path)
+        assert report.model.name == NAME
+        assert report.command == f"sat-zoo eval {NAME} --attack {attack}"
     assert "commit it with cards.yaml" in told[-1]
+
+
+def test_the_command_of_a_report_names_data_that_are_not_the_models_own() -> None:
+    name = "resnet18-w16-silu-sat-cifar10"
+    found = measuring_command(card(name), "cifar10-jpeg", "clean")
+    assert found == f"sat-zoo eval {name} --data cifar10-jpeg --attack clean"
 
 
 @pytest.mark.parametrize(
