@@ -81,13 +81,16 @@ def command(
             return
         folder = train_model(info, recipe, options, ranks, click.echo)
         if bundle and ranks.is_first:
+            from zoo.cli.output import progress_bar
             from zoo.train.bundle import bundle as install
 
-            install(
-                info,
-                folder,
-                data=data_name,
-                data_dir=data_dir,
-                device=str(ranks.device),
-                say=click.echo,
-            )
+            with progress_bar() as on_progress:
+                install(
+                    info,
+                    folder,
+                    data=data_name,
+                    data_dir=data_dir,
+                    device=str(ranks.device),
+                    say=click.echo,
+                    on_progress=on_progress,
+                )

@@ -14,6 +14,7 @@ from eval.data import open_data
 from eval.errors import SatZooError, UsageError
 from eval.evaluation import evaluate
 from eval.files import write_atomically
+from eval.run import Progress
 from zoo.cards import ModelCard
 from zoo.loading import load
 from zoo.registry import FAMILIES
@@ -31,6 +32,7 @@ def bundle(
     data_dir: Path | None,
     device: str,
     say: Callable[[str], None],
+    on_progress: Callable[[Progress], None] | None = None,
     families: Path = FAMILIES,
 ) -> None:
     """Install the result in the folder `run` as the weights that come with the package.
@@ -46,7 +48,8 @@ def bundle(
     cards = family / "cards.yaml"
     file = f"{info.name}.safetensors"
     changed = with_bundle(cards.read_text("utf-8"), info.name, file, sha256)
-    for report in _measure(info, run, data or info.dataset, data_dir, device, say):
+    reports = _measure(info, run, data or info.dataset, data_dir, device, say, on_progress)
+    for report in reports:
         results = families.parents[1] / "leaderboard" / "results"
         if results.is_dir():
             write_atomically(results / report.name, report.read_bytes())
@@ -146,6 +149,7 @@ def _measure(
     data_dir: Path | None,
     device: str,
     say: Callable[[str], None],
+    on_progress: Callable[[Progress], None] | None,
 ) -> list[Path]:
     if info.threat is None:
         raise UsageError(f"--bundle: {info.name} has no threat model to be measured under")
@@ -166,6 +170,7 @@ def _measure(
             source="bundled",
             command=measuring_command(info, data, attack),
             out=path,
+            on_progress=on_progress,
         )
         say(f"{attack}: {100 * report.robust.accuracy:.1f} % of {report.robust.n} images")
         paths.append(path)

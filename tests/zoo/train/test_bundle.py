@@ -8,6 +8,7 @@ import yaml
 
 from eval.errors import SatZooError, UsageError
 from eval.report import Report
+from eval.run import Progress
 from zoo import card
 from zoo.registry import FAMILIES
 from zoo.train.bundle import ATTACKS, bundle, measuring_command, with_bundle
@@ -77,9 +78,19 @@ def families(tmp_path: Path) -> Path:
 
 def test_a_finished_run_becomes_weights_card_and_reports(run: Path, families: Path) -> None:
     told: list[str] = []
+    seen: list[Progress] = []
     bundle(
-        card(NAME), run, data=None, data_dir=None, device="cpu", say=told.append, families=families
+        card(NAME),
+        run,
+        data=None,
+        data_dir=None,
+        device="cpu",
+        say=told.append,
+        on_progress=seen.append,
+        families=families,
     )
+    assert {it.stage for it in seen} == set(ATTACKS)
+    assert seen[-1].done == seen[-1].total
     cards = yaml.safe_load((families / "digits" / "cards.yaml").read_text())["cards"]
     assert cards[0]["bundled"]["sha256"] == SHA
     weights = (families / "digits" / f"{NAME}.safetensors").read_bytes()
