@@ -45,3 +45,8 @@ def card(name: str) -> ModelCard:
 def list_models(pattern: str = "*") -> list[str]:
     """Names of all models that match a shell pattern, such as `"resnet50-*"`, sorted."""
     return sorted(fnmatch.filter(_cards(), pattern))
+
+
+def metrics_file(info: ModelCard, families: Path = FAMILIES) -> Path:
+    """The training log of the bundled weights, one JSON line an epoch; it may be missing."""
+    return families / info.family / f"{info.name}.metrics.jsonl"

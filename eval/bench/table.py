@@ -36,6 +36,7 @@ def with_tables(text: str, results: Path) -> str:
 def markdown(record: BenchRecord, file_name: str) -> str:
     """The tables of one record, under a heading."""
     machine = record.machine
+    spread = " (± half the spread)" if record.repeats > 1 else ""
     lines = [
         f"### {record.model}, {record.n} images of {record.data}, {record.norm} eps {record.eps}",
         "",
@@ -49,7 +50,7 @@ def markdown(record: BenchRecord, file_name: str) -> str:
         f" {machine.auto_precision} here. {record.parameters:,} parameters,"
         f" {record.multiply_adds:,} multiply-adds an image. Batches of {record.batch_size}, seed"
         f" {record.seed}, one warm-up, {_count(record.repeats, 'repeat')}: median seconds"
-        " (± half the spread).",
+        f"{spread}.",
     ]
     for comparison in record.comparisons:
         lines += ["", *_table(comparison)]
@@ -110,7 +111,8 @@ def _total_cell(row: ContenderRow, is_first: bool) -> str:
 
 
 def _seconds(median: float, spread: float) -> str:
-    return f"{median:.3g} ± {spread / 2:.2g} s"
+    # A single repeat has no spread to show.
+    return f"{median:.3g} ± {spread / 2:.2g} s" if spread else f"{median:.3g} s"
 
 
 def _differing(row: ContenderRow) -> str:

@@ -175,4 +175,4 @@ def _fix(root: DataRoot, split: str) -> str:
     jpeg = any((folder / f"{split}_order.csv").exists() for folder in places(root, _SUBFOLDERS))
     if jpeg:
         return ", or use --data cifar10-jpeg, the lossy copy that lies there"
-    return ", or allow the download with --download"
+    return ", or let `sat-zoo eval` fetch it with --download"

@@ -35,8 +35,9 @@ class Subcommands(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=Subcommands)
-def command() -> None:
+@click.group(cls=Subcommands, invoke_without_command=True)
+@click.pass_context
+def command(ctx: click.Context) -> None:
     """Measured beside published: show, extend, export, build and push the leaderboard.
 
     \b
@@ -46,3 +47,5 @@ def command() -> None:
       sat-zoo leaderboard build --out site
       sat-zoo leaderboard push site --space OWNER/NAME --dry-run
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())

@@ -1,11 +1,14 @@
 import hashlib
+import json
 
 import pytest
 from pydantic import ValidationError
 
 import zoo
 from eval.errors import UsageError
-from zoo.registry import FAMILIES
+from zoo.registry import FAMILIES, metrics_file
+from zoo.train.events import EpochResult
+from zoo.train.recipe import read_recipe
 
 BUNDLED = [name for name in zoo.list_models() if zoo.card(name).bundled]
 
@@ -28,6 +31,14 @@ def test_bundled_weights_are_those_the_card_promises(name: str) -> None:
     assert card.bundled is not None
     content = (FAMILIES / card.family / card.bundled.file).read_bytes()
     assert hashlib.sha256(content).hexdigest() == card.bundled.sha256
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_bundled_weights_come_with_the_log_of_their_whole_training(name: str) -> None:
+    card = zoo.card(name)
+    lines = metrics_file(card).read_text("utf-8").splitlines()
+    log = [EpochResult(**json.loads(line)) for line in lines]
+    assert [entry.epoch for entry in log] == list(range(1, read_recipe(card).epochs + 1))
 
 
 @pytest.mark.parametrize("name", zoo.list_models())

@@ -44,10 +44,15 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(version("sat-zoo"), prog_name="sat-zoo")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def cli(debug: bool) -> None:
+@click.pass_context
+def cli(ctx: click.Context, debug: bool) -> None:
     """Smooth Adversarial Training models, and the instrument that measures their robustness.
 
     \b
@@ -56,6 +61,8 @@ def cli(debug: bool) -> None:
       sat-zoo show resnet50-silu-sat
       sat-zoo eval resnet8-silu-sat-digits --attack autoattack
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 def main() -> None:

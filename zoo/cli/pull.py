@@ -55,7 +55,7 @@ Examples:
 @click.option("--check", is_flag=True, help="Download nothing; verify again what is here.")
 @click.option("--repo", metavar="OWNER/NAME", help="Take NAME's weights from this repository.")
 @click.option("--revision", metavar="REV", help="Branch, tag or commit of --repo.")
-@click.option("--file", default="model.safetensors", show_default=True, help="File of --repo.")
+@click.option("--file", help="File of --repo.  [default: model.safetensors]")
 @click.option("--pin", "keep", is_flag=True, help="Use those of --repo for NAME from now on.")
 def command(
     *,
@@ -66,7 +66,7 @@ def command(
     check: bool,
     repo: str | None,
     revision: str | None,
-    file: str,
+    file: str | None,
     keep: bool,
 ) -> None:
     """Get weights onto this machine and verify them.
@@ -84,8 +84,13 @@ def command(
     if repo is not None or revision is not None or keep:
         if source is not None:
             raise UsageError(f"--source {source} and --repo name two places: leave one out")
-        pull_from(names, repo, revision, file, folder, keep)
+        if everything or check:
+            option = "--all" if everything else "--check"
+            raise UsageError(f"{option} is not for --repo, which holds one model: leave it out")
+        pull_from(names, repo, revision, file or "model.safetensors", folder, keep)
         return
+    if file is not None:
+        raise UsageError(f"--file {file} is a file of --repo: add --repo OWNER/NAME --revision REV")
     if not (names or everything or check):
         raise UsageError("name a model or a pattern such as 'resnet50-*', or pass --all")
     cards, is_named = _chosen(names)

@@ -65,8 +65,9 @@ def command(
 ) -> None:
     """Publish the models NAME ... on the Hub as ORG/NAME and pin what was published.
 
-    One commit a model: weights, config.json for timm, card, recipe, the Reports of these very
-    weights, and a page made from them. The token is the one of hf auth login or HF_TOKEN.
+    One commit a model: weights, config.json for timm, card, recipe, training log and Reports of
+    these very weights, and a page made from them. The token is the one of hf auth login or
+    HF_TOKEN.
     """
     chosen, skipped = _chosen(names, every, weights)
 

@@ -13,7 +13,7 @@ from eval.errors import UsageError, WeightsMismatch, WeightsUnavailable
 from zoo.pins import pin_of
 from zoo.publish import model_card, timm_config
 from zoo.publish.reports import Result, of_weights
-from zoo.registry import FAMILIES, card
+from zoo.registry import FAMILIES, card, metrics_file
 from zoo.store import Store, sha256_of
 from zoo.weights import REPAIR, Found, find_weights, local_weights, not_here
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = "model.safetensors"
 REPORTS = "reports"
-RECIPE = "recipe.yaml"
+RECIPE, METRICS = "recipe.yaml", "metrics.jsonl"
 _NAMESPACE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _LICENSE = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 _LONGEST = 96  # of OWNER/NAME, as the Hub has it
@@ -142,7 +142,7 @@ def prepare(
         File.of("README.md", model_card.render(page).encode()),
         File.of("card.json", _json(info.model_dump(mode="json"))),
     )
-    return Package(name, repo, (blob, *made, *_recipe(info), *_reports(mine)))
+    return Package(name, repo, (blob, *made, *_training(info, blob), *_reports(mine)))
 
 
 def _blob(info: ModelCard, found: Found) -> File:
@@ -160,10 +160,16 @@ def _json(content: dict[str, Any]) -> bytes:
     return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def _recipe(info: ModelCard) -> tuple[File, ...]:
-    if info.recipe is None:
-        return ()
-    return (File.of(RECIPE, (FAMILIES / info.family / info.recipe).read_bytes()),)
+def _training(info: ModelCard, blob: File) -> tuple[File, ...]:
+    """The recipe, and the log of the training that made these very weights."""
+    files = [] if info.recipe is None else [(RECIPE, FAMILIES / info.family / info.recipe)]
+    if _is_bundled(info, blob.sha256) and metrics_file(info).exists():
+        files.append((METRICS, metrics_file(info)))
+    return tuple(File.of(name, path.read_bytes()) for name, path in files)
+
+
+def _is_bundled(info: ModelCard, sha256: str) -> bool:
+    return info.bundled is not None and info.bundled.sha256 == sha256
 
 
 def _reports(results: tuple[Result, ...]) -> tuple[File, ...]:
@@ -179,7 +185,7 @@ def _check_license(license_id: str | None) -> None:
 
 def _own_license(info: ModelCard, sha256: str) -> str | None:
     """The bundled weights are part of sat-zoo and have its license; of others we know nothing."""
-    return "mit" if info.bundled is not None and info.bundled.sha256 == sha256 else None
+    return "mit" if _is_bundled(info, sha256) else None
 
 
 def _origin(info: ModelCard, found: Found, sha256: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from eval.errors import SatZooError, WeightsMismatch
 from zoo.pins import Pin
-from zoo.publish.package import RECIPE, REPORTS, Package
+from zoo.publish.package import METRICS, RECIPE, REPORTS, Package
 from zoo.publish.refusals import explained, token_to_write
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ _TIMEOUT_S = 30.0
 def publish(package: Package, *, private: bool = False, endpoint: str | None = None) -> Pin:
     """Create the repository if need be, upload the files in one commit, and return the pin.
 
-    Reports and a recipe of an earlier upload that are not part of this one are deleted in the
-    same commit: they are of other weights. Without a change there is no new commit.
+    Reports, recipe and training log of an earlier upload that are not part of this one are deleted
+    in the same commit: they are of other weights. Without a change there is no new commit.
 
     private:  for a new repository; one that exists and is public is refused, and never changed.
     endpoint: another Hub than that of HF_ENDPOINT.
@@ -51,7 +51,7 @@ def _commit(api: HfApi, package: Package, before: ModelInfo) -> str:
     stale = [
         path
         for path in there
-        if path not in kept and (path.startswith(f"{REPORTS}/") or path == RECIPE)
+        if path not in kept and (path.startswith(f"{REPORTS}/") or path in (RECIPE, METRICS))
     ]
     operations: list[CommitOperationAdd | CommitOperationDelete] = [
         *(CommitOperationAdd(file.path, file.content) for file in package.files),

@@ -1,4 +1,4 @@
-"""Random changes of a whole batch at once, on uint8 pixels where they lie."""
+"""Random changes of a batch of uint8 pixels, where they lie."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from zoo.train.recipe import Recipe
 def augment(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
     """Translate, mirror and, if the recipe asks, RandAugment: (B, C, H, W) uint8 to the same.
 
-    Each image has its own draw. All of them follow `generator`.
+    Each image has its own draw; all of them follow `generator`. RandAugment takes white to be 255.
+    It goes image by image, where the rest takes the batch at once: it can cost more than a small
+    network's step.
     """
     if recipe.shift_pixels:
         images = shift(images, recipe.shift_pixels, generator)

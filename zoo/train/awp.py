@@ -1,6 +1,18 @@
 """Adversarial weight perturbation: the loss at the worst weights nearby, not at the weights.
 
-Source: Wu et al. 2020, arXiv 2004.05884, algorithm 1 with one step, as the authors' code.
+The gradient that the optimizer gets is the one at the moved weights w + v; the step is then taken
+from w itself.
+
+Source: Wu et al. 2020, arXiv 2004.05884, algorithm 1 with one alternation and one step for v, which
+starts at 0: the images are attacked at w, and v is gamma |w| along the gradient, layer by layer,
+for weights of two or more dimensions. While v is searched, batch norm normalises by the batch and
+its running statistics stand still, which the authors' code reaches with a copy of the network.
+
+Differs from the source, which takes the optimizer's step from w + v and subtracts v afterwards. An
+update that follows from gradients alone, SGD with momentum say, ends at the same weights but for
+rounding. One that looks at the weights does not: weight decay sees w here and w + v there, a
+relative difference of at most gamma; trust ratios such as LAMB's see other norms. And with
+`accumulate`, each piece of a batch has a v of its own.
 """
 
 from __future__ import annotations
@@ -21,8 +33,9 @@ def worst_weights(
 ) -> Iterator[None]:
     """Inside, each convolution and linear weight w is moved by gamma |w| along its gradient.
 
-    x, x_adv: (B, C, H, W); y: labels. On leaving, the weights are what they were, bit for bit.
-    gamma: 0.005 in the paper.
+    x, x_adv: (B, C, H, W); y: labels. On leaving, the weights are what they were, bit for bit:
+    call backward inside, and step the optimizer outside.
+    gamma: 0.005 in the authors' code for TRADES.
 
     Cost: a forward and a backward pass.
     """

@@ -17,8 +17,8 @@ from eval.files import write_atomically
 from eval.run import Progress
 from zoo.cards import ModelCard
 from zoo.loading import load
-from zoo.registry import FAMILIES
-from zoo.train.result import ABOUT, WEIGHTS
+from zoo.registry import FAMILIES, metrics_file
+from zoo.train.result import ABOUT, METRICS, WEIGHTS
 
 ATTACKS = ("clean", "pgd-50")
 """Measured on the whole test split; AutoAttack is left to `sat-zoo eval`, it takes hours."""
@@ -37,8 +37,8 @@ def bundle(
 ) -> None:
     """Install the result in the folder `run` as the weights that come with the package.
 
-    Writes FAMILY/NAME.safetensors, its sha256 into the card, and a Report for each of `ATTACKS`
-    into the run folder and, in a source tree, into leaderboard/results.
+    Writes FAMILY/NAME.safetensors and NAME.metrics.jsonl, the sha256 into the card, and a Report
+    for each of `ATTACKS` into the run folder and, in a source tree, into leaderboard/results.
     Raises `UsageError` if the run is not finished, `SatZooError` if the card cannot be changed
     without touching others.
     """
@@ -55,8 +55,9 @@ def bundle(
             write_atomically(results / report.name, report.read_bytes())
             say(f"report written to {results / report.name}")
     write_atomically(family / file, (run / WEIGHTS).read_bytes())
+    write_atomically(metrics_file(info, families), (run / METRICS).read_bytes())
     write_atomically(cards, changed.encode())
-    say(f"{file} is bundled in {family}, sha256 {sha256}; commit it with cards.yaml")
+    say(f"{file} is bundled in {family}, sha256 {sha256}; commit it with its log and cards.yaml")
 
 
 def with_bundle(text: str, name: str, file: str, sha256: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from zoo.train.events import EpochResult
 
 _WIDTH, _HEIGHT, _MARGIN = 440, 260, 45
-_COLOURS = ("#1f6feb", "#d1242f", "#1a7f37")
+_COLOURS = ("#1f6feb", "#d1242f", "#1a7f37", "#8250df")
 _STYLE = "font-family:sans-serif;font-size:12px"
 
 
@@ -25,6 +25,7 @@ def draw(log: Sequence[EpochResult], title: str) -> str:
         _line("training, robust", log, lambda e: _percent(e.train_robust)),
         _line("held out, robust", log, lambda e: _percent(e.valid_robust)),
         _line("held out, clean", log, lambda e: _percent(e.valid_clean)),
+        _line("training, clean", log, lambda e: _percent(e.train_clean)),
     ]
     top = max((value for _, value in loss[0].points), default=1.0)
     charts = _chart(loss, 0, top * 1.05) + _chart(accuracies, _WIDTH, 100.0)
@@ -61,7 +62,7 @@ def _chart(lines: Sequence[_Line], left: int, top: float) -> str:
     drawn = [line for line in lines if line.points]
     for number, (line, colour) in enumerate(zip(drawn, _COLOURS, strict=False)):
         points = " ".join("{:.1f},{:.1f}".format(*place(*point)) for point in line.points)
-        x, y = left + _MARGIN + 8 + 125 * number, _HEIGHT - 6
+        x, y = left + _MARGIN + 98 * number, _HEIGHT - 6
         parts.append(
             f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>'
             f'<text x="{x}" y="{y}" fill="{colour}">{line.name}</text>'

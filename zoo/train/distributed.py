@@ -71,13 +71,13 @@ def processes(device: str | None = None) -> Iterator[Ranks]:
     device: "cpu" or "cuda"; default cuda where there is one. A process takes the card of its
     local rank.
     Raises UsageError for a device that is not here; SatZooError, in place of a hang, when
-    another process has died.
+    another process does not come or has died.
     """
     place = _device(device)
     if "WORLD_SIZE" not in os.environ:
         yield Ranks(device=place)
         return
-    dist.init_process_group("nccl" if place.type == "cuda" else "gloo", timeout=PATIENCE)
+    _join("nccl" if place.type == "cuda" else "gloo")
     ranks = Ranks(dist.get_rank(), dist.get_world_size(), place)
     try:
         yield ranks
@@ -91,6 +91,20 @@ def processes(device: str | None = None) -> Iterator[Ranks]:
         ) from error
     finally:
         dist.destroy_process_group()
+
+
+def _join(backend: str) -> None:
+    try:
+        dist.init_process_group(backend, timeout=PATIENCE)
+    except (RuntimeError, ValueError) as error:  # torch's own are RuntimeErrors
+        names = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+        rank, size, address, port = (os.environ.get(name, "?") for name in names)
+        raise SatZooError(
+            f"process {rank} of {size} did not meet the others at {address}:{port}"
+            f" ({str(error).splitlines()[0]}); check that all {size} were started with that"
+            " MASTER_ADDR and MASTER_PORT, that nothing else has the port, and that no firewall"
+            " is in between"
+        ) from error
 
 
 def _is_lost_contact(error: RuntimeError) -> bool:

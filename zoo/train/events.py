@@ -22,6 +22,8 @@ class EpochResult:
 
     loss, train_robust: means over the epoch's adversarial training images, as they were met.
     valid_clean, valid_robust: of the held-out images; None where they were not looked at.
+    train_clean: of a fixed sample of the training images, as the held-out ones are measured; None
+        where they were not looked at, or do not lie in memory.
     """
 
     epoch: int
@@ -32,6 +34,7 @@ class EpochResult:
     images_per_second: float
     valid_clean: float | None = None
     valid_robust: float | None = None
+    train_clean: float | None = None
 
 
 @dataclass(frozen=True)

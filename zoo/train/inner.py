@@ -25,7 +25,8 @@ GAUSSIAN_START = 1e-3
 class Inner:
     """PGD from a random start; one step is FGSM-RS (Wong et al. 2020, arXiv 2001.03994).
 
-    objective: "ce", cross-entropy with the labels; "kl", divergence from the clean prediction.
+    objective: "ce", cross-entropy with the labels; "kl", divergence from the clean prediction,
+        which has no gradient at the image itself: it needs a random start, and recipes have one.
     clean_start: share of batches that start at the image itself, one coin a batch.
     precision: "bf16" runs the network under autocast; images and steps stay fp32.
     """
@@ -48,7 +49,7 @@ class Inner:
             threat=threat,
             n_steps=recipe.attack_steps,
             step_size=step_in_pixels(stage, threat.eps),
-            objective=recipe.attack_loss or ("kl" if recipe.loss == "trades" else "ce"),
+            objective=recipe.inner_loss,
             start=recipe.attack_start,
             clean_start=recipe.attack_clean_start,
             clips_start=recipe.attack_clips_start,

@@ -7,10 +7,8 @@ for smooth activations in both the inner and the outer problem.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,10 +21,19 @@ from zoo.train import checkpoint
 from zoo.train.distributed import Ranks
 from zoo.train.events import EpochResult, Hooks, Outcome, Stopped
 from zoo.train.feed import Feed, Memory
-from zoo.train.recipe import Recipe, check_recipe, differences
-from zoo.train.state import Best, Position, capture, restore, result_tensors
+from zoo.train.recipe import Recipe
+from zoo.train.state import (
+    Best,
+    Identity,
+    Position,
+    capture,
+    is_finite,
+    restore,
+    result_tensors,
+    same_start,
+)
 from zoo.train.step import begin
-from zoo.train.validate import validate
+from zoo.train.validate import clean_accuracy, sample, validate
 
 CHECK_EVERY = 10
 """Steps between looks at the loss, the clock and the signals, which all processes share."""
@@ -38,6 +45,7 @@ class Run:
 
     folder:  where checkpoints go, every `minutes` and when stopping; None: nowhere.
     limit_steps: end early, after this many steps, as if the recipe were so short.
+    data_sha256, data_name: of the training images; a run goes on with the same ones only.
     """
 
     info: ModelCard
@@ -50,6 +58,7 @@ class Run:
     limit_steps: int | None = None
     hooks: Hooks = field(default_factory=Hooks)
     data_sha256: str = ""
+    data_name: str = ""
     position: Position = field(default_factory=Position)
     best: Best = field(default_factory=Best)
     log: list[EpochResult] = field(default_factory=list)
@@ -70,7 +79,10 @@ class Run:
         self.stepper = begin(self.info, recipe, self.n_batches, self.ranks)
         self._pending: list[Tensor] = []
         self._saved_at = time.monotonic()
+        self._clock_at = time.perf_counter()
+        self.identity = Identity(self.info.name, self.data_sha256, self.data_name, recipe)
         self._resume()
+        same_start(self.position, self.folder, self.ranks)
 
     @freed_memory_kept()
     def train(self) -> Outcome:
@@ -80,7 +92,7 @@ class Run:
         machine, also where the run was interrupted and resumed.
 
         Raises `Stopped` when asked to stop, after writing a checkpoint; `SatZooError` when the
-        loss is no longer finite.
+        loss or a weight is no longer finite.
         """
         devices = [self.ranks.device] if self.ranks.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
@@ -103,6 +115,7 @@ class Run:
     def _epoch(self) -> None:
         """The rest of the current epoch, and its end."""
         at = self.position
+        self._clock_at = time.perf_counter()
         if at.batch == 0:
             device = self.ranks.device
             drawn = torch.randperm(len(self.feed), generator=self.stepper.generator, device=device)
@@ -122,7 +135,6 @@ class Run:
 
     def _step(self, x: Tensor, y: Tensor) -> None:
         at, recipe = self.position, self.recipe
-        started = time.perf_counter()
         torch.manual_seed(image_key(recipe.seed, f"{self.ranks.rank} {at.step}", "dropout"))
         n_all = min(recipe.batch_size, len(self.feed) - at.batch * recipe.batch_size)
         found = self.stepper.take(x, y, n_all, step=at.step + 1, epoch=at.epoch)
@@ -130,19 +142,20 @@ class Run:
         at.batch += 1
         at.n_seen += len(x)
         self._pending.append(found)
-        self._clock(started)
         if at.step % CHECK_EVERY == 0 or self.ranks.size == 1:
             self._check()
 
-    def _clock(self, started: float) -> None:
-        if self.ranks.device.type == "cuda" and self.position.step % CHECK_EVERY == 0:
-            torch.cuda.synchronize(self.ranks.device)
-        self.position.seconds += time.perf_counter() - started
+    def _clock(self) -> None:
+        """Count the time since the last look: steps, and the wait for images before each."""
+        now = time.perf_counter()
+        self.position.seconds += now - self._clock_at
+        self._clock_at = now
 
     def _check(self) -> None:
         """Look at the losses since the last look; stop or save if one process wants it."""
         at = self.position
         sums = torch.stack(self._pending).cpu() if self._pending else torch.zeros(0, 2)
+        self._clock()  # here, since the line above has waited for the device
         bad = (~sums.isfinite()).any(1).nonzero().flatten()
         first_bad = at.step - len(sums) + 1 + int(bad[0]) if len(bad) else 0
         self._pending.clear()
@@ -153,7 +166,7 @@ class Run:
             first_bad > 0, self.hooks.should_stop(), is_due and self.ranks.is_first
         )
         if diverged:
-            raise self._divergence(first_bad or at.step)
+            raise self._divergence("the loss", first_bad or at.step)
         if stops:
             self._save("to stop", must=True)
             where = f"; the same command goes on from there ({self.folder})" if self.folder else ""
@@ -163,18 +176,23 @@ class Run:
         rate = self.ranks.size * at.n_seen / max(at.seconds, 1e-9)
         self.hooks.on_step(at.step, self.last_step, at.loss_sum / max(at.n_seen, 1), rate)
 
+    def _check_weights(self) -> None:
+        """Refuse weights that the latest update broke, which no loss has shown yet."""
+        if any(self.ranks.any(not is_finite(self.stepper))):
+            raise self._divergence("a weight", self.position.step)
+
     def _end_of_epoch(self) -> None:
         at = self.position
+        self._check_weights()
         mine = [at.loss_sum, at.n_right, at.n_seen]
         loss, right, seen = self.ranks.total(torch.tensor(mine, dtype=torch.float64)).tolist()
-        clean = robust = None
+        train_clean = clean = robust = None
         is_last = at.step >= self.last_step
-        if self.held_out is not None and (at.epoch % self.recipe.validation_every == 0 or is_last):
-            average = self.stepper.averaged
-            for buffer in average.buffers():  # each process has met other batches
+        if at.epoch % self.recipe.validation_every == 0 or is_last:
+            for buffer in self.stepper.averaged.buffers():  # each process has met other batches
                 buffer.copy_(self.ranks.from_first(buffer))
-            clean, robust = validate(average, self.held_out, self.recipe, self.ranks)
-            self._remember(robust)
+            train_clean = self._train_clean()
+            clean, robust = self._validate()
         result = EpochResult(
             epoch=at.epoch,
             step=at.step,
@@ -184,10 +202,25 @@ class Run:
             images_per_second=seen / max(at.seconds, 1e-9),
             valid_clean=clean,
             valid_robust=robust,
+            train_clean=train_clean,
         )
         self.log.append(result)
         self.position = Position(step=at.step, epoch=at.epoch + 1)
         self.hooks.on_epoch(result)
+
+    def _train_clean(self) -> float | None:
+        if not isinstance(self.feed, Memory):
+            return None
+        positions = sample(self.feed, self.held_out)
+        average = self.stepper.averaged
+        return clean_accuracy(average, self.feed, positions, self.recipe, self.ranks)
+
+    def _validate(self) -> tuple[float, float] | tuple[None, None]:
+        if self.held_out is None:
+            return None, None
+        clean, robust = validate(self.stepper.averaged, self.held_out, self.recipe, self.ranks)
+        self._remember(robust)
+        return clean, robust
 
     def _remember(self, robust: float) -> None:
         if robust > self.best.robust:
@@ -215,17 +248,20 @@ class Run:
         return True
 
     def _save(self, when: str, *, must: bool = False) -> None:
-        """Write a checkpoint; a full disk ends the run only if there is no later chance."""
+        """Write a checkpoint; a full disk ends the run only if there is no later chance.
+
+        Never of weights that are not finite: it would replace the last good one.
+        """
         if self.folder is None:
             return
+        self._check_weights()
         at = self.position
         self._saved_at = time.monotonic()
         log = [asdict(entry) for entry in self.log]
         found = capture(self.stepper, at, self.best, log, self.ranks)
         if not self.ranks.is_first:
             return
-        identity = {"model": self.info.name, "data": self.data_sha256}
-        state = {**found.state, **identity, "recipe": self.recipe.model_dump(mode="json")}
+        state = {**found.state, **self.identity.plain()}
         try:
             checkpoint.save(self.folder, checkpoint.Checkpoint(at.step, found.tensors, state))
         except checkpoint.CheckpointError as error:
@@ -237,31 +273,21 @@ class Run:
         if self.folder is None or (path := checkpoint.latest(self.folder)) is None:
             return
         found = checkpoint.read(path)
-        self._check_same(found.state)
-        self.position, self.best, log = restore(found, self.stepper, self.ranks)
-        self.log = [EpochResult(**entry) for entry in log]
-        self.hooks.say(f"going on from step {self.position.step} of {self.n_steps}, {path}")
-
-    def _check_same(self, state: Mapping[str, Any]) -> None:
-        """Refuse to go on with another model, recipe or data than the run was begun with."""
-        old = check_recipe(state["recipe"], f"checkpoint in {self.folder}")
-        changed = differences(old, self.recipe)
-        if state["model"] != self.info.name:
-            changed.insert(0, f"model: {state['model']} -> {self.info.name}")
-        if state["data"] != self.data_sha256:
-            changed.append("the training images")
-        if changed:
+        if changed := self.identity.changes(found.state, f"checkpoint in {self.folder}"):
             raise UsageError(
                 f"the run in {self.folder} was begun otherwise ({'; '.join(changed)}): undo that to"
                 " go on with it, name another --out, or start again with --fresh"
             )
+        self.position, self.best, log = restore(found, self.stepper, self.ranks)
+        self.log = [EpochResult(**entry) for entry in log]
+        self.hooks.say(f"going on from step {self.position.step} of {self.n_steps}, {path}")
 
-    def _divergence(self, step: int) -> SatZooError:
+    def _divergence(self, what: str, step: int) -> SatZooError:
         lr = self.stepper.optimizer.param_groups[0]["lr"]
         last = checkpoint.latest(self.folder) if self.folder else None
         kept = f"the last good checkpoint is {last}" if last else "there is no checkpoint yet"
         return SatZooError(
-            f"training {self.info.name}: the loss was not finite at step {step} of {self.n_steps},"
+            f"training {self.info.name}: {what} was not finite at step {step} of {self.n_steps},"
             f" at a learning rate of {lr:.3g}; {kept}; lower lr in the recipe, or set"
             " clip_grad_norm"
         )

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from eval.attacks.random import image_key
 from eval.data import ImageSet, open_folder
@@ -21,12 +21,12 @@ from eval.data.files import PictureSource, picture_set
 from eval.data.imagenet import synsets
 from eval.data.locate import data_root, not_found, places
 from eval.data.parquet import list_parquet
-from eval.data.pictures import open_picture, to_rgb
+from eval.data.pictures import read_picture, to_rgb
 from eval.data.stores import Store, is_picture, list_folder, list_tars, only
 from eval.errors import DataError
 from zoo.cards import ModelCard
 from zoo.preprocess import for_card
-from zoo.train.recipe import Recipe
+from zoo.train.recipe import Recipe, check_for_data
 
 _SUBFOLDERS = ("imagenet", "imagenet-1k", "ILSVRC2012", "ILSVRC/Data/CLS-LOC")
 _PARQUET = ("", "data", "train", "default/train")
@@ -55,16 +55,19 @@ class Pictures:
         if not positions:
             return
         pin = self.device.type == "cuda"
-        loader: DataLoader[Tensor] = DataLoader(
+        loader: DataLoader[Tensor | DataError] = DataLoader(
             _Decoded(self.store, self.data, self.info.input.size, self.recipe, epoch),
             batch_sampler=[batch.tolist() for batch in positions],
             num_workers=max(1, self.n_workers),
             pin_memory=pin,
+            collate_fn=_collate,
         )
         layout = torch.channels_last if self.recipe.channels_last else torch.contiguous_format
         labels = torch.from_numpy(self.data.labels.copy())
         try:
             for batch, images in zip(positions, loader, strict=True):
+                if isinstance(images, DataError):
+                    raise images
                 x = images.to(self.device, non_blocking=pin).float() / 255
                 yield x.contiguous(memory_format=layout), labels[batch].to(self.device)
         except RuntimeError as problem:
@@ -75,8 +78,12 @@ class Pictures:
             ) from problem
 
 
-class _Decoded(Dataset[Tensor]):
-    """Item k: picture k of the set, decoded and augmented, (C, H, W) uint8."""
+class _Decoded(Dataset["Tensor | DataError"]):
+    """Item k: picture k of the set, decoded and augmented, (C, H, W) uint8.
+
+    What is wrong with a picture is handed over, not raised: the loader would wrap its own words
+    and a traceback of the worker around the sentence.
+    """
 
     def __init__(self, store: Store, data: ImageSet, size: int, recipe: Recipe, epoch: int) -> None:
         self.store = store
@@ -85,15 +92,24 @@ class _Decoded(Dataset[Tensor]):
         self.seed = recipe.seed
         self.change = transform(size, recipe)
 
-    def __getitem__(self, position: int) -> Tensor:
-        row = int(self.rows[position])
+    def __getitem__(self, position: int) -> Tensor | DataError:
         from PIL import Image
 
-        where = self.store.where(row)
-        picture = Image.fromarray(to_rgb(open_picture(self.store.read(row), where)))
+        row = int(self.rows[position])
+        try:
+            pixels = read_picture(self.store.read(row), self.store.where(row), to_rgb)
+        except DataError as problem:
+            return problem
+        picture = Image.fromarray(pixels)
         torch.manual_seed(image_key(self.seed, f"{self.epoch} {row}", "augment"))
         changed: Tensor = self.change(picture)
         return changed
+
+
+def _collate(items: list[Tensor | DataError]) -> Any:
+    """The pictures as one (B, C, H, W) tensor, or the first that could not be read."""
+    problems = (item for item in items if isinstance(item, DataError))
+    return next(problems, None) or default_collate(items)
 
 
 def transform(size: int, recipe: Recipe) -> Any:
@@ -141,7 +157,11 @@ def open_pictures(name: str, info: ModelCard, data_dir: Path | None) -> ImageSet
 def feed(
     data: ImageSet, info: ModelCard, recipe: Recipe, device: torch.device, n_workers: int
 ) -> Pictures:
-    """The feed of a set from `open_pictures`, or of a selection of one."""
+    """The feed of a set from `open_pictures`, or of a selection of one.
+
+    Raises UsageError for settings that would do nothing to picture files.
+    """
+    check_for_data(recipe, in_memory=False)
     if not isinstance(data.source, PictureSource):
         raise DataError(f"{data.name} is no set of picture files")
     return Pictures(data, data.source.store, info, recipe, n_workers, device)

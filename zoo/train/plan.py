@@ -18,6 +18,9 @@ from zoo.train.step import Stepper, begin
 N_TRAINING = {"digits": 1437, "cifar10": 50_000, "cifar10-jpeg": 50_000, "imagenet": 1_281_167}
 """Images of the training splits, so that planning needs no data."""
 _PROBE_IMAGES = 32
+_PROBE_WORK = 16e9
+"""Multiply-adds of a pass over the probe: seconds, and a few GB, on a CPU."""
+_GPU_IS_WORTH = 8
 _TIMED_STEPS = 3
 
 
@@ -25,7 +28,8 @@ _TIMED_STEPS = 3
 class Plan:
     """An estimate. flops counts a multiply-add as two; memory is that of one process.
 
-    seconds: the best of a few steps, scaled up; data loading and validation come on top.
+    seconds: the best of a few steps on n_probe images, scaled up; data loading and validation
+        come on top.
     """
 
     n_images: int
@@ -34,30 +38,33 @@ class Plan:
     images_per_second: float
     seconds: float
     memory_bytes: float
+    n_probe: int
 
     def lines(self) -> list[str]:
         """For people."""
         from zoo.train.progress import duration
 
+        digits = ".0f" if self.images_per_second >= 10 else ".2g"
         return [
             f"training images  {self.n_images:,}",
             f"steps            {self.n_steps:,}",
             f"arithmetic       {self.flops:.2e} FLOPs",
-            f"speed            {self.images_per_second:.0f} images/s (timed here, random pictures)",
+            f"speed            {self.images_per_second:{digits}} images/s"
+            f" (timed here on {self.n_probe} random pictures)",
             f"time             {duration(self.seconds)}",
             f"memory           {self.memory_bytes / 1e6:,.0f} MB a process",
         ]
 
 
 def plan(info: ModelCard, recipe: Recipe, ranks: Ranks, n_images: int | None = None) -> Plan:
-    """Estimate a run by timing a few steps on at most 32 random pictures.
+    """Estimate a run by timing a few steps on a few random pictures, see `probe_images`.
 
     n_images: training images; default the size of the card's data set. Every process times its
     own steps; what the network between them costs is not in the estimate.
     """
     n = (n_images or N_TRAINING[info.dataset]) - recipe.validation_images
     n_steps = recipe.epochs * -(-n // recipe.batch_size)
-    n_probe = min(_PROBE_IMAGES, max(2, recipe.batch_size // (ranks.size * recipe.accumulate)))
+    n_probe = probe_images(info, recipe, ranks)
     probe = replace_batch(recipe, n_probe)
     stepper = begin(info, probe, 1000, replace(ranks, size=1, rank=0))
     x, y = random_batch(info, probe, ranks.device)
@@ -71,12 +78,23 @@ def plan(info: ModelCard, recipe: Recipe, ranks: Ranks, n_images: int | None = N
         images_per_second=rate,
         seconds=n * recipe.epochs / rate,
         memory_bytes=_fixed_bytes(stepper) + _saved_bytes(stepper, x, y) / len(x) * per_process,
+        n_probe=n_probe,
     )
+
+
+def probe_images(info: ModelCard, recipe: Recipe, ranks: Ranks) -> int:
+    """How many pictures a process times: 32, or fewer for a large network or a small batch.
+
+    So that asking for the cost of a run costs little of it. At least 2, for batch norm.
+    """
+    work = _PROBE_WORK * (_GPU_IS_WORTH if ranks.device.type == "cuda" else 1)
+    most = min(_PROBE_IMAGES, recipe.batch_size // (ranks.size * recipe.accumulate))
+    return max(2, min(most, int(work / info.flops) if info.flops else most))
 
 
 def passes(recipe: Recipe) -> int:
     """Passes through the network an image, a backward one for inputs or weights counting as one."""
-    attack = 2 * recipe.attack_steps + (recipe.loss == "trades" or recipe.attack_loss == "kl")
+    attack = 2 * recipe.attack_steps + (recipe.inner_loss == "kl")
     outer = 3 if recipe.loss == "ce" else 6
     return attack + outer * (2 if recipe.awp_gamma else 1)
 

@@ -13,10 +13,11 @@ REFRESH_S = 1.0
 
 def epoch_line(result: EpochResult, epochs: int, left_s: float | None) -> str:
     """One line for people: accuracies in per cent, of training and of held-out images."""
+    clean = "" if result.train_clean is None else f"clean {100 * result.train_clean:.1f} % "
     parts = [
         f"epoch {result.epoch:3d}/{epochs}",
         f"loss {result.loss:.3f}",
-        f"train robust {100 * result.train_robust:.1f} %",
+        f"train {clean}robust {100 * result.train_robust:.1f} %",
     ]
     if result.valid_clean is not None and result.valid_robust is not None:
         parts.append(

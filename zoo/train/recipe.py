@@ -115,6 +115,10 @@ class Recipe(BaseModel):
         """Pairs of settings that cannot both be meant, named as they are typed."""
         mixes = self.mixup_alpha > 0 or self.cutmix_alpha > 0
         validated = self.validation_images > 0
+        kl = "attack_loss: kl" if self.attack_loss == "kl" else f"loss: {self.loss}"
+        starts_at_image = self.attack_start == "image" or self.attack_clean_start > 0
+        share = f"attack_clean_start: {self.attack_clean_start}"
+        start = "attack_start: image" if self.attack_start == "image" else share
         return [
             (
                 self.loss == "ce" and self.loss_beta is not None,
@@ -178,6 +182,12 @@ class Recipe(BaseModel):
                 " image; set it to 0",
             ),
             (
+                self.inner_loss == "kl" and starts_at_image,
+                f"{start} with {kl} is no attack: the divergence from the clean prediction has no"
+                " gradient at the image; set attack_start: uniform and attack_clean_start: 0, or"
+                " attack_loss: ce",
+            ),
+            (
                 self.accumulate > self.batch_size,
                 f"accumulate: {self.accumulate} pieces cannot be cut from batch_size:"
                 f" {self.batch_size}",
@@ -187,6 +197,11 @@ class Recipe(BaseModel):
                 f"awp_from_epoch: {self.awp_from_epoch} needs awp_gamma above 0",
             ),
         ]
+
+    @property
+    def inner_loss(self) -> Literal["ce", "kl"]:
+        """What the inner attack maximises: `attack_loss`, or what goes with `loss`."""
+        return self.attack_loss or ("kl" if self.loss == "trades" else "ce")
 
     @property
     def peak_lr(self) -> float:
@@ -238,6 +253,28 @@ def check_recipe(fields: Mapping[str, Any], where: str) -> Recipe:
         field = ".".join(map(str, first["loc"]))
         value = "" if first["type"] == "missing" else f" = {first.get('input')!r}"
         raise UsageError(f"{where}: {field}{value}: {first['msg']}; change it there") from error
+
+
+def check_for_data(recipe: Recipe, *, in_memory: bool, scale: int = 255) -> None:
+    """Refuse augmentation that would do nothing, or the wrong thing, to this kind of data.
+
+    in_memory: whole images of the model's size, or else picture files; scale: the largest pixel.
+    Raises `UsageError` naming the setting as it is typed.
+    """
+    crop, jitter, ops = recipe.random_crop, recipe.color_jitter, recipe.randaugment_ops
+    for_files = "is for picture files, and this data set is held in memory; take it out"
+    if in_memory and crop is not None:
+        raise UsageError(f"random_crop: {list(crop)} {for_files}, or use shift_pixels")
+    if in_memory and jitter > 0:
+        raise UsageError(f"color_jitter: {jitter} {for_files}")
+    if not in_memory and recipe.shift_pixels > 0:
+        raise UsageError(
+            f"shift_pixels: {recipe.shift_pixels} is for images in memory, not for picture files;"
+            " set it to 0, or use random_crop"
+        )
+    if ops > 0 and scale != 255:
+        wanted = "needs pixels of 0..255, this data set has"
+        raise UsageError(f"randaugment_ops: {ops} {wanted} 0..{scale}; set it to 0")
 
 
 def differences(old: Recipe, new: Recipe) -> list[str]:

@@ -52,10 +52,15 @@ def append_metrics(folder: Path, entry: EpochResult) -> None:
     write_atomically(path, text.encode())
 
 
-def source_revision() -> str | None:
-    """The commit of the source tree this runs from, "+changes" if edited; None without git."""
-    git = ["git", "-C", str(Path(__file__).parent)]
+def source_revision(file: Path = Path(__file__)) -> str | None:
+    """The commit of the source tree that `file` is part of, "+changes" if edited; None without.
+
+    A repository that does not track `file` is another project, around the environment into which
+    this one was installed.
+    """
+    git = ["git", "-C", str(file.parent)]
     try:
+        _output([*git, "ls-files", "--error-unmatch", file.name])
         commit = _output([*git, "rev-parse", "HEAD"])
         return f"{commit}+changes" if _output([*git, "status", "--porcelain"]) else commit
     except (OSError, subprocess.SubprocessError):
@@ -78,8 +83,9 @@ def save(
 ) -> tuple[Path, str]:
     """Write the weights, the recipe, the metrics, their curves and `run.json` into `folder`.
 
-    Returns the path of the weights and their sha256. Raises `ReportError` if a file cannot be
-    written.
+    A `run.json` that says how these very weights were made stays: running a finished run again
+    makes nothing new. Returns the path of the weights and their sha256. Raises `ReportError` if a
+    file cannot be written.
     """
     content = to_bytes(dict(outcome.tensors))
     sha256 = hashlib.sha256(content).hexdigest()
@@ -89,6 +95,21 @@ def save(
     write_metrics(folder, outcome.log)
     title = f"{about['model']}, {len(outcome.log)} epochs"
     write_atomically(folder / CURVES, draw(outcome.log, title).encode())
+    if not _is_recorded(folder, about["model"], sha256):
+        _record(folder, outcome, about, sha256)
+    return path, sha256
+
+
+def _is_recorded(folder: Path, model: str, sha256: str) -> bool:
+    try:
+        about = json.loads((folder / ABOUT).read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    wanted = {"model": model, "weights_sha256": sha256, "is_complete": True}
+    return isinstance(about, dict) and wanted.items() <= about.items()
+
+
+def _record(folder: Path, outcome: Outcome, about: Mapping[str, Any], sha256: str) -> None:
     chosen = next((e for e in outcome.log if e.epoch == outcome.chosen_epoch), outcome.log[-1])
     record = {
         **about,
@@ -98,7 +119,6 @@ def save(
         "versions": versions(),
     }
     write_atomically(folder / ABOUT, (json.dumps(record, indent=2) + "\n").encode())
-    return path, sha256
 
 
 def versions() -> dict[str, str]:

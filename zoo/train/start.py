@@ -6,14 +6,14 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from eval.data import ImageSet, open_data
-from eval.errors import UsageError
+from eval.errors import ReportError, UsageError
 from zoo.cards import ModelCard
 from zoo.store import home
 from zoo.train import result
@@ -23,7 +23,7 @@ from zoo.train.feed import Feed, Memory, Split, in_memory, split
 from zoo.train.loop import Run
 from zoo.train.pictures import feed, open_pictures
 from zoo.train.progress import Progress
-from zoo.train.recipe import Recipe
+from zoo.train.recipe import Recipe, check_for_data
 from zoo.train.signals import stop_requests
 
 CHECKPOINTS = "checkpoints"
@@ -46,7 +46,7 @@ class Options:
 def run_folder(info: ModelCard, options: Options) -> Path:
     """Where the run's files go. Raises `UsageError` if that is a file."""
     folder = options.out or home() / "runs" / info.name
-    if folder.exists() and not folder.is_dir():
+    if folder.is_file():
         raise UsageError(f"--out {folder} is a file: name a folder")
     return folder
 
@@ -69,28 +69,31 @@ def train_model(
     folder = run_folder(info, options)
     if not ranks.is_first:
         say = _silent
-    result.make_folder(folder)
-    if options.fresh and ranks.is_first:
-        set_aside(folder, say)
+    if ranks.is_first:
+        result.make_folder(folder)
+        if options.fresh:
+            set_aside(folder, say)
     ranks.any(False)  # nobody looks for checkpoints before the first process is ready
     data = open_training_data(info, recipe, options)
+    training = _feed(data.training, info, recipe, ranks, options)
     say(_opening(info, recipe, data, ranks))
     with stop_requests() as should_stop, _told(folder, recipe, options, ranks, say) as hooks:
         run = Run(
             info,
             recipe,
-            _feed(data.training, info, recipe, ranks, options),
+            training,
             held_out=_held_out(data, info, recipe, ranks),
             folder=folder / CHECKPOINTS,
             ranks=ranks,
             minutes=options.minutes,
             limit_steps=options.limit_steps,
+            data_name=data.training.name,
             data_sha256=data.training.ids_sha256,
             hooks=Hooks(hooks.on_epoch, hooks.on_step, say, should_stop),
         )
         outcome = run.train()
     if ranks.is_first:
-        path, sha256 = result.save(folder, outcome, recipe, _about(info, data, ranks))
+        path, sha256 = result.save(folder, outcome, recipe, _about(info, data, ranks, options))
         say(f"weights of epoch {outcome.chosen_epoch} written to {path}, sha256 {sha256}")
         say(f"measure them with: sat-zoo eval {info.name} --weights {path}")
     return folder
@@ -104,7 +107,7 @@ def set_aside(folder: Path, say: Callable[[str], None]) -> None:
     while (aside := folder.with_name(f"{folder.name}.{number}")).exists():
         number += 1
     folder.rename(aside)
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)  # another process may have been quicker
     say(f"the earlier run is now in {aside}")
 
 
@@ -121,18 +124,30 @@ def _told(
 
     def on_epoch(entry: EpochResult) -> None:
         progress.on_epoch(entry)
-        result.append_metrics(folder, entry)
-        if board is not None:
-            numbers = {k: v for k, v in asdict(entry).items() if v is not None}
-            for name, value in numbers.items():
-                board.add_scalar(name, value, entry.step)
-            board.flush()
+        try:
+            result.append_metrics(folder, entry)
+            _plot(board, entry)
+        except (ReportError, OSError) as error:
+            say(
+                f"the log of epoch {entry.epoch} cannot be written ({error.__cause__ or error});"
+                f" training goes on, and {result.METRICS} is written whole at the end"
+            )
 
     try:
         yield Hooks(on_epoch=on_epoch, on_step=progress.on_step)
     finally:
         if board is not None:
-            board.close()
+            with suppress(OSError):  # a full disk
+                board.close()
+
+
+def _plot(board: Any, entry: EpochResult) -> None:
+    if board is None:
+        return
+    for name, value in asdict(entry).items():
+        if value is not None:
+            board.add_scalar(name, value, entry.step)
+    board.flush()
 
 
 def _tensorboard(folder: Path) -> Any:
@@ -148,7 +163,9 @@ def _tensorboard(folder: Path) -> Any:
 def _feed(data: ImageSet, info: ModelCard, recipe: Recipe, ranks: Ranks, options: Options) -> Feed:
     if data.name in {"imagenet", "folder"}:
         return feed(data, info, recipe, ranks.device, options.workers)
-    return in_memory(data, info, recipe, ranks.device)
+    memory = in_memory(data, info, recipe, ranks.device)
+    check_for_data(recipe, in_memory=True, scale=memory.scale)
+    return memory
 
 
 def _held_out(data: Split, info: ModelCard, recipe: Recipe, ranks: Ranks) -> Memory | None:
@@ -170,14 +187,16 @@ def _opening(info: ModelCard, recipe: Recipe, data: Split, ranks: Ranks) -> str:
     )
 
 
-def _about(info: ModelCard, data: Split, ranks: Ranks) -> dict[str, Any]:
+def _about(info: ModelCard, data: Split, ranks: Ranks, options: Options) -> dict[str, Any]:
     return {
         "model": info.name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": shlex.join(["sat-zoo", *sys.argv[1:]]),
         "source_revision": result.source_revision(),
         "data": {
-            "name": data.training.name,
+            "asked": options.data or info.dataset,
+            "name": data.training.name,  # the proved one
+            "layout": data.training.layout,
             "split": data.training.split,
             "n": len(data.training),
             "ids_sha256": data.training.ids_sha256,

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from eval.errors import UsageError
 from zoo.loading import ZooModel
 from zoo.train.checkpoint import Checkpoint
 from zoo.train.distributed import Ranks
+from zoo.train.recipe import Recipe, check_recipe, differences
 from zoo.train.step import Stepper
 
 
@@ -42,6 +45,59 @@ class Best:
     epoch: int = 0
     since: int = 0
     tensors: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a run was begun with, and can only go on with.
+
+    data_name: of the data set, since two copies of one have the same ids; "": not known.
+    """
+
+    model: str
+    data_sha256: str
+    data_name: str
+    recipe: Recipe
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON values, for a checkpoint."""
+        return {
+            "model": self.model,
+            "data": self.data_sha256,
+            "data_name": self.data_name,
+            "recipe": self.recipe.model_dump(mode="json"),
+        }
+
+    def changes(self, state: Mapping[str, Any], where: str) -> list[str]:
+        """One line for each difference from the run that left `state`, a checkpoint's, `where`."""
+        changed = differences(check_recipe(state["recipe"], where), self.recipe)
+        if state["model"] != self.model:
+            changed.insert(0, f"model: {state['model']} -> {self.model}")
+        names = [state.get("data_name", ""), self.data_name]  # older checkpoints have no name
+        if all(names) and names[0] != names[1]:
+            changed.append(f"data: {names[0]} -> {names[1]}")
+        elif state["data"] != self.data_sha256:
+            changed.append("the training images")
+        return changed
+
+
+def is_finite(stepper: Stepper) -> bool:
+    """Whether all weights and statistics of the network and of its average are finite numbers."""
+    tensors = [*stepper.model.state_dict().values(), *stepper.averaged.state_dict().values()]
+    found = [tensor.isfinite().all() for tensor in tensors if tensor.is_floating_point()]
+    return bool(torch.stack(found).all())
+
+
+def same_start(position: Position, folder: Path | None, ranks: Ranks) -> None:
+    """Raise `UsageError` if the processes found checkpoints of different steps in `folder`."""
+    own = torch.tensor([position.step], dtype=torch.int64)
+    steps = [int(step) for step in ranks.gather(own)]
+    for rank, step in enumerate(steps):
+        if step != steps[0]:
+            raise UsageError(
+                f"--out {folder}: process 0 goes on from step {steps[0]}, process {rank} from step"
+                f" {step}: --out must lie on a disk that all nodes share"
+            )
 
 
 def capture(

@@ -1,4 +1,7 @@
-"""Clean and robust accuracy on the held-out images, for choosing the model. Not a Report."""
+"""Accuracy between epochs: on held-out images, to choose the model, and on training images.
+
+Not a Report. No random stream of the training is touched.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,12 @@ from torch import Tensor
 from eval.attacks.random import image_key
 from zoo.loading import ZooModel
 from zoo.train.distributed import Ranks
-from zoo.train.feed import Memory
+from zoo.train.feed import Feed, Memory
 from zoo.train.inner import Inner, autocast, perturb
 from zoo.train.recipe import Recipe
+
+MOST_SAMPLED = 1000
+"""Training images whose clean accuracy is measured, at most."""
 
 
 def validate(
@@ -29,13 +35,46 @@ def validate(
     was_training = model.training
     model.eval()
     for positions in _pieces(ranks.share(torch.arange(len(held_out))), batch_size):
-        x = held_out.as_float(held_out.images[positions.to(held_out.images.device)])
-        y = held_out.y[positions.to(held_out.y.device)]
+        x, y = _images(held_out, positions)
         x_adv = perturb(model, x, y, attack, generator)
         n_right += torch.stack([_n_right(model, x, y, recipe), _n_right(model, x_adv, y, recipe)])
     model.train(was_training)
     clean, robust = (ranks.total(n_right) / len(held_out)).tolist()
     return clean, robust
+
+
+def sample(training: Memory, held_out: Feed | None) -> Tensor:
+    """Positions of as many training images as are held out, at most `MOST_SAMPLED`.
+
+    The same ones at every call; without held-out images up to `MOST_SAMPLED`.
+    """
+    n = MOST_SAMPLED if held_out is None else min(MOST_SAMPLED, len(held_out))
+    stream = torch.Generator().manual_seed(0)
+    return torch.randperm(len(training), generator=stream)[:n]
+
+
+def clean_accuracy(
+    model: ZooModel,
+    data: Memory,
+    positions: Tensor,
+    recipe: Recipe,
+    ranks: Ranks,
+    *,
+    batch_size: int = 250,
+) -> float:
+    """Share of the images at `positions` (N,) that are classified right, in inference mode."""
+    n_right = torch.zeros(1, dtype=torch.float64, device=ranks.device)
+    was_training = model.training
+    model.eval()
+    for piece in _pieces(ranks.share(positions), batch_size):
+        n_right += _n_right(model, *_images(data, piece), recipe)
+    model.train(was_training)
+    return float(ranks.total(n_right)) / len(positions)
+
+
+def _images(data: Memory, positions: Tensor) -> tuple[Tensor, Tensor]:
+    x = data.as_float(data.images[positions.to(data.images.device)])
+    return x, data.y[positions.to(data.y.device)]
 
 
 def _n_right(model: ZooModel, x: Tensor, y: Tensor, recipe: Recipe) -> Tensor:

@@ -193,7 +193,7 @@ def test_a_download_happens_only_when_asked_and_never_into_the_data_folder(
     monkeypatch.setenv("SAT_ZOO_HOME", str(home))
     own.mkdir()
     (own / "notes.txt").touch()
-    with pytest.raises(DataError, match="allow the download with --download"):
+    with pytest.raises(DataError, match="let `sat-zoo eval` fetch it with --download"):
         open_data("cifar10")
     assert not home.exists()
     assert server.asked == []

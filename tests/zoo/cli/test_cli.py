@@ -25,6 +25,14 @@ def test_every_command_has_help_with_examples(sat_zoo: Run, command: str) -> Non
     assert command in sat_zoo("--help").out
 
 
+@pytest.mark.parametrize("group", [(), ("leaderboard",)])
+def test_a_group_without_a_command_shows_its_help(sat_zoo: Run, group: tuple[str, ...]) -> None:
+    done = sat_zoo(*group)
+    assert (done.code, done.err) == (0, "")
+    assert done.out == sat_zoo(*group, "--help").out
+    assert done.out.count("\n") > 10
+
+
 def test_list_names_every_model_whole(sat_zoo: Run) -> None:
     lines = sat_zoo("list").out.splitlines()[1:]
     assert [line.split()[0] for line in lines] == zoo.list_models()

@@ -145,7 +145,7 @@ def test_cifar10_is_fetched_only_when_asked_and_the_bar_stays_away_from_a_pipe(
     monkeypatch.setenv("SAT_ZOO_HOME", str(tmp_path))
     options = {"data_dir": None, "n": 5, "ids": None, "allow_partial": False, "skip_corrupt": False}
     model = card("resnet18-w16-silu-sat-cifar10")
-    with pytest.raises(DataError, match="allow the download with --download"):
+    with pytest.raises(DataError, match="let `sat-zoo eval` fetch it with --download"):
         chosen_images(model, data_name=None, **options)
     assert fetched == []
     images = chosen_images(model, data_name=None, download=True, **options)

@@ -37,6 +37,7 @@ def test_the_weights_are_the_bytes_that_were_found() -> None:
         "README.md",
         "card.json",
         "recipe.yaml",
+        "metrics.jsonl",
     ]
     assert package.text("recipe.yaml") == (FAMILIES / "digits" / "recipe.yaml").read_text("utf-8")
     assert json.loads(package.text("card.json")) == zoo.card(DIGITS).model_dump(mode="json")
@@ -50,9 +51,10 @@ def test_the_reports_of_these_weights_are_part_of_it() -> None:
     assert {f.path: f.content for f in package.files if f.path.startswith("reports/")} == mine
 
 
-def test_reports_of_other_weights_stay_away(random_weights: Callable[[str], Path]) -> None:
+def test_reports_and_log_of_other_weights_stay_away(random_weights: Callable[[str], Path]) -> None:
     package = prepare(DIGITS, "org", weights=random_weights(DIGITS), results=read_results())
     assert not [file.path for file in package.files if file.path.startswith("reports/")]
+    assert "metrics.jsonl" not in [file.path for file in package.files]
     assert "No Report of these weights" in package.text("README.md")
     assert of_weights(read_results(), "resnet8-relu-at-digits", "0" * 64) == ()
 

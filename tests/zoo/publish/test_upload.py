@@ -49,7 +49,7 @@ def test_everything_comes_in_one_commit_and_the_pin_names_it(
 def test_reports_of_an_earlier_upload_go_and_other_files_stay(
     hub: HubServer, tmp_path: Path
 ) -> None:
-    old = {"reports/old.json": b"{}", "recipe.yaml": b"", "LICENSE": b"text"}
+    old = {"reports/old.json": b"{}", "recipe.yaml": b"", "metrics.jsonl": b"", "LICENSE": b"text"}
     hub.add(REPO, old)
     publish(package(tmp_path, File.of("reports/new.json", b"{}")), endpoint=hub.url)
     kept = {"LICENSE", "model.safetensors", "README.md", "reports/new.json"}

@@ -63,6 +63,7 @@ def run(tmp_path: Path) -> Path:
     shutil.copy(FAMILIES / "digits" / f"{NAME}.safetensors", folder / "model.safetensors")
     about = {"model": NAME, "is_complete": True, "weights_sha256": SHA}
     (folder / "run.json").write_text(json.dumps(about))
+    (folder / "metrics.jsonl").write_text('{"epoch": 1}\n')
     return folder
 
 
@@ -95,12 +96,14 @@ def test_a_finished_run_becomes_weights_card_and_reports(run: Path, families: Pa
     assert cards[0]["bundled"]["sha256"] == SHA
     weights = (families / "digits" / f"{NAME}.safetensors").read_bytes()
     assert weights == (run / "model.safetensors").read_bytes()
+    log = families / "digits" / f"{NAME}.metrics.jsonl"
+    assert log.read_bytes() == (run / "metrics.jsonl").read_bytes()
     for attack in ATTACKS:
         path = families.parents[1] / "leaderboard" / "results" / f"{NAME}.{attack}.json"
         report = Report.read(path)
         assert report.model.name == NAME
         assert report.command == f"sat-zoo eval {NAME} --attack {attack}"
-    assert "commit it with cards.yaml" in told[-1]
+    assert "commit it with its log and cards.yaml" in told[-1]
 
 
 def test_the_command_of_a_report_names_data_that_are_not_the_models_own() -> None:

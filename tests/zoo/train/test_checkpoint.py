@@ -1,5 +1,7 @@
 import errno
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +64,73 @@ def test_a_full_disk_is_named_and_the_checkpoint_before_survives(
 
 def test_the_same_step_can_be_written_again(tmp_path: Path) -> None:
     save(tmp_path, at_step(5))
-    assert read(save(tmp_path, at_step(5))).step == 5
+    for _ in range(11):  # past .9, where an order of names would not be one of numbers
+        path = save(tmp_path, at_step(5))
+        assert (latest(tmp_path), read(path).step) == (path, 5)
+        assert list(tmp_path.iterdir()) == [path]
+    assert save(tmp_path, at_step(6)).name == "step-00000006"
+
+
+class Killed(BaseException):
+    """Stands for kill -9: from then on this process does nothing to the disk."""
+
+
+def killed_at(number: int, patch: pytest.MonkeyPatch) -> None:
+    """Let the `number`-th operation on folders, and all after it, not take place."""
+    count = 0
+
+    def dying(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(path: Path, *args: Any, **kwargs: Any) -> Any:
+            nonlocal count
+            count += 1
+            if count < number:
+                return real(path, *args, **kwargs)
+            if count == number and real is shutil.rmtree and path.is_dir():
+                next(path.iterdir()).unlink()  # deleting a folder is not done at once
+            raise Killed
+
+        return call
+
+    patch.setattr(shutil, "rmtree", dying(shutil.rmtree))
+    patch.setattr(Path, "rename", dying(Path.rename))
+    patch.setattr(checkpoint, "_flush", dying(checkpoint._flush))
+
+
+@pytest.mark.parametrize("step", [7, 8], ids=["the same step again", "the next step"])
+def test_whoever_is_killed_while_saving_leaves_a_whole_checkpoint(
+    tmp_path: Path, step: int
+) -> None:
+    for number in range(1, 30):
+        folder = tmp_path / str(number)
+        save(folder, at_step(7))
+        with pytest.MonkeyPatch.context() as patch:
+            killed_at(number, patch)
+            try:
+                save(folder, at_step(step))
+            except Killed:
+                pass
+            else:
+                break
+        path = latest(folder)
+        assert path is not None
+        assert read(path).step in {7, step}
+        save(folder, at_step(9))
+        assert [p.name for p in folder.iterdir()] == ["step-00000009"]
+    assert 5 < number < 29  # killed at each operation in turn
+
+
+def test_a_half_deleted_checkpoint_gives_way_to_a_whole_one_but_is_never_overlooked(
+    tmp_path: Path,
+) -> None:
+    whole = save(tmp_path, at_step(1))
+    half = tmp_path / "step-00000002"
+    half.mkdir()
+    (half / "state.json").write_text("{}")
+    assert latest(tmp_path) == whole
+    shutil.rmtree(whole)
+    assert latest(tmp_path) == half
+    with pytest.raises(CheckpointError, match="step-00000002 cannot be read"):
+        read(half)
 
 
 def test_what_a_killed_run_left_is_not_read_and_goes_with_the_next(tmp_path: Path) -> None:

@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
+from eval.errors import ReportError
+from eval.files import write_atomically
+
 SHORT = ("train", "resnet8-silu-sat-digits", "--limit-steps", "2", "--device", "cpu")
 Run = Callable[..., tuple[int, str, str]]
 
@@ -23,8 +26,45 @@ def test_a_short_run_leaves_a_folder_with_everything(sat_zoo: Run, tmp_path: Pat
     ]
     about = json.loads((tmp_path / "run" / "run.json").read_text())
     assert not about["is_complete"]
-    assert about["data"]["name"] == "digits"
+    data = about["data"]
+    assert (data["asked"], data["name"], data["layout"]) == (
+        "digits",
+        "digits",
+        "bundled with scikit-learn",
+    )
     assert load_file(tmp_path / "run" / "model.safetensors")
+
+
+def test_running_a_finished_run_again_changes_nothing(sat_zoo: Run, tmp_path: Path) -> None:
+    brief = ("epochs=1", "warmup_epochs=0", "attack_steps=1")
+    whole = [*SHORT[:2], *(part for one in brief for part in ("--set", one)), *SHORT[4:]]
+    names = ["run.json", "metrics.jsonl", "recipe.yaml", "model.safetensors", "curves.svg"]
+
+    def content() -> list[bytes]:
+        return [(tmp_path / "run" / name).read_bytes() for name in names]
+
+    assert sat_zoo(*whole, "--out", tmp_path / "run")[0] == 0
+    before = content()
+    assert json.loads(before[0])["is_complete"]
+    code, out, _ = sat_zoo(*whole, "--minutes", "7", "--out", tmp_path / "run")
+    assert (code, "going on from step" in out) == (0, True)
+    assert content() == before
+
+
+def test_a_full_disk_costs_a_line_of_the_log_and_not_the_run(
+    sat_zoo: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: bytes) -> None:
+        if path.name == "metrics.jsonl" and not (tmp_path / "run" / "recipe.yaml").exists():
+            raise ReportError(f"{path} cannot be written") from OSError(28, "No space left")
+        write_atomically(path, content)
+
+    monkeypatch.setattr("zoo.train.result.write_atomically", full)
+    code, out, err = sat_zoo(*SHORT, "--out", str(tmp_path / "run"))
+    assert (code, err) == (0, "")
+    assert out.count("the log of epoch 1 cannot be written ([Errno 28] No space left)") == 1
+    assert "training goes on, and metrics.jsonl is written whole at the end" in out
+    assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 1
 
 
 def test_runs_lie_in_the_home_folder_unless_told_otherwise(
@@ -53,6 +93,8 @@ def test_the_same_command_with_another_recipe_is_refused(sat_zoo: Run, tmp_path:
         (["--set", "loss_beta=6"], 2, "loss_beta: 6.0 goes with loss: trades or mart"),
         (["--set", "attack_eps=9"], 2, "eps '9' is above 1"),
         (["--set", "optimizer=sdg"], 2, "unknown optimizer of the recipe 'sdg': did you mean sgd"),
+        (["--set", "color_jitter=0.4"], 2, "color_jitter: 0.4 is for picture files"),
+        (["--set", "randaugment_ops=1"], 2, "randaugment_ops: 1 needs pixels of 0..255"),
         (["--bundle", "--set", "lr=1"], 2, "--bundle and --set lr=1 clash"),
         (["--bundle", "--limit-steps", "3"], 2, "--bundle and --limit-steps 3 clash"),
         (["--minutes", "0"], 2, "--minutes 0 is not positive"),

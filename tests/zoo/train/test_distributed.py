@@ -1,16 +1,20 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from zoo.train.distributed import Ranks
+from eval.errors import SatZooError
+from zoo.train import distributed
+from zoo.train.distributed import Ranks, processes
 
 SCRIPT = Path(__file__).with_name("two_processes.py")
 ROOT = Path(__file__).resolve().parents[3]
@@ -52,6 +56,7 @@ def test_two_processes_train_as_one_and_stop_as_one(tmp_path: Path) -> None:
     assert two["stopped"].startswith("stopped at step 4 of 20; the same command goes on")
     assert two["resumed_is_identical"]
     assert two["streams_differ"]
+    assert two["refused"].endswith("--out must lie on a disk that all nodes share")
 
 
 @pytest.mark.slow
@@ -85,6 +90,37 @@ def test_a_process_that_dies_stops_the_others_with_a_message(tmp_path: Path) -> 
     assert first.returncode == 1
     assert "process 0 of 2 stopped because another one died or hung" in said
     assert "run the same command again" in said
+
+
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_a_process_that_meets_nobody_says_where_it_waited(
+    monkeypatch: pytest.MonkeyPatch, rank: str
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    monkeypatch.setattr(distributed, "PATIENCE", timedelta(seconds=1))
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "RANK": rank}
+    for name, value in shared.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SatZooError) as caught, processes("cpu"):
+        pass
+    said = str(caught.value)
+    assert said.startswith(f"process {rank} of 2 did not meet the others at 127.0.0.1:{port} (")
+    assert "check that all 2 were started with that MASTER_ADDR and MASTER_PORT" in said
+    assert "\n" not in said
+    assert not torch.distributed.is_initialized()
+
+
+def test_a_variable_of_the_meeting_place_that_is_missing_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    said = r"process \? of 2 did not meet the others at \?:\? .*variable RANK"
+    with pytest.raises(SatZooError, match=said), processes("cpu"):
+        pass
 
 
 def test_alone_every_exchange_is_free() -> None:

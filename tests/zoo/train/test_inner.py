@@ -1,8 +1,10 @@
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -61,16 +63,30 @@ def test_the_attack_reaches_the_worst_image_of_a_linear_model(seed: int) -> None
 
 
 @pytest.mark.parametrize("norm", ["Linf", "L2"])
-@pytest.mark.parametrize("start", ["uniform", "gaussian", "image"])
-@pytest.mark.parametrize("objective", ["ce", "kl"])
+@pytest.mark.parametrize(
+    ("objective", "start"),
+    [("ce", "uniform"), ("ce", "gaussian"), ("ce", "image"), ("kl", "uniform"), ("kl", "gaussian")],
+)
 def test_adversarial_images_lie_in_the_ball(
-    net: Counted, batch: tuple[Tensor, Tensor], norm: str, start: str, objective: str
+    net: Counted, batch: tuple[Tensor, Tensor], norm: str, objective: str, start: str
 ) -> None:
     threat = Threat(norm, "1/10")
     inner = Inner(threat, 2, 0.05, start=start, objective=objective, clips_start=False)  # type: ignore[arg-type]
     x_adv = perturb(net, *batch, inner, stream())
     assert bool(threat.contains(x_adv, batch[0]).all())
     assert not torch.equal(x_adv, batch[0])
+
+
+def test_the_divergence_has_no_gradient_at_the_image_itself(tiny_net: nn.Module) -> None:
+    """Why a recipe may not start a search for the largest divergence there."""
+    x = torch.rand(6, 3, 8, 8, generator=stream(2), dtype=torch.float64).requires_grad_()
+    logits = copy.deepcopy(tiny_net).double()(x)
+    clean = logits.detach().softmax(1)
+    divergence = F.kl_div(logits.log_softmax(1), clean, reduction="sum")
+    cross_entropy = F.cross_entropy(logits, torch.arange(6) % 5, reduction="sum")
+    (flat,) = torch.autograd.grad(divergence, x, retain_graph=True)
+    (steep,) = torch.autograd.grad(cross_entropy, x)
+    assert float(flat.abs().max()) < 1e-12 * float(steep.abs().max())
 
 
 def test_the_attack_leaves_statistics_gradients_and_modes_as_they_were(

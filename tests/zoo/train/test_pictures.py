@@ -1,3 +1,4 @@
+import importlib.util
 import io
 import tarfile
 from collections.abc import Callable
@@ -9,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from eval.errors import DataError
+from eval.errors import DataError, UsageError
 from zoo import card
 from zoo.cards import ModelCard
 from zoo.train.feed import in_memory, split
@@ -57,6 +58,25 @@ def shards(folder: Path) -> Path:
     return folder
 
 
+def parquet(folder: Path) -> Path:
+    """The layout of the Hub: several row groups of {bytes, path} and label, in two files."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    (folder / "data").mkdir(parents=True)
+    for part in range(2):
+        rows = [{"bytes": jpeg(20 * n + part), "path": f"{part}_{n}.JPEG"} for n in range(6)]
+        table = pa.table({"image": rows, "label": [n % 3 for n in range(6)]})
+        path = folder / "data" / f"train-0000{part}-of-00002.parquet"
+        pq.write_table(table, path, row_group_size=4)
+    return folder
+
+
+needs_pyarrow = pytest.mark.skipif(
+    importlib.util.find_spec("pyarrow") is None, reason="needs pyarrow (the extra `parquet`)"
+)
+
+
 def drawn(
     info: ModelCard, recipe: Recipe, folder: Path, **more: Any
 ) -> list[tuple[Tensor, Tensor]]:
@@ -67,7 +87,7 @@ def drawn(
     return list(source.batches(order, torch.Generator(), epoch=options["epoch"]))
 
 
-@pytest.mark.parametrize("layout", [tree, shards])
+@pytest.mark.parametrize("layout", [tree, shards, pytest.param(parquet, marks=needs_pyarrow)])
 def test_pictures_come_decoded_with_their_labels(
     info: ModelCard, recipe: Make, tmp_path: Path, layout: Callable[[Path], Path]
 ) -> None:
@@ -76,6 +96,25 @@ def test_pictures_come_decoded_with_their_labels(
     assert all(float(x.min()) >= 0 and float(x.max()) <= 1 for x, _ in batches)
     labels = torch.cat([y for _, y in batches]).tolist()
     assert labels == ([1, 0, 2, 0, 2] if layout is tree else [2, 0, 2, 0, 2])
+
+
+@needs_pyarrow
+def test_a_row_of_a_parquet_file_is_the_picture_that_lies_there(
+    info: ModelCard, recipe: Make, tmp_path: Path
+) -> None:
+    folder = parquet(tmp_path / "data")
+    ((first, *_), (x, _), _) = drawn(info, recipe(), folder, n_workers=2)
+    row_11 = Image.open(io.BytesIO(jpeg(101)))  # the last of the second file
+    assert torch.equal((255 * x[0]).round().byte(), transform(24, recipe())(row_11))
+    assert not torch.equal(first[0], x[0])
+
+
+@needs_pyarrow
+def test_a_damaged_parquet_file_is_named(info: ModelCard, tmp_path: Path) -> None:
+    folder = parquet(tmp_path / "data")
+    (folder / "data" / "train-00001-of-00002.parquet").write_bytes(b"PAR1 no more")
+    with pytest.raises(DataError, match=r"train-00001-of-00002\.parquet is damaged or no table"):
+        open_pictures("imagenet", info, folder)
 
 
 def test_what_happens_to_a_picture_depends_on_seed_epoch_and_picture_alone(
@@ -136,5 +175,31 @@ def test_a_picture_that_cannot_be_decoded_is_named(
 ) -> None:
     folder = tree(tmp_path / "data")
     (folder / "train" / SYNSETS[0] / f"{SYNSETS[0]}_0.JPEG").write_bytes(b"no picture")
-    with pytest.raises(DataError, match=r"n01440764_0\.JPEG cannot be decoded as a picture"):
+    with pytest.raises(DataError) as caught:
         drawn(info, recipe(), folder)
+    message = str(caught.value)
+    path = folder / "train" / SYNSETS[0] / f"{SYNSETS[0]}_0.JPEG"
+    assert message.startswith(f"{path} cannot be decoded as a picture: ")
+    assert "Traceback" not in message
+    assert "Caught" not in message
+    assert "\n" not in message
+
+
+def test_a_picture_without_a_range_of_pixels_is_named(
+    info: ModelCard, recipe: Make, tmp_path: Path
+) -> None:
+    folder = tree(tmp_path / "data")
+    path = folder / "train" / SYNSETS[0] / f"{SYNSETS[0]}_0.JPEG"
+    Image.new("F", (30, 30)).save(path, "TIFF")
+    with pytest.raises(DataError) as caught:
+        drawn(info, recipe(), folder)
+    assert str(caught.value).startswith(f"{path}: pixels of mode F have no defined range")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_setting_that_would_do_nothing_to_picture_files_is_refused(
+    info: ModelCard, recipe: Make, tmp_path: Path
+) -> None:
+    data = open_pictures("imagenet", info, tree(tmp_path / "data"))
+    with pytest.raises(UsageError, match="shift_pixels: 4 is for images in memory"):
+        feed(data, info, recipe(shift_pixels=4), CPU, 1)

@@ -7,7 +7,7 @@ from torch import nn
 from zoo import card
 from zoo.cards import ModelCard
 from zoo.train.distributed import Ranks
-from zoo.train.plan import _saved_bytes, passes, plan
+from zoo.train.plan import _saved_bytes, passes, plan, probe_images
 from zoo.train.recipe import Recipe, read_recipe
 from zoo.train.step import begin
 
@@ -25,11 +25,32 @@ def test_a_plan_counts_steps_and_arithmetic() -> None:
     assert [line.split()[0] for line in found.lines()] == [
         "training", "steps", "arithmetic", "speed", "time", "memory",
     ]  # fmt: skip
+    assert found.n_probe == 32
+    assert "timed here on 32 random pictures" in found.lines()[3]
+
+
+def test_a_probe_is_as_small_as_the_network_is_large() -> None:
+    def probe(name: str, **more: int) -> int:
+        info = card(name)
+        return probe_images(info, read_recipe(info).model_copy(update=more), Ranks())
+
+    assert probe("resnet18-w16-silu-sat-cifar10") == 32
+    assert probe("resnet18-w16-silu-sat-cifar10", batch_size=12, accumulate=2) == 6
+    assert probe("resnet50-silu-sat") == 3
+    # 162 billion multiply-adds an image: what keeps 32 of them would not fit most machines.
+    assert probe("efficientnet-l1-enhanced-sat") == 2
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_is_probed_with_more_images() -> None:
+    info = card("resnet50-silu-sat")
+    assert probe_images(info, read_recipe(info), Ranks(device=torch.device("cuda"))) == 31
 
 
 def test_passes_follow_attack_loss_and_weights_search(recipe: Make) -> None:
     assert passes(recipe(attack_steps=1)) == 5
     assert passes(recipe(attack_steps=10, loss="trades")) == 27
+    assert passes(recipe(attack_steps=10, loss="trades", attack_loss="ce")) == 26
     assert passes(recipe(attack_steps=1, awp_gamma=0.005)) == 8
 
 

@@ -8,7 +8,14 @@ from eval.errors import UsageError
 from eval.threat import Threat
 from zoo import card, list_models
 from zoo.registry import FAMILIES
-from zoo.train.recipe import Recipe, check_recipe, differences, parse_recipe, read_recipe
+from zoo.train.recipe import (
+    Recipe,
+    check_for_data,
+    check_recipe,
+    differences,
+    parse_recipe,
+    read_recipe,
+)
 
 Make = Callable[..., Recipe]
 
@@ -64,6 +71,18 @@ def test_a_recipe_cannot_be_changed(recipe: Make) -> None:
         ({"attack_start": "image", "attack_clean_start": 0.2}, "attack_clean_start: 0.2 means no"),
         ({"accumulate": 17}, "accumulate: 17 pieces cannot be cut from batch_size: 16"),
         ({"awp_from_epoch": 1}, "awp_from_epoch: 1 needs awp_gamma above 0"),
+        (
+            {"loss": "trades", "attack_start": "image"},
+            "attack_start: image with loss: trades is no attack",
+        ),
+        (
+            {"attack_loss": "kl", "attack_start": "image"},
+            "attack_start: image with attack_loss: kl is no attack",
+        ),
+        (
+            {"loss": "trades", "attack_clean_start": 0.2},
+            "attack_clean_start: 0.2 with loss: trades is no attack: .* set attack_start: uni",
+        ),
     ],
 )
 def test_settings_that_clash_are_named_as_they_are_typed(
@@ -71,6 +90,36 @@ def test_settings_that_clash_are_named_as_they_are_typed(
 ) -> None:
     with pytest.raises(UsageError, match=message):
         recipe(**more)
+
+
+def test_another_attack_loss_may_start_at_the_image(recipe: Make) -> None:
+    assert recipe(loss="trades", attack_loss="ce", attack_start="image").attack_start == "image"
+    assert recipe(loss="mart", attack_clean_start=0.2).attack_clean_start == 0.2
+
+
+@pytest.mark.parametrize(
+    ("more", "in_memory", "scale", "message"),
+    [
+        ({"random_crop": [0.1, 1]}, True, 255, r"random_crop: \[0.1, 1.0\] is for picture files"),
+        ({"color_jitter": 0.4}, True, 255, "color_jitter: 0.4 is for picture files"),
+        ({"shift_pixels": 4}, False, 255, "shift_pixels: 4 is for images in memory"),
+        ({"randaugment_ops": 2}, True, 16, "randaugment_ops: 2 needs pixels of 0..255, .* 0..16"),
+    ],
+)
+def test_settings_that_would_do_nothing_to_the_data_are_refused(
+    recipe: Make, more: dict[str, object], in_memory: bool, scale: int, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        check_for_data(recipe(**more), in_memory=in_memory, scale=scale)
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_every_recipe_fits_the_kind_of_its_own_data(name: str) -> None:
+    scales = {"digits": 16}
+    dataset = card(name).dataset
+    check_for_data(
+        read_recipe(card(name)), in_memory=dataset != "imagenet", scale=scales.get(dataset, 255)
+    )
 
 
 def test_a_value_that_cannot_be_is_named_with_its_field(recipe: Make) -> None:

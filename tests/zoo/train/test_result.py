@@ -1,5 +1,8 @@
 import json
+import os
+import subprocess
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -73,15 +76,99 @@ def test_an_earlier_run_is_set_aside_and_never_deleted(tmp_path: Path) -> None:
     assert len(told) == 2
 
 
+def test_setting_aside_does_not_mind_who_makes_the_new_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    make_folder(folder)
+    (folder / "file").write_text("")
+    real = Path.rename
+
+    def rename(path: Path, target: Path) -> Path:
+        moved = real(path, target)
+        path.mkdir()  # another process is quicker
+        return moved
+
+    monkeypatch.setattr(Path, "rename", rename)
+    set_aside(folder, lambda _: None)
+    assert (tmp_path / "run.1" / "file").exists()
+    assert folder.is_dir()
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match=r"--out .*file/run cannot be made"):
         make_folder(tmp_path / "file" / "run")
 
 
-def test_the_revision_is_a_commit_or_nothing() -> None:
-    found = source_revision()
-    assert found is None or len(found.removesuffix("+changes")) == 40
+@pytest.fixture
+def git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Runs git in a new repository, with nobody's settings."""
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_SYSTEM", os.devnull)
+    settings = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.org"]
+
+    def run(*args: str) -> str:
+        command = ["git", *settings, "-C", str(tmp_path), *args]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    run("init")
+    return run
+
+
+def test_the_revision_is_that_of_the_repository_which_tracks_the_source(
+    tmp_path: Path, git: Callable[..., str]
+) -> None:
+    source = tmp_path / "zoo" / "result.py"
+    source.parent.mkdir()
+    source.write_text("")
+    git("add", ".")
+    git("commit", "-m", "first")
+    commit = git("rev-parse", "HEAD")
+    assert source_revision(source) == commit
+    source.write_text("edited")
+    assert source_revision(source) == f"{commit}+changes"
+
+
+@pytest.mark.parametrize("ignored", [True, False])
+def test_a_repository_around_the_environment_is_not_the_source(
+    tmp_path: Path, git: Callable[..., str], ignored: bool
+) -> None:
+    (tmp_path / ".gitignore").write_text("venv\n" if ignored else "")
+    git("add", ".")
+    git("commit", "-m", "somebody's own project")
+    installed = tmp_path / "venv" / "site-packages" / "result.py"
+    installed.parent.mkdir(parents=True)
+    installed.write_text("")
+    assert source_revision(installed) is None
+
+
+def test_there_is_no_revision_without_a_repository(tmp_path: Path) -> None:
+    assert source_revision(tmp_path / "result.py") is None
+
+
+def test_a_repeated_end_keeps_the_record_of_the_run(tmp_path: Path, chosen: Recipe) -> None:
+    def record(created: str, *, weights: float = 1.0, whole: bool = True, model: str = "a") -> str:
+        outcome = Outcome({"w": torch.full((2,), weights)}, LOG, 3, is_complete=whole)
+        save(tmp_path, outcome, chosen, {"model": model, "created": created})
+        found: str = json.loads((tmp_path / "run.json").read_text())["created"]
+        return found
+
+    assert record("first") == "first"
+    before = (tmp_path / "run.json").read_bytes()
+    assert record("again") == "first"
+    assert record("again, as if it were shorter", whole=False) == "first"
+    assert (tmp_path / "run.json").read_bytes() == before
+    assert record("other weights", weights=2.0) == "other weights"
+    assert record("other model", weights=2.0, model="b") == "other model"
+    assert record("ended early", weights=3.0, whole=False) == "ended early"
+    assert record("to the end", weights=3.0) == "to the end"
+    for text in ("half of it {", "[]"):
+        (tmp_path / "run.json").write_text(text)
+        assert record("after damage", weights=3.0) == "after damage"
 
 
 def test_times_are_written_for_people() -> None:

@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from eval.data import from_tensors
+from eval.errors import UsageError
 from zoo import archs
 from zoo.cards import InputSpec, ModelCard, ThreatSpec
 from zoo.train.distributed import processes
@@ -105,6 +106,15 @@ def main(out: Path) -> None:
         own = torch.rand(3, generator=stopped.stepper.generator)
         first, second = ranks.gather(own)
         told["streams_differ"] = not torch.equal(first, second)
+
+        # Only the first process writes checkpoints; the other one looks on another disk.
+        disk = out.parent / ("checkpoints" if ranks.is_first else "elsewhere")
+        try:
+            run(disk, noisy, ranks=ranks)
+        except UsageError as error:
+            told["refused"] = str(error)
+        both_refuse = not any(ranks.any("all nodes share" not in told.get("refused", "")))
+        assert both_refuse, "processes that start at different steps were let go on"
     if ranks.is_first:
         out.write_text(json.dumps(told))
 
