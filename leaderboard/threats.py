@@ -72,11 +72,20 @@ def subset_of_report(report: Report) -> Subset:
     split = "" if data.split in _SPLITS else f"{slug(data.split)}-"
     if split:
         return Subset(f"{split}{data.n}-{digest}", f"{n} images of split {data.split}")
-    if data.official_subset and data.n == FULL.get(data.name):
+    if _is_in_order(report) and data.n == FULL.get(data.name):
         return full(data.name)
-    if data.official_subset:
+    if _is_in_order(report):
         return Subset(f"first-{data.n}", f"the first {n} images")
     return Subset(f"{data.n}-{digest}", f"{n} chosen images, digest of ids {digest}")
+
+
+def _is_in_order(report: Report) -> bool:
+    """The first n images; a lossy copy is never official, but its images may be in that order."""
+    data = report.data
+    is_copy = data.name == "cifar10-jpeg"
+    return data.official_subset or (
+        is_copy and list(report.images.ids) == official_ids(data.name, data.n)
+    )
 
 
 def full(dataset: str) -> Subset:

@@ -78,6 +78,9 @@ def test_a_choice_of_images_is_told_from_every_other(made: Make) -> None:
     assert subset_of_report(made(ten, data="cifar10", ids=list("abcdefghij"))) != drawn
     assert subset_of_report(made(ten, data="cifar10", official=True)).key == "first-10"
     assert subset_of_report(made(ten, data="cifar10", split="train")).key.startswith("train-10-")
+    first = [str(i) for i in range(10)]
+    assert subset_of_report(made(ten, data="cifar10-jpeg", ids=first)).key == "first-10"
+    assert subset_of_report(made(ten, data="cifar10-jpeg", ids=first[::-1])).key.startswith("10-")
     n = FULL["digits"]
     whole = subset_of_report(made(["robust"] * n, data="digits", official=True))
     assert (whole.key, whole.text) == ("full", "all 360 images")

@@ -7,14 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch.optim import Optimizer
 
 from eval.data import ImageSet
-from eval.errors import SatZooError, UsageError
+from eval.errors import UsageError
 from zoo.cards import ModelCard
 from zoo.train import checkpoint, loop
 from zoo.train.checkpoint import CheckpointError
-from zoo.train.distributed import Ranks
 from zoo.train.events import EpochResult, Hooks, Outcome, Stopped
 from zoo.train.feed import Memory
 from zoo.train.loop import Run
@@ -117,120 +115,6 @@ def test_a_limited_run_is_marked_and_goes_on_inside_its_epoch(
     whole = make_run(recipe(), folder=tmp_path).train()
     assert whole.is_complete
     assert same(whole, make_run(recipe()).train())
-
-
-def test_a_changed_recipe_is_refused_with_the_difference(
-    recipe: Make, make_run: MakeRun, tmp_path: Path
-) -> None:
-    make_run(recipe(), folder=tmp_path).train()
-    with pytest.raises(
-        UsageError, match=r"begun otherwise \(lr: 0.05 -> 0.1; flip: False -> True\)"
-    ):
-        make_run(recipe(lr=0.1, flip=True), folder=tmp_path)
-    with pytest.raises(UsageError, match="the training images"):
-        make_run(recipe(), folder=tmp_path, data_sha256="other")
-
-
-def test_a_loss_that_is_not_finite_names_step_rate_and_checkpoint(
-    recipe: Make, make_run: MakeRun, tmp_path: Path
-) -> None:
-    wild = recipe(lr=1e30, schedule="constant")
-    with pytest.raises(SatZooError, match=r"not finite at step \d of 12, at a learning rate of 1e"):
-        make_run(wild).train()
-    with pytest.raises(SatZooError, match="there is no checkpoint yet; lower lr in the recipe"):
-        make_run(wild, folder=tmp_path / "none").train()
-    with pytest.raises(SatZooError, match=r"the last good checkpoint is .*step-00000001"):
-        make_run(wild, folder=tmp_path, minutes=1e-9).train()
-    assert is_finite_on_disk(tmp_path)
-
-
-def break_weights(run: Run, at_step: int) -> None:
-    """Let the update of `at_step` make a weight infinite, though that step's loss is finite."""
-    steps = iter(range(1, 1000))
-
-    def after(optimizer: Optimizer, *_: Any) -> None:
-        if next(steps) == at_step:
-            optimizer.param_groups[0]["params"][0].data.view(-1)[0] = float("inf")
-
-    run.stepper.optimizer.register_step_post_hook(after)
-
-
-def is_finite_on_disk(folder: Path) -> bool:
-    path = checkpoint.latest(folder)
-    assert path is not None
-    tensors = checkpoint.read(path).tensors.values()
-    return all(bool(tensor.isfinite().all()) for tensor in tensors if tensor.is_floating_point())
-
-
-@pytest.mark.parametrize("more", [{}, {"ema_decay": 0.9}], ids=["plain", "averaged"])
-def test_weights_that_an_update_made_infinite_are_never_saved(
-    recipe: Make, make_run: MakeRun, tmp_path: Path, more: dict[str, Any]
-) -> None:
-    run = make_run(recipe(**more), folder=tmp_path, minutes=1e-9)
-    break_weights(run, at_step=3)
-    with pytest.raises(
-        SatZooError,
-        match=r"a weight was not finite at step 3 of 12, at a learning rate of 0.0\d+; the last"
-        r" good checkpoint is .*step-00000002; lower lr in the recipe",
-    ):
-        run.train()
-    assert is_finite_on_disk(tmp_path)
-
-
-def test_a_last_update_that_breaks_the_weights_makes_no_result(
-    recipe: Make, make_run: MakeRun
-) -> None:
-    run = make_run(recipe(validation_images=20))
-    break_weights(run, at_step=run.n_steps)
-    with pytest.raises(SatZooError, match="a weight was not finite at step 9 of 9"):
-        run.train()
-
-
-def test_another_data_set_with_the_same_ids_is_refused_with_both_names(
-    recipe: Make, make_run: MakeRun, tmp_path: Path
-) -> None:
-    make_run(recipe(), folder=tmp_path, data_name="cifar10").train()
-    with pytest.raises(
-        UsageError, match=r"begun otherwise \(data: cifar10 -> cifar10-jpeg\): undo"
-    ):
-        make_run(recipe(), folder=tmp_path, data_name="cifar10-jpeg")
-    assert make_run(recipe(), folder=tmp_path, data_name="cifar10").position.step == 12
-
-
-def test_a_checkpoint_from_before_names_and_clean_accuracies_is_resumed(
-    recipe: Make, make_run: MakeRun, tmp_path: Path
-) -> None:
-    make_run(recipe(), folder=tmp_path).train()
-    path = checkpoint.latest(tmp_path)
-    assert path is not None
-    state = json.loads((path / "state.json").read_text())
-    del state["data_name"]
-    for entry in state["log"]:
-        del entry["train_clean"]
-    (path / "state.json").write_text(json.dumps(state))
-    again = make_run(recipe(), folder=tmp_path, data_name="cifar10")
-    assert again.position.step == 12
-    assert [entry.train_clean for entry in again.log] == [None, None, None]
-
-
-class Apart(Ranks):
-    """The first of two processes; the other one found nothing to go on with."""
-
-    def gather(self, values: torch.Tensor) -> list[torch.Tensor]:
-        return [values, torch.zeros_like(values)]
-
-
-def test_processes_that_would_start_at_different_steps_are_refused(
-    recipe: Make, make_run: MakeRun, tmp_path: Path
-) -> None:
-    assert make_run(recipe(), folder=tmp_path, ranks=Apart()).position.step == 0
-    make_run(recipe(), folder=tmp_path, limit_steps=6).train()
-    with pytest.raises(
-        UsageError,
-        match=r"process 0 goes on from step 6, process 1 from step 0: --out must lie on a disk that"
-        r" all nodes share$",
-    ):
-        make_run(recipe(), folder=tmp_path, ranks=Apart())
 
 
 def test_a_full_disk_does_not_end_the_run_before_its_end(
