@@ -72,11 +72,11 @@ def subset_of_report(report: Report) -> Subset:
     split = "" if data.split in _SPLITS else f"{slug(data.split)}-"
     if split:
         return Subset(f"{split}{data.n}-{digest}", f"{n} images of split {data.split}")
-    if _is_in_order(report) and data.n == FULL.get(data.name):
+    if not _is_in_order(report):
+        return Subset(f"{data.n}-{digest}", f"{n} chosen images, digest of ids {digest}")
+    if data.n == FULL.get(data.name):
         return full(data.name)
-    if _is_in_order(report):
-        return Subset(f"first-{data.n}", f"the first {n} images")
-    return Subset(f"{data.n}-{digest}", f"{n} chosen images, digest of ids {digest}")
+    return Subset(f"first-{data.n}", f"the first {n} images")
 
 
 def _is_in_order(report: Report) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from eval.heap import freed_memory_kept
 
 PROGRAM = """
-import ctypes, json, resource, sys
+import json, resource
 from pathlib import Path
 
 import torch

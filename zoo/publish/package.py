@@ -190,7 +190,7 @@ def _own_license(info: ModelCard, sha256: str) -> str | None:
 
 def _origin(info: ModelCard, found: Found, sha256: str) -> str:
     """One sentence: where the weights come from, as far as it is on record."""
-    if info.bundled is not None and info.bundled.sha256 == sha256:
+    if _is_bundled(info, sha256):
         return "They are the ones bundled with sat-zoo."
     pin = pin_of(info.name) if found.source == "hub" else None
     if pin is not None:
