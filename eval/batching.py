@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from eval.cost import measure_cost
-from eval.errors import ModelError
+from eval.errors import ModelError, first_line
 
 if TYPE_CHECKING:
     from eval.data import ImageSet
@@ -50,7 +50,7 @@ def auto_batch_size(model: nn.Module, data: ImageSet, device: torch.device) -> i
     x = data.batch([0]).x.to(device)
     try:
         per_image = measure_cost(model, x).memory_bytes + STATE_IMAGES * x.nbytes
-    except RuntimeError:
+    except Exception:  # an estimate must not end a run that can do without
         return UNMEASURED
     fits = int(free_bytes(device) * SHARE_OF_FREE) // per_image
     kind = "cuda" if device.type == "cuda" else "cpu"
@@ -104,10 +104,9 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def no_memory(where: str, error: BaseException) -> ModelError:
     """What to say when even a batch of one image is too many; where: a stage."""
-    first_line = (str(error).splitlines() or [type(error).__name__])[0]
     return ModelError(
-        f"not even one image fits into memory in {where} ({first_line}): end other programs, or"
-        " use another --device"
+        f"not even one image fits into memory in {where} ({first_line(error)}): end other"
+        " programs, or use another --device"
     )
 
 

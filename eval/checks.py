@@ -44,7 +44,7 @@ def check_logits(logits: Tensor, n_images: int, name: str) -> None:
     shape = tuple(logits.shape)
     if len(shape) != 2 or shape[0] != n_images or shape[1] < 2:
         raise ModelError(
-            f"model {name!r} returned shape {shape} for {n_images} images:"
+            f"model {name!r} returned shape {shape} for {n_images} image{'s'[: n_images != 1]}:"
             " it must return logits of shape (images, classes)"
         )
     n_bad = int((~logits.isfinite().all(1)).sum())

@@ -2,7 +2,8 @@
 
 The fast copy computes the same function with batch norm folded into convolutions, channels_last
 memory, and optionally bf16. It only searches; every verdict is `eval.verify`'s, on the untouched
-model. Before it is used it proves itself on images of the data.
+model. It is optional: whatever goes wrong while it is made or proven ends in the plain model. It
+proves itself before it is used and again while it is used, see `eval.proof`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
@@ -18,8 +18,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from eval.batching import is_out_of_memory
+from eval.classifier import Classifier
+from eval.errors import first_line
 from eval.folding import fold_batch_norm
-from eval.verify import predict
+from eval.proof import PROOF_IMAGES, fault, unseen
 
 
 class Net:
@@ -27,20 +30,27 @@ class Net:
 
     forwards, backwards: images sent through the network so far. is_bf16: compute in bfloat16
     (images, losses and gradients stay float32 outside of the network).
+    memory_format: of the images that it is given.
     """
 
-    def __init__(self, model: nn.Module, *, is_bf16: bool = False) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        is_bf16: bool = False,
+        memory_format: torch.memory_format = torch.contiguous_format,
+    ) -> None:
         self._model = model
         self._is_bf16 = is_bf16
+        self._memory_format = memory_format
         self.forwards = 0
         self.backwards = 0
 
     def logits(self, x: Tensor) -> Tensor:
         """Logits (B, K) float32 of images (B, C, H, W)."""
         self.forwards += len(x)
-        with torch.inference_mode():
-            logits = self._forward(x)
-        return logits.clone()  # outside of inference mode: an ordinary tensor
+        with torch.no_grad():
+            return self._forward(x.contiguous(memory_format=self._memory_format))
 
     def gradient(
         self, x: Tensor, objective: Callable[[Tensor], Tensor], *, eot: int = 1
@@ -50,7 +60,7 @@ class Net:
         Args:
             x: (B, C, H, W).
             objective: logits (B, K) -> one value an image (B,). Values are summed; since images
-                do not interact in eval mode, each row of the gradient is its own image's.
+                do not interact, each row of the gradient is its own image's.
             eot: passes to average over, for a randomised model (Athalye et al. 2018,
                 arXiv 1802.00420).
 
@@ -70,7 +80,7 @@ class Net:
         self, x: Tensor, objective: Callable[[Tensor], Tensor]
     ) -> tuple[Tensor, Tensor]:
         # Fresh images each step, so that no graph of an earlier step is kept alive.
-        leaf = x.detach().to(memory_format=torch.channels_last, copy=True).requires_grad_()
+        leaf = x.detach().to(memory_format=self._memory_format, copy=True).requires_grad_()
         with torch.enable_grad():
             logits = self._forward(leaf)
             # Asking for the input alone spares the gradients of all parameters.
@@ -85,69 +95,133 @@ class Net:
 
 Precision = Literal["auto", "fp32", "bf16"]
 
-MAX_ERROR = {"fp32": 1e-3, "bf16": 5e-2}
-"""Largest logit error of a fast copy, as a share of the spread of the logits. bf16 has 8 bits of
-mantissa: networks of 18 to 50 layers were measured at 3e-3 to 1e-2."""
-
-
 WORTHWHILE = 1.3
 """bf16 must be this many times faster than fp32, since its survivors are polished in fp32."""
 
 N_TIMINGS = 20
 """Calls of which the fastest counts: others may be using the machine."""
 
+PROOF_SHARE = 0.005
+"""Of the passes of a search, at most, that go into proving its copy again."""
 
-@dataclass(frozen=True)
+CHECK_IMAGES = 2
+"""On which the copy is proven again."""
+
+
 class Engine:
     """Networks to search with.
 
-    search: the fast copy in the chosen precision. exact: the fast copy in fp32, for polishing;
-    the same object as `search` when that is fp32. warning: why the plain model is used instead,
-    or "". error: largest logit difference between `search` and the model, on the proof's images.
+    plain: the untouched model. search: the fast copy in the chosen precision. exact: the fast copy
+    in fp32, for polishing; the same object as `search` when that is fp32. Both are `plain` where
+    there is no copy, or not any more.
+    warning: why there is no copy, or "". fault: what became wrong with it on the way, or "".
+    error: largest logit difference between `search` and the model, on the proof's images.
     """
 
-    search: Net
-    exact: Net
-    precision: Literal["fp32", "bf16"]
-    warning: str
-    error: float
+    def __init__(self, plain: Classifier) -> None:
+        self.plain = self.search = self.exact = Net(plain)
+        self.warning = self.fault = ""
+        self.error = 0.0
+        self._proven_at = 0
+        self._proof_cost = 9 * CHECK_IMAGES
+        self._retired = (0, 0)
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether anything but the untouched model searches."""
+        return self.search is not self.plain
+
+    @property
+    def precision(self) -> Literal["fp32", "bf16"]:
+        """Of the search."""
+        return "bf16" if self.search is not self.exact else "fp32"
 
     def passes(self) -> tuple[int, int]:
-        """Images sent forward and backward through all networks so far."""
-        nets = {id(net): net for net in (self.search, self.exact)}.values()
-        return sum(net.forwards for net in nets), sum(net.backwards for net in nets)
+        """Images sent forward and backward through all networks so far, proofs included."""
+        nets = {id(net): net for net in (self.plain, self.search, self.exact)}.values()
+        forwards, backwards = self._retired
+        return (
+            forwards + sum(net.forwards for net in nets),
+            backwards + sum(net.backwards for net in nets),
+        )
+
+    def must_prove(self) -> bool:
+        """Whether enough was searched since the last proof that another one costs little."""
+        spent = sum(self.passes()) - self._proven_at
+        return self.is_copy and spent >= self._proof_cost / PROOF_SHARE
+
+    def prove_again(self, x: Tensor) -> bool:
+        """Compare with the untouched model once more, on images made of x (B, C, H, W).
+
+        Returns whether the copy still agrees. If not, `fault` says how it differs, and from now on
+        the untouched model searches; what the copy searched since the last proof is worth nothing.
+        """
+        images, before = unseen(x[:CHECK_IMAGES]), sum(self.passes())
+        nets: dict[Net, Literal["fp32", "bf16"]] = {self.exact: "fp32", self.search: self.precision}
+        for net, precision in nets.items():
+            if found := fault(net, self.plain, images, precision)[0]:
+                self.retire(f"in {precision} {found}")
+                return False
+        self._proven_at = sum(self.passes())
+        self._proof_cost = self._proven_at - before
+        return True
+
+    def retire(self, fault: str) -> None:
+        """From now on the untouched model searches; `fault`, in words: what its copy did."""
+        self.fault = f"the copy of the model {fault}"
+        self._retired = self.passes()
+        self.plain.forwards = self.plain.backwards = 0
+        self.search = self.exact = self.plain
 
 
 def plain_engine(model: nn.Module) -> Engine:
-    """The untouched model in fp32."""
-    net = Net(model)
-    return Engine(search=net, exact=net, precision="fp32", warning="", error=0.0)
+    """The untouched model."""
+    return Engine(_called(model))
 
 
 def build_engine(model: nn.Module, x: Tensor, precision: Precision = "auto") -> Engine:
-    """Make fast copies of `model` and prove them on images x (B, C, H, W).
+    """Make fast copies of `model` and prove them, on images made of x (B, C, H, W).
 
-    A copy is refused where its logits differ by more than `MAX_ERROR` or, among images that are
-    not near a tie, its class does; then the plain model is used, and the engine says so.
+    A copy that cannot be made or is found at fault is left out, and the engine says why. Of a model
+    whose images interact, or that computes in another precision than fp32, there is no copy.
     """
+    model = _called(model)
+    engine = Engine(model)
+    if model.contract.interacts or model.contract.dtype != torch.float32:
+        return engine
     wanted = precision == "bf16"
     if precision == "auto":
         wanted = bf16_speedup(x.device.type) >= WORTHWHILE
-    reference = predict(model, x)
-    copied = _fast_copy(model, x)
-    warning = "" if copied is not None else "the model cannot be copied"
-    if copied is not None and (fault := _fault(Net(copied), x, reference, "fp32")):
-        copied, warning = None, f"the folded copy of the model {fault}"
-    exact = Net(copied if copied is not None else model)
-    search = exact
+    images = unseen(x[:PROOF_IMAGES])
+    copied: Classifier | None
+    layout = torch.channels_last
+    try:
+        copied = _fast_copy(model, x)
+    except Exception as error:  # a stranger's modules may raise anything when they are copied
+        if is_out_of_memory(error):
+            raise
+        copied, engine.warning = None, f"the model cannot be copied ({first_line(error)})"
+    if copied is not None:
+        net = Net(copied, memory_format=layout)
+        found, engine.error = fault(net, engine.plain, images, "fp32")
+        if found:
+            copied, engine.warning, engine.error = None, f"the folded copy of the model {found}", 0
+        else:
+            engine.search = engine.exact = net
     if wanted:
-        search = Net(copied if copied is not None else model, is_bf16=True)
-        if fault := _fault(search, x, reference, "bf16"):
-            search, warning = exact, f"the model in bf16 {fault}"
-    error = float((search.logits(x) - reference).abs().max())
-    for net in (search, exact):
+        net = Net(
+            copied or model,
+            is_bf16=True,
+            memory_format=layout if copied else torch.contiguous_format,
+        )
+        found, error_bf16 = fault(net, engine.plain, images, "bf16")
+        if found:
+            engine.warning = f"the model in bf16 {found}"
+        else:
+            engine.search, engine.error = net, error_bf16
+    for net in (engine.plain, engine.search, engine.exact):
         net.forwards = net.backwards = 0
-    return Engine(search, exact, "bf16" if search is not exact else "fp32", warning, error)
+    return engine
 
 
 @cache
@@ -170,27 +244,11 @@ def bf16_speedup(device_type: str) -> float:
     return seconds[torch.float32] / seconds[torch.bfloat16]
 
 
-def _fast_copy(model: nn.Module, x: Tensor) -> nn.Module | None:
-    try:
-        copied = copy.deepcopy(model)
-    except Exception:
-        return None
+def _called(model: nn.Module) -> Classifier:
+    return model if isinstance(model, Classifier) else Classifier(model)
+
+
+def _fast_copy(model: Classifier, x: Tensor) -> Classifier:
+    copied = model.around(copy.deepcopy(model.model))
     fold_batch_norm(copied, x[:2])
     return copied.requires_grad_(False).to(memory_format=torch.channels_last)
-
-
-def _fault(net: Net, x: Tensor, reference: Tensor, precision: str) -> str:
-    """What is wrong with the logits of `net`, in words; "" if nothing is."""
-    try:
-        logits = net.logits(x)
-    except RuntimeError as error:
-        return f"fails ({str(error).splitlines()[0]})"
-    difference = float((logits - reference).abs().max())
-    allowed = MAX_ERROR[precision] * float(reference.std().clamp_min(1e-6))
-    if not difference <= allowed:
-        return f"differs by {difference:.2g} in a logit, more than {allowed:.2g}"
-    top = reference.topk(2, dim=1).values
-    is_clear = top[:, 0] - top[:, 1] > 2 * difference
-    if bool((logits.argmax(1) != reference.argmax(1))[is_clear].any()):
-        return "names another class"
-    return ""

@@ -69,3 +69,15 @@ def first_fault(error: ValidationError, whole: str) -> str:
     """The first thing that is wrong: where, with dots, or `whole` if it is everything, and what."""
     first = error.errors()[0]
     return f"{'.'.join(map(str, first['loc'])) or whole}: {first['msg']}"
+
+
+def first_line(error: BaseException) -> str:
+    """What `error` says, or its type where it says nothing: one line of at most 200 characters.
+
+    TorchScript puts the reason last, under a traceback of its own.
+    """
+    lines = [line for line in str(error).strip().splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    is_trace = "TorchScript" in lines[0]
+    return lines[-1 if is_trace else 0].strip()[:200]

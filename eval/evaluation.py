@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from eval.adversarial import AdversarialImages
 from eval.batching import fitting_batch_size
 from eval.checks import check_model, usable_device
+from eval.contract import fitted, probe_images
 from eval.digest import weights_sha256
 from eval.engine import Precision
 from eval.errors import UsageError
@@ -44,6 +45,7 @@ Source = Literal["bundled", "store", "hub", "file", "factory"]
 Engine = Literal["fast", "reference"]
 
 
+@torch.inference_mode(False)  # whose tensors no gradient reaches, should the caller be in it
 def evaluate(
     model: nn.Module,
     data: ImageSet | tuple[Tensor, Tensor],
@@ -123,8 +125,13 @@ def evaluate(
     place = usable_device(device)
     digest = weights_sha256(model)
     model = model.to(place)
+    classifier, flags = fitted(
+        model, name, probe_images(images, place), needs_gradient=bool(plan.stages)
+    )
     run = Run(
         model=model,
+        classifier=classifier,
+        flags=flags,
         name=name,
         data=images,
         threat=threat,
@@ -132,7 +139,7 @@ def evaluate(
         engine=engine,
         precision=precision,
         seed=seed,
-        batch_size=batch_size or fitting_batch_size(model, images, engine, place),
+        batch_size=batch_size or fitting_batch_size(classifier, images, engine, place),
         device=place,
         allow_probabilities=allow_probabilities,
         on_progress=on_progress or (lambda _: None),
@@ -146,6 +153,7 @@ def evaluate(
         detail = f"{images.n_skipped} images could not be decoded and were left out"
         run.flags.append(Flag(code="skipped-images", detail=detail))
     run.flags += result_flags(run.stage_results, len(images))
+    run.note_fault()
     run.check_unchanged(digest)
     report = _report(run, digest, source=source, command=command, started=started)
     if save_adversarial is not None:

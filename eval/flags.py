@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
-from unittest import mock
 
 import torch
 from torch import Tensor, nn
@@ -29,13 +28,19 @@ def looks_like_probabilities(logits: Tensor) -> bool:
     return bool((logits >= 0).all()) and bool(((logits.sum(1) - 1).abs() < 1e-4).all())
 
 
-def model_flags(model: nn.Module, net: Net, x: Tensor, y: Tensor) -> list[Flag]:
+def model_flags(
+    model: nn.Module, net: Net, x: Tensor, y: Tensor, *, is_attacked: bool
+) -> list[Flag]:
     """What a first look at images x (B, C, H, W) with labels y (B,) says about the model.
+
+    is_attacked: whether anything but a clean pass follows, so that gradients matter.
 
     Source: the failure modes that Carlini et al. 2019, arXiv 1902.06705, and the package of the
     AutoAttack authors warn of.
     """
-    found = [_randomised(model, x), _optimises(model, x), *_gradients(net, x, y)]
+    found = [_randomised(model, x), _optimises(model, x)]
+    if is_attacked:
+        found += _gradients(net, x, y)
     return [flag for flag in found if flag is not None]
 
 
@@ -76,27 +81,35 @@ def _randomised(model: nn.Module, x: Tensor) -> Flag | None:
 
 
 def _optimises(model: nn.Module, x: Tensor) -> Flag | None:
-    calls: list[str] = []
-
-    def counting(name: str, original: object) -> object:
-        def call(*args: object, **kwargs: object) -> object:
-            calls.append(name)
-            return original(*args, **kwargs)  # type: ignore[operator]
-
-        return call
-
-    with (
-        mock.patch("torch.autograd.grad", counting("grad", torch.autograd.grad)),
-        mock.patch("torch.autograd.backward", counting("backward", torch.autograd.backward)),
-    ):
-        model(x[:1])
-    if not calls:
+    if not _takes_gradients(lambda: predict(model, x[:1])):
         return None
     return Flag(
         code="optimises-at-inference",
-        detail=f"one forward pass computed {len(calls)} gradients of its own: standard attacks may"
-        " be too weak for a defence that adapts",
+        detail="a forward pass computes gradients of its own: standard attacks may be too weak for"
+        " a defence that adapts",
     )
+
+
+def _takes_gradients(forward: Callable[[], object]) -> bool:
+    """Whether `forward`, called where no gradient is asked for, runs a backward pass of its own.
+
+    What a backward pass needs is packed in the forward and unpacked when it runs; the hooks that
+    see it are this thread's alone.
+    """
+    unpacked: list[Tensor] = []
+
+    def unpack(packed: Tensor) -> Tensor:
+        unpacked.append(packed)
+        return packed
+
+    try:
+        with torch.autograd.graph.saved_tensors_hooks(lambda tensor: tensor, unpack):
+            forward()
+    except RuntimeError as error:
+        if "saved tensor hooks" not in str(error):  # as the transforms of torch.func complain
+            raise
+        return True
+    return bool(unpacked)
 
 
 def _gradients(net: Net, x: Tensor, y: Tensor) -> list[Flag]:

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import Any
+
 import torch
-from timm.layers import BatchNormAct2d
+from timm.layers import BatchNormAct2d, Conv2dSame
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
+from torch.nn.utils.parametrize import is_parametrized
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
+
+CONVOLUTIONS = {nn.Conv2d, Conv2dSame}
+NORMS = {nn.BatchNorm2d, BatchNormAct2d}
+"""Exactly these classes: a subclass may compute anything in its forward."""
 
 
 def fold_batch_norm(model: nn.Module, x: Tensor) -> int:
     """Fold, in place, every batch norm whose input is the output of one convolution.
 
     Which convolution feeds which batch norm is seen by running the model on x (B, C, H, W), so
-    that any control flow works. A convolution whose output is used elsewhere too would then give
-    wrong results: whoever folds must compare the outputs.
+    that any control flow works. Left as they are: modules that are used more than once, that have
+    hooks or parametrizations, or whose tensors are read by anything but their own forward. A
+    convolution whose output is used elsewhere too would still give wrong results: whoever folds
+    must compare the outputs.
 
     Returns the number of batch norms folded.
     """
-    pairs = _feeding_pairs(model, x)
+    trace = _Trace(model)
+    trace.follow(x)
+    pairs = trace.pairs()
     parents = {
         child: (parent, name)
         for parent in model.modules()
@@ -33,39 +47,91 @@ def fold_batch_norm(model: nn.Module, x: Tensor) -> int:
     return len(pairs)
 
 
-def _feeding_pairs(model: nn.Module, x: Tensor) -> dict[nn.BatchNorm2d, nn.Conv2d]:
-    made_by: dict[int, nn.Conv2d] = {}
-    kept: list[Tensor] = []  # keeps outputs alive, so that their identities stay unique
-    pairs: dict[nn.BatchNorm2d, nn.Conv2d] = {}
-    n_calls: dict[nn.Module, int] = {}
+class _Trace(TorchFunctionMode):
+    """One pass through a model: which convolution feeds which norm, and who reads their tensors."""
 
-    def after_conv(conv: nn.Module, _: object, output: Tensor) -> None:
-        assert isinstance(conv, nn.Conv2d)
-        made_by[id(output)] = conv
-        kept.append(output)
-        n_calls[conv] = n_calls.get(conv, 0) + 1
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._model = model
+        n_places = Counter(module for _, module in model.named_modules(remove_duplicate=False))
+        self._plain = {
+            module
+            for module, n in n_places.items()
+            if type(module) in CONVOLUTIONS | NORMS
+            and n == 1  # else it is tied: several parents hold it
+            and not _is_watched(module)
+        }
+        self._owner = {
+            id(tensor): module
+            for module in self._plain
+            for tensor in [*module.parameters(recurse=False), *module.buffers(recurse=False)]
+        }
+        self._inside: list[nn.Module] = []
+        self._made_by: dict[int, nn.Conv2d] = {}
+        self._kept: list[Tensor] = []  # keeps outputs alive, so that their identities stay unique
+        self._fed_by: dict[nn.BatchNorm2d, nn.Conv2d] = {}
+        self._n_calls: dict[nn.Module, int] = {}
+        self._read_elsewhere: set[nn.Module] = set()
 
-    def before_norm(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        assert isinstance(norm, nn.BatchNorm2d)
-        n_calls[norm] = n_calls.get(norm, 0) + 1
-        conv = made_by.get(id(inputs[0]))
-        if conv is not None and norm.track_running_stats and norm.running_mean is not None:
-            pairs[norm] = conv
+    def follow(self, x: Tensor) -> None:
+        """Run the model on x, watching."""
+        hooks = [
+            hook
+            for module in self._plain
+            for hook in (
+                module.register_forward_pre_hook(self._before),
+                module.register_forward_hook(self._after),
+            )
+        ]
+        try:
+            with torch.no_grad(), self:
+                self._model(x)
+        finally:
+            for hook in hooks:
+                hook.remove()
 
-    hooks = []
-    for module in model.modules():
+    def pairs(self) -> dict[nn.BatchNorm2d, nn.Conv2d]:
+        """The norms to fold, each with its convolution."""
+
+        def is_free(module: nn.Module) -> bool:
+            return self._n_calls[module] == 1 and module not in self._read_elsewhere
+
+        return {n: c for n, c in self._fed_by.items() if is_free(n) and is_free(c)}
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        for value in tree_leaves((args, kwargs)):
+            owner = self._owner.get(id(value))
+            if owner is not None and owner not in self._inside:
+                self._read_elsewhere.add(owner)
+        return func(*args, **kwargs)
+
+    def _before(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        self._inside.append(module)
+        self._n_calls[module] = self._n_calls.get(module, 0) + 1
+        if isinstance(module, nn.BatchNorm2d):
+            conv = self._made_by.get(id(inputs[0]))
+            if conv is not None and module.track_running_stats and module.running_mean is not None:
+                self._fed_by[module] = conv
+
+    def _after(self, module: nn.Module, _: object, output: Tensor) -> None:
+        self._inside.remove(module)
         if isinstance(module, nn.Conv2d):
-            hooks.append(module.register_forward_hook(after_conv))
-        elif isinstance(module, nn.BatchNorm2d):
-            hooks.append(module.register_forward_pre_hook(before_norm))
-    try:
-        with torch.no_grad():
-            model(x)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    # A module that is used twice has two inputs or two readers; it stays as it is.
-    return {n: c for n, c in pairs.items() if n_calls[n] == 1 and n_calls[c] == 1}
+            self._made_by[id(output)] = module
+            self._kept.append(output)
+
+
+def _is_watched(module: nn.Module) -> bool:
+    """Whether hooks or parametrizations (weight norm, spectral norm) belong to `module`."""
+    hooks = (
+        module._forward_hooks,
+        module._forward_pre_hooks,
+        module._backward_hooks,
+        module._backward_pre_hooks,
+    )
+    return any(hooks) or is_parametrized(module)
 
 
 def _folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[nn.Parameter, nn.Parameter]:

@@ -20,12 +20,12 @@ from eval.attacks import build
 from eval.attacks.losses import cross_entropy
 from eval.batching import STATE_IMAGES, auto_batch_size
 from eval.checks import check_batch, check_logits, check_model
+from eval.contract import fitted, probe_images
 from eval.cost import Cost, measure_cost
 from eval.engine import Engine, Precision, build_engine
 from eval.passes import Passes, least_passes, most_passes
 from eval.pool import POLISH_STEPS
 from eval.protocols import Protocol
-from eval.run import PROOF_IMAGES
 from eval.threat import Threat
 from eval.verify import predict
 
@@ -121,12 +121,13 @@ def plan_run(
     check_model(model, name)
     data = data if n is None else data.take(n)
     place = torch.device(device)
-    model = model.to(place)
+    probes = probe_images(data, place)
+    model, _ = fitted(model.to(place), name, probes, needs_gradient=bool(protocol.stages))
     size = batch_size or auto_batch_size(model, data, place)
     batches = _timed_batches(data, size)
     logits = [_checked_logits(model, batch, data.name, name, place) for batch in batches]
     x = batches[0].x.to(place)
-    engine = build_engine(model, x[:PROOF_IMAGES], precision)
+    engine = build_engine(model, x, precision)
     cost = measure_cost(model, x[:1])
     speed = _speed(model, engine, batches, cost, place)
     n_classes = logits[0].shape[1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from eval.attacks.random import image_key
 from eval.attacks.rows import Attack, Search, Task
 from eval.batching import is_out_of_memory, no_memory, warn_of_halving
+from eval.engine import CHECK_IMAGES
+from eval.errors import SatZooError, first_line
 from eval.threat import Threat
 from eval.verify import predict, verify
 
@@ -103,6 +105,10 @@ class Pool:
     Rows live in two searches: `search` steps with the engine's fast network; where that is bf16,
     rows whose runs are over move to `polish`, which steps with the fp32 network.
 
+    What a fast copy of the model found nothing against is told only after the copy has proven
+    itself again. When it is at fault, the images that it searched since its last proof are searched
+    again by the model itself.
+
     When memory runs out, `batch_size` is halved and the rows under way start over. Their random
     numbers are their own, so they come to the same verdicts; a result may be yielded twice.
     """
@@ -116,6 +122,8 @@ class Pool:
         self._polish: Search | None = None
         self._broken: set[int] = set()  # some still on the way to their last iterate
         self._under_way: dict[int, None] = {}  # positions in either search, in order
+        self._unproven: dict[int, bool] = {}  # positions that ended since then: whether to be told
+        self._met = torch.empty(0)  # images like those that the copy works on
         self._passes_before = stage.engine.passes()
 
     def passes(self) -> tuple[int, int]:
@@ -130,17 +138,51 @@ class Pool:
         survived the stage; from attacks that look at it, the `Ended` of each run too, after the
         `Broken` of the search and before what the polish finds.
         """
-        while self._waiting or self._search is not None or self._polish is not None:
+        while self._has_work():
             try:
                 yield from self._round()
+                yield from self._tell_proven()
                 continue
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
+            except SatZooError:
+                raise
+            except Exception as error:
+                has_memory = not is_out_of_memory(error)
+                if has_memory and not self.stage.engine.is_copy:
                     raise
-                if len(self._under_way) <= 1:
+                if has_memory:
+                    self.stage.engine.retire(f"fails ({first_line(error)})")
+                elif len(self._under_way) <= 1:
                     raise no_memory(self.stage.name, error) from error
             # Outside of `except`: the error would keep the tensors of its frames alive.
-            self._start_over_with_half()
+            if has_memory:
+                self._search_again()
+            else:
+                self.batch_size = min(self.batch_size, len(self._under_way)) // 2
+                self._start_over(self._under_way)
+                warn_of_halving(self.stage.name, self.batch_size)
+
+    def _has_search(self) -> bool:
+        return bool(self._waiting) or self._search is not None or self._polish is not None
+
+    def _has_work(self) -> bool:
+        return self._has_search() or bool(self._unproven)
+
+    def _tell_proven(self) -> Iterator[int]:
+        """The survivors, where a copy of the model found nothing as soon as it is proven again."""
+        engine = self.stage.engine
+        if engine.is_copy:
+            if not engine.must_prove() and self._has_search():
+                return
+            if not engine.prove_again(self._met):
+                self._search_again()
+                return
+        ended, self._unproven = self._unproven, {}
+        yield from (position for position, is_survivor in ended.items() if is_survivor)
+
+    def _search_again(self) -> None:
+        """With the model itself, whatever its copy searched since it was last proven."""
+        again, self._unproven = {**self._unproven, **self._under_way}, {}
+        self._start_over(again)
 
     def _round(self) -> Iterator[Broken | Ended | int]:
         self._refill()
@@ -149,15 +191,14 @@ class Pool:
         if self._polish is not None and self._polish_is_due():
             yield from self._run_polish(self._polish)
 
-    def _start_over_with_half(self) -> None:
+    def _start_over(self, positions: Iterable[int]) -> None:
+        """Search the images at `positions`, all that are under way among them, from the start."""
         self._search = self._polish = None
         done = self._broken if self.stage.attack.leaves_when_broken else set()
-        self._waiting.extendleft(p for p in reversed(self._under_way) if p not in done)
-        self.batch_size = min(self.batch_size, len(self._under_way)) // 2
+        self._waiting.extendleft([p for p in positions if p not in done][::-1])
         self._under_way.clear()
         if self.stage.device.type == "cuda":
             torch.cuda.empty_cache()
-        warn_of_halving(self.stage.name, self.batch_size)
 
     def _refill(self) -> None:
         n_free = self.batch_size - (0 if self._search is None else len(self._search))
@@ -167,6 +208,7 @@ class Pool:
         positions = [self._waiting.popleft() for _ in range(n_new)]
         self._under_way.update(dict.fromkeys(positions))
         task = self.stage.tasks(positions)
+        self._met = task.x[:CHECK_IMAGES]
         new = self.stage.attack.start(self.stage.engine.search, task, torch.zeros_like(task.key))
         self._search = new if self._search is None else self._search.cat(new)
 
@@ -174,6 +216,7 @@ class Pool:
         attack = self.stage.attack
         for _ in range(self._stride(search)):
             attack.step(self.stage.engine.search, search)
+        self._met = search.best[:CHECK_IMAGES]
         newly = yield from self._verify_hits(search)
         is_over = (search.k >= attack.n_steps).cpu()
         if not newly and not bool(is_over.any()):
@@ -185,9 +228,12 @@ class Pool:
         if self.stage.polish_steps and bool(survives.any()):
             self._send_to_polish(search, survives)
         else:
-            yield from self._survived(search, survives)
+            self._survived(search, survives)
         leaves = ends | (is_broken & attack.leaves_when_broken)
-        self._forget(search.task.position[leaves & is_broken])
+        fallen = search.task.position[leaves & is_broken]
+        self._forget(fallen)
+        if not attack.leaves_when_broken:  # their last iterates are the copy's too
+            self._unproven.update(dict.fromkeys(fallen.tolist(), False))
         self._search = self._start_next_runs(search, is_over & ~leaves, leaves)
 
     def _start_next_runs(self, search: Search, again: Tensor, leaves: Tensor) -> Search | None:
@@ -232,7 +278,7 @@ class Pool:
         assert self._polish is not None
         return self._search is None or len(self._polish) >= self.batch_size
 
-    def _run_polish(self, polish: Search) -> Iterator[Broken | int]:
+    def _run_polish(self, polish: Search) -> Iterator[Broken]:
         stage, self._polish = self.stage, None
         stage.attack.resume(stage.engine.exact, polish, stage.polish_steps)
         left = polish
@@ -246,15 +292,15 @@ class Pool:
                     return
                 left = left.select(torch.tensor(still))
             if not bool((left.k < stage.attack.n_steps).any()):
-                yield from self._survived(left, torch.ones(len(left), dtype=torch.bool))
+                self._survived(left, torch.ones(len(left), dtype=torch.bool))
                 return
             for _ in range(self._stride(left)):
                 stage.attack.step(stage.engine.exact, left)
 
-    def _survived(self, search: Search, rows: Tensor) -> Iterator[int]:
+    def _survived(self, search: Search, rows: Tensor) -> None:
         positions = search.task.position[rows]
         self._forget(positions)
-        yield from positions.tolist()
+        self._unproven.update(dict.fromkeys(positions.tolist(), True))
 
     def _forget(self, positions: Tensor) -> None:
         for position in positions.tolist():

@@ -17,6 +17,7 @@ from eval.attacks.reference import ReferenceStage
 from eval.attacks.rows import Attack
 from eval.batching import is_out_of_memory, no_memory, warn_of_halving
 from eval.checks import check_batch, check_logits
+from eval.classifier import Classifier
 from eval.data import ImageSet
 from eval.digest import weights_sha256
 from eval.engine import Engine, Precision, build_engine, plain_engine
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     from eval.journal import Journal
 
 T = TypeVar("T")
-
-PROOF_IMAGES = 32
-"""Images on which the fast copy of the model must agree with it."""
 
 N_RANKED = 10
 """Wrong classes remembered for each image: the targets of targeted attacks."""
@@ -61,6 +59,7 @@ class Run:
     """An evaluation of `model` on `data`; `verdicts` holds what is known of each image so far."""
 
     model: nn.Module
+    classifier: Classifier  # the door to `model`, through which every pass goes
     name: str
     data: ImageSet
     threat: Threat
@@ -149,6 +148,17 @@ class Run:
             )
         )
 
+    def note_fault(self) -> None:
+        """Flag a copy of the model that went wrong after it had been proven."""
+        if self.nets is not None and self.nets.fault:
+            self.flags.append(
+                Flag(
+                    code="engine-fault",
+                    detail=f"{self.nets.fault}: what it had searched since its last proof was"
+                    " searched again by the model itself",
+                )
+            )
+
     def check_unchanged(self, digest: str) -> None:
         """Flag a model whose weights or statistics are not what they were before."""
         after = weights_sha256(self.model)
@@ -164,7 +174,7 @@ class Run:
     def _predict(self, x: Tensor) -> Tensor:
         """Logits of the untouched model, on the CPU."""
         return self._within_memory(
-            lambda size: torch.cat([predict(self.model, p).cpu() for p in torch.split(x, size)])
+            lambda size: torch.cat([predict(self.classifier, p).cpu() for p in x.split(size)])
         )
 
     def _within_memory(self, work: Callable[[int], T]) -> T:
@@ -195,16 +205,22 @@ class Run:
                 )
             self.flags.append(Flag(code="probabilities", detail=detail))
         if self.engine == "reference":
-            self.nets = plain_engine(self.model)
+            self.nets = plain_engine(self.classifier)
         else:
             self.nets = self._within_memory(
-                lambda size: build_engine(self.model, x[: min(size, PROOF_IMAGES)], self.precision)
+                lambda size: build_engine(self.classifier, x[:size], self.precision)
             )
             if self.nets.warning:
                 self.flags.append(Flag(code="engine-fallback", detail=self.nets.warning))
         net, labels = self.nets.exact, logits.argmax(1).to(x.device)
         self.flags += self._within_memory(
-            lambda size: model_flags(self.model, net, x[:size], labels[:size])
+            lambda size: model_flags(
+                self.classifier,
+                net,
+                x[:size],
+                labels[:size],
+                is_attacked=bool(self.protocol.stages),
+            )
         )
 
     def _recall(self, stage: str) -> Memory:
@@ -220,7 +236,7 @@ class Run:
         """The search on the `missing` of the images that stood when the stage began."""
         if self.engine == "reference" and stage.attack in {"apgd", "fab", "square"}:
             return ReferenceStage(
-                model=self.model,
+                model=self.classifier,
                 stage=stage,
                 threat=self.threat,
                 data=self.data,
@@ -238,7 +254,7 @@ class Run:
             attack=attack,
             engine=engine,
             polish_steps=min(polish, stage.steps),
-            model=self.model,
+            model=self.classifier,
             threat=self.threat,
             data=self.data,
             seed=self.seed,

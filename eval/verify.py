@@ -22,12 +22,15 @@ class Verified:
     is_broken_8bit: Tensor
 
 
-@torch.inference_mode()
 def predict(model: nn.Module, x: Tensor) -> Tensor:
-    """Logits (B, K) float32 of images (B, C, H, W), in fp32 whatever the caller's autocast."""
-    with torch.autocast(x.device.type, enabled=False):
+    """Logits (B, K) of images (B, C, H, W), whatever the caller's autocast.
+
+    In the model's own precision: float32, or float64 where it computes in that. (Not under
+    `inference_mode`, where a model that takes gradients in its forward would fail.)
+    """
+    with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
         logits: Tensor = model(x.contiguous())
-    return logits.float()
+    return logits if logits.dtype == torch.float64 else logits.float()
 
 
 def verify(model: nn.Module, x: Tensor, x_adv: Tensor, y: Tensor, threat: Threat) -> Verified:

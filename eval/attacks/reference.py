@@ -82,7 +82,9 @@ class ReferenceStage:
                 f"engine 'reference' cannot run {self.stage.name} on {self.n_classes} classes,"
                 f" it needs {needed}: use --engine fast"
             )
-        attack = _configured(self._counted, self.stage, self.threat, self.n_classes, self.seed)
+        attack = _configured(
+            self._counted, self.stage, self.threat, self.n_classes, self.seed, self.device
+        )
         for i in range(0, len(self.positions), self.batch_size):
             some = self.positions[i : i + self.batch_size]
             batch = self.data.batch(some)
@@ -106,7 +108,12 @@ class ReferenceStage:
 
 
 def _configured(
-    model: CountedModel, stage: Stage, threat: Threat, n_classes: int, seed: int
+    model: CountedModel,
+    stage: Stage,
+    threat: Threat,
+    n_classes: int,
+    seed: int,
+    device: torch.device,
 ) -> Any:
     """The package's attack object for `stage`.
 
@@ -116,7 +123,7 @@ def _configured(
     whole = AutoAttack(
         model,
         attacks=[stage.name],
-        device=next(model.parameters()).device,
+        device=device,
         eps=threat.eps,
         norm=threat.norm,
         seed=seed,

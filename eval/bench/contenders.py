@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from eval.bench.clock import Clock
+from eval.classifier import Classifier
 from eval.data import ImageSet
 from eval.digest import weights_sha256
 from eval.engine import Precision
@@ -82,6 +83,7 @@ class Ours:
         self._folder = tempfile.TemporaryDirectory()
         self._run = Run(
             model=setup.model,
+            classifier=Classifier(setup.model),
             name=setup.name,
             data=setup.data,
             threat=setup.threat,
