@@ -16,6 +16,7 @@ from eval.adversarial import AdversarialImages
 from eval.batching import fitting_batch_size
 from eval.checks import check_model, usable_device
 from eval.contract import fitted, probe_images
+from eval.data.entries import told
 from eval.digest import weights_sha256
 from eval.engine import Precision
 from eval.errors import UsageError
@@ -152,6 +153,8 @@ def evaluate(
     if images.n_skipped:
         detail = f"{images.n_skipped} images could not be decoded and were left out"
         run.flags.append(Flag(code="skipped-images", detail=detail))
+    if images.passed_over:
+        run.flags.append(Flag(code="passed-over-files", detail=told(images.passed_over)))
     run.flags += result_flags(run.stage_results, len(images))
     run.note_fault()
     run.check_unchanged(digest)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.data.base import ImageSet, Rows
+from eval.data.entries import Passed
 from eval.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ def in_memory(
     official_subset: bool,
     layout: str,
     shortfall: str = "",
+    passed_over: tuple[Passed, ...] = (),
 ) -> ImageSet:
     """The set of these (N, C, H, W) images, which a loader has already checked."""
     return ImageSet(
@@ -148,6 +150,7 @@ def in_memory(
         rows=np.arange(len(images), dtype=np.int64),
         layout=layout,
         shortfall=shortfall,
+        passed_over=passed_over,
     )
 
 

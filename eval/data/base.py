@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from eval.data.entries import Passed
 from eval.data.ids import canonical
+from eval.data.text import nfc
 from eval.errors import DataError, UsageError, unknown
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ class ImageSet:
     layout:          how the files lie where the set was found, for people.
     shortfall:       why a true data set is not here whole and what to do; "" when it is.
     n_skipped:       images left out because they could not be decoded.
+    passed_over:     what lay beside the pictures and was not read, counted by reason.
     """
 
     name: str
@@ -74,6 +77,7 @@ class ImageSet:
     layout: str = ""
     shortfall: str = ""
     n_skipped: int = 0
+    passed_over: tuple[Passed, ...] = ()
 
     def __post_init__(self) -> None:
         self.labels.flags.writeable = False
@@ -119,13 +123,16 @@ class ImageSet:
     def select_ids(self, ids: Sequence[str]) -> ImageSet:
         """The images with these ids, in the order given.
 
-        ids: as in `ids`; those of ImageNet may also be paths, with folders and suffix.
+        ids: as in `ids`, in either Unicode spelling; those of ImageNet may also be paths, with
+        folders and suffix.
         Raises UsageError for the first id that the set does not have, and for one given twice.
         """
         known = {one: position for position, one in enumerate(self.ids)}
+        spelled = {nfc(one): one for one in self.ids}
         chosen: dict[int, str] = {}
         for one in ids:
             meant = canonical(one, known)
+            meant = meant if meant in known else spelled.get(nfc(meant), meant)
             if meant not in known:
                 raise unknown(f"id of {self.name} ({self.split})", one, self.ids)
             if known[meant] in chosen:

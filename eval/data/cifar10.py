@@ -18,7 +18,9 @@ from eval.data.cifar10_jpeg import read_jpegs
 from eval.data.cifar10_tree import Tree, find_tree, in_order, read_tree
 from eval.data.download import OnProgress
 from eval.data.download import download as fetch
+from eval.data.entries import Passed
 from eval.data.locate import DataRoot, data_root, not_found, places
+from eval.data.text import spellings
 from eval.errors import unknown
 from eval.home import home
 
@@ -122,7 +124,7 @@ def _found(root: DataRoot, split: str) -> ImageSet | None:
     if tree is not None and tree.is_lossless:
         exact = in_order(tree, read_tree(tree), split)
         if exact is not None:
-            return _as_set(exact, "cifar10", split, tree.path)
+            return _as_set(exact, "cifar10", split, tree.path, passed_over=tree.passed)
     first = next((f / _FIRST for f in folders if (f / _FIRST).exists()), None)
     if first is not None and split == "test":
         shortfall = _SHORTFALL.format(path=first)
@@ -142,10 +144,11 @@ def _exact_set(path: Path, split: str) -> ImageSet:
 
 def _folder_set(tree: Tree, split: str) -> ImageSet:
     found = read_tree(tree)
+    spelled = spellings(tree.names, str(tree.path))
     return in_memory(
         found.images,
         found.labels.astype(np.int64),
-        tree.names,
+        [spelled[name] for name in tree.names],
         name="cifar10-folder",
         split=split,
         n_classes=10,
@@ -153,10 +156,19 @@ def _folder_set(tree: Tree, split: str) -> ImageSet:
         official_subset=False,
         layout=f"{tree.path.name}, class folders without the official order, so that no subset of"
         " them is the official one",
+        passed_over=tree.passed,
     )
 
 
-def _as_set(found: Pictures, name: str, split: str, path: Path, *, shortfall: str = "") -> ImageSet:
+def _as_set(
+    found: Pictures,
+    name: str,
+    split: str,
+    path: Path,
+    *,
+    shortfall: str = "",
+    passed_over: tuple[Passed, ...] = (),
+) -> ImageSet:
     return in_memory(
         found.images,
         found.labels.astype(np.int64),
@@ -168,6 +180,7 @@ def _as_set(found: Pictures, name: str, split: str, path: Path, *, shortfall: st
         official_subset=name == "cifar10",
         layout=path.name,
         shortfall=shortfall,
+        passed_over=passed_over,
     )
 
 

@@ -17,6 +17,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from eval.data.entries import is_system
 from eval.data.parquet import list_parquet
 from eval.data.pictures import open_picture, to_rgb
 from eval.errors import DataError
@@ -182,7 +183,8 @@ def _tar_members(path: Path, names: list[str]) -> dict[str, bytes]:
         with tarfile.open(path) as archive:
             for member in archive:
                 name = Path(member.name).name
-                stream = archive.extractfile(member) if name in names else None
+                is_wanted = name in names and not is_system(member.name)
+                stream = archive.extractfile(member) if is_wanted else None
                 if stream is not None:
                     found[name] = stream.read()
     except (tarfile.TarError, OSError, EOFError) as problem:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.data.cifar10_exact import Pictures
+from eval.data.text import read_lines
 from eval.errors import DataError
 
 CLASSES = (
@@ -37,6 +38,9 @@ _LABELS: Mapping[str, str] = MappingProxyType(
 )
 
 
+_WHAT = "the order of CIFAR-10"
+
+
 def read_jpegs(path: Path, order: Path, split: str) -> Pictures:
     """The split from `path` (zip, tar.gz or folder of class folders) in the order of the csv file.
 
@@ -56,13 +60,11 @@ def read_jpegs(path: Path, order: Path, split: str) -> Pictures:
 
 
 def _read_order(order: Path, split: str) -> tuple[list[str], NDArray[np.uint8]]:
-    try:
-        with order.open(newline="", encoding="utf-8") as stream:
-            rows = list(csv.DictReader(stream))
-        labels = np.array([CLASSES.index(row["class"]) for row in rows], np.uint8)
-        names = [row["file"] for row in rows]
-    except (OSError, ValueError, KeyError, UnicodeError, csv.Error) as problem:
-        raise DataError(f"{order} cannot be read as the order of CIFAR-10: {problem}") from None
+    names, classes = read_order(order, "file"), read_order(order, "class")
+    stranger = next((one for one in classes if one not in CLASSES), None)
+    if stranger is not None:
+        raise DataError(f"{order} cannot be read as {_WHAT}: {stranger!a} is no class of it")
+    labels = np.array([CLASSES.index(one) for one in classes], np.uint8)
     digest = hashlib.sha256(labels.tobytes()).hexdigest()
     if digest != _LABELS[split]:
         raise DataError(
@@ -70,6 +72,15 @@ def _read_order(order: Path, split: str) -> tuple[list[str], NDArray[np.uint8]]:
             f" labels have sha256 {digest[:12]}, expected {_LABELS[split][:12]}; fetch it again"
         )
     return names, labels
+
+
+def read_order(order: Path, column: str) -> list[str]:
+    """One column of an order file, a line a picture."""
+    try:
+        rows = list(csv.DictReader(line for line in read_lines(order, _WHAT) if line))
+        return [(row[column] or "").strip() for row in rows]
+    except (KeyError, csv.Error) as problem:
+        raise DataError(f"{order} cannot be read as {_WHAT}: {problem}") from None
 
 
 def _read_files(path: Path, names: list[str]) -> list[bytes]:

@@ -7,7 +7,6 @@ only where the pictures so ordered are, bit for bit, the official batches.
 
 from __future__ import annotations
 
-import csv
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +16,13 @@ from numpy.typing import NDArray
 
 from eval.data import cifar10_exact
 from eval.data.cifar10_exact import Pictures, proved
-from eval.data.cifar10_jpeg import CLASSES
-from eval.data.pictures import open_picture, to_rgb
-from eval.data.stores import Store, list_folder, list_zip
+from eval.data.cifar10_jpeg import CLASSES, read_order
+from eval.data.entries import Passed
+from eval.data.pictures import open_picture, suffixes, to_rgb
+from eval.data.stores import ArchiveStore, FolderStore, list_folder, list_zip
+from eval.data.text import nfc
 from eval.errors import DataError
 
-_LOSSY = (".jpg", ".jpeg", ".webp")
 _NUMBER = re.compile(r"\d+")
 
 
@@ -34,7 +34,7 @@ class Tree:
     """
 
     path: Path
-    store: Store
+    store: FolderStore | ArchiveStore
     labels: tuple[int, ...]
     order: Path | None
 
@@ -46,7 +46,13 @@ class Tree:
     @property
     def is_lossless(self) -> bool:
         """Whether the files can hold exact pixels."""
-        return not any(name.lower().endswith(_LOSSY) for name in self.names)
+        lossy = tuple(suffixes(is_lossy=True))
+        return not any(name.lower().endswith(lossy) for name in self.names)
+
+    @property
+    def passed(self) -> tuple[Passed, ...]:
+        """What lies there too and is not read."""
+        return self.store.passed
 
 
 def find_tree(folder: Path, split: str) -> Tree | None:
@@ -60,7 +66,8 @@ def find_tree(folder: Path, split: str) -> Tree | None:
         if path.suffix == ".zip" and path.is_file():
             tree = _as_tree(path, list_zip(path), order)
         elif path.is_dir() and any((path / one).is_dir() for one in CLASSES):
-            tree = _as_tree(path, list_folder(path), order)
+            store = list_folder(path, lambda name: name == listed.name)
+            tree = _as_tree(path, store, order)
         else:
             continue
         if tree is not None:
@@ -100,7 +107,7 @@ def in_order(tree: Tree, found: Pictures, split: str) -> Pictures | None:
         return None  # the numbers were other numbers
 
 
-def _as_tree(path: Path, store: Store, order: Path | None) -> Tree | None:
+def _as_tree(path: Path, store: FolderStore | ArchiveStore, order: Path | None) -> Tree | None:
     parents = [name.rpartition("/")[0].rpartition("/")[2] for name in store.names]
     if not set(parents) & set(CLASSES):
         return None
@@ -124,12 +131,8 @@ def _check_count(tree: Tree, split: str) -> None:
 
 def _places_in(order: Path, tree: Tree) -> NDArray[np.int64]:
     """For each row of the order file where its picture stands in the tree."""
-    known = {"/".join(name.split("/")[-2:]): i for i, name in enumerate(tree.names)}
-    try:
-        with order.open(newline="", encoding="utf-8") as stream:
-            names = [row["file"] for row in csv.DictReader(stream)]
-    except (OSError, KeyError, UnicodeError, csv.Error) as problem:
-        raise DataError(f"{order} cannot be read as the order of CIFAR-10: {problem}") from None
+    known = {nfc("/".join(name.split("/")[-2:])): i for i, name in enumerate(tree.names)}
+    names = [nfc(name) for name in read_order(order, "file")]
     missing = next((name for name in names if name not in known), None)
     if missing is not None:
         raise DataError(f"{order} names {missing}, which {tree.path} does not hold")

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.data.base import ImageSet, Rows
+from eval.data.entries import Passed
 from eval.data.pictures import Preprocess, read_picture
 from eval.data.stores import Store
 from eval.errors import DataError
@@ -144,6 +145,7 @@ def picture_set(
     official_subset: bool,
     layout: str,
     n_workers: int | None = None,
+    passed_over: tuple[Passed, ...] = (),
 ) -> ImageSet:
     """The set of a store's pictures, in the store's order.
 
@@ -160,6 +162,7 @@ def picture_set(
         source=PictureSource(store, preprocess, workers),
         rows=np.arange(len(ids), dtype=np.int64),
         layout=layout,
+        passed_over=passed_over,
     )
 
 

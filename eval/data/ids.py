@@ -6,6 +6,7 @@ import re
 from collections.abc import Container
 from pathlib import Path
 
+from eval.data.text import read_lines
 from eval.errors import UsageError
 
 # As a path in the tree (`val/n01440764/ILSVRC2012_val_00000293.JPEG`; the list of RobustBench has
@@ -16,13 +17,14 @@ _IMAGENET = re.compile(r"(?:.*/)?(ILSVRC2012_val_\d{8})(?:_n\d{8})?(?:\.jpe?g)?"
 def read_ids(path: Path) -> tuple[str, ...]:
     """The ids in a text file, one a line, in its order; blank lines and # comments are passed over.
 
-    Raises UsageError when the file cannot be read or names no id.
+    Raises UsageError when the file is not there or names no id; DataError when it is no text.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeError) as problem:
-        raise UsageError(f"--ids {path} cannot be read: {problem}") from None
-    ids = tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+        path.stat()
+    except OSError as problem:
+        raise UsageError(f"--ids {path} cannot be read: {problem.strerror}") from None
+    lines = read_lines(path, "a list of ids")
+    ids = tuple(line.strip() for line in lines if line and not line.startswith("#"))
     if not ids:
         raise UsageError(f"--ids {path} names no id; write one id a line")
     return ids

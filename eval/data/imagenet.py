@@ -25,6 +25,7 @@ from eval.data.imagenet_layouts import Listing, find_listing, reordered
 from eval.data.imagenet_truth import with_truth
 from eval.data.locate import data_root, not_found, places
 from eval.data.pictures import Preprocess
+from eval.data.text import lines_of
 from eval.errors import DataError, UsageError, unknown
 
 SPLITS = ("val",)
@@ -88,6 +89,7 @@ def open_imagenet(
         official_subset=is_whole,
         layout=listing.layout,
         n_workers=n_workers,
+        passed_over=listing.passed,
     )
 
 
@@ -166,7 +168,8 @@ def _mismatch(listing: Listing, index: int, what: str) -> DataError:
 @cache
 def synsets() -> tuple[str, ...]:
     """The 1,000 synset names in label order, which is their sorted order."""
-    return tuple(resources.files("eval.data").joinpath("imagenet_synsets.txt").read_text().split())
+    path = resources.files("eval.data").joinpath("imagenet_synsets.txt")
+    return tuple(lines_of(path.read_bytes(), str(path)))
 
 
 @cache

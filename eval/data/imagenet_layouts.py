@@ -9,17 +9,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from eval.data.entries import Entry, Passed, counted, is_picture, is_system, sort_out
 from eval.data.parquet import ParquetStore, list_parquet
 from eval.data.stores import (
     ArchiveStore,
     FolderStore,
     Store,
-    is_picture,
     list_folder,
     list_tars,
     list_zip,
     only,
 )
+from eval.data.text import lines_of
 from eval.errors import DataError
 
 _TREES = ("val", "validation", "ILSVRC2012_img_val")
@@ -27,6 +28,9 @@ _ARCHIVES = tuple(f"{name}{suffix}" for name in _TREES for suffix in (".zip", ".
 _COMPRESSED = tuple(f"{name}{end}" for name in _TREES for end in (".tar.gz", ".tgz", ".tar.xz"))
 _PARQUET = ("", "data", "validation", "default/validation")
 _SHARD = re.compile(r".*val.*-\d+\.tar")
+_BESIDE = (".cls", ".json")  # read with the picture of their sample
+NAMED_LIST = "val.txt"
+DEVKIT_LIST = "ILSVRC2012_validation_ground_truth.txt"
 _CLASS_FOLDER = re.compile(r"n\d{8}")
 
 
@@ -36,6 +40,7 @@ class Listing:
 
     names:  for each picture what names it: its path, or the file name told beside it.
     labels: what the layout says of the classes; None where only names say it.
+    passed: what lies there too and is not read.
     """
 
     path: Path
@@ -43,6 +48,7 @@ class Listing:
     store: Store
     names: tuple[str, ...]
     labels: tuple[int, ...] | None = None
+    passed: tuple[Passed, ...] = ()
 
 
 def find_listing(folder: Path) -> Listing | None:
@@ -81,9 +87,9 @@ def _tree(folder: Path) -> Listing | None:
         path = folder / name
         if not path.is_dir() or not _is_tree(path):
             continue
-        store = list_folder(path)
+        store = list_folder(path, _is_list)
         if store.names:
-            return Listing(path, _shape_of(store.names), store, store.names)
+            return Listing(path, _shape_of(store.names), store, store.names, passed=store.passed)
     return None
 
 
@@ -106,7 +112,7 @@ def _archive(folder: Path) -> Listing | None:
             if not store.names:
                 raise DataError(f"{path} holds no pictures")
             layout = f"{path.suffix[1:]} of {_shape_of(store.names)}"
-            return Listing(path, layout, store, store.names)
+            return Listing(path, layout, store, store.names, passed=store.passed)
     for name in _COMPRESSED:
         if (folder / name).is_file():
             raise DataError(
@@ -119,7 +125,7 @@ def _archive(folder: Path) -> Listing | None:
 def _parquet_files(folder: Path) -> Listing | None:
     for name in _PARQUET:
         pattern = "*.parquet" if name.endswith("validation") else "val*.parquet"
-        paths = sorted((folder / name).glob(pattern))
+        paths = sorted(p for p in (folder / name).glob(pattern) if not is_system(p.name))
         if paths:
             store: ParquetStore = list_parquet(paths, ("image", "img"))
             layout = f"parquet, {len(paths)} files"
@@ -128,10 +134,14 @@ def _parquet_files(folder: Path) -> Listing | None:
 
 
 def _shards(folder: Path) -> Listing | None:
-    paths = sorted(path for path in folder.glob("*.tar") if _SHARD.fullmatch(path.name))
+    paths = sorted(
+        path
+        for path in folder.glob("*.tar")
+        if _SHARD.fullmatch(path.name) and not is_system(path.name)
+    )
     if not paths:
         return None
-    listed = list_tars(paths)
+    listed = list_tars(paths, lambda name: name.lower().endswith(_BESIDE))
     samples: dict[str, dict[str, int]] = {}
     for index, name in enumerate(listed.names):
         folder_name, _, base = name.rpartition("/")
@@ -148,7 +158,18 @@ def _shards(folder: Path) -> Listing | None:
             names.append(_told_name(listed, picture, sample))
             labels.append(_told_label(listed, picture, sample))
     layout = f"WebDataset, {len(paths)} shards"
-    return Listing(folder, layout, only(listed, pictures), tuple(names), tuple(labels))
+    passed = (*listed.passed, *_beyond(listed, pictures))
+    return Listing(folder, layout, only(listed, pictures), tuple(names), tuple(labels), passed)
+
+
+def _beyond(listed: ArchiveStore, chosen: Sequence[int]) -> tuple[Passed, ...]:
+    """The pictures of samples that hold more than one; each sample is one picture with a class."""
+    rest = set(range(len(listed.names))).difference(chosen)
+    return counted(
+        ("picture", "beside the one of its sample", listed.names[i])
+        for i in sorted(rest)
+        if is_picture(listed.names[i])
+    )
 
 
 def _told_name(store: ArchiveStore, picture: int, sample: dict[str, int]) -> str:
@@ -162,7 +183,7 @@ def _told_name(store: ArchiveStore, picture: int, sample: dict[str, int]) -> str
 def _told_label(store: ArchiveStore, picture: int, sample: dict[str, int]) -> int:
     try:
         if "cls" in sample:
-            return int(store.read(sample["cls"]))
+            return int("".join(lines_of(store.read(sample["cls"]), store.where(sample["cls"]))))
         if "json" in sample:
             return int(_json(store, sample["json"])["label"])
     except (ValueError, KeyError, TypeError):
@@ -175,7 +196,7 @@ def _told_label(store: ArchiveStore, picture: int, sample: dict[str, int]) -> in
 
 def _json(store: ArchiveStore, index: int) -> dict[str, Any]:
     try:
-        told = json.loads(store.read(index))
+        told = json.loads("\n".join(lines_of(store.read(index), store.where(index))))
     except ValueError as problem:
         raise DataError(f"{store.where(index)} is not JSON: {problem}") from None
     if not isinstance(told, dict):
@@ -184,7 +205,12 @@ def _json(store: ArchiveStore, index: int) -> dict[str, Any]:
 
 
 def _pictures(store: ArchiveStore) -> ArchiveStore:
-    return only(store, [i for i, name in enumerate(store.names) if is_picture(name)])
+    return only(store, sort_out([Entry(name) for name in store.names])[0])
+
+
+def _is_list(name: str) -> bool:
+    """Whether a file is a list of labels, which `imagenet_truth` reads where it needs one."""
+    return name.rpartition("/")[2] in {NAMED_LIST, DEVKIT_LIST}
 
 
 def _shape_of(names: Sequence[str]) -> str:

@@ -14,11 +14,10 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.data.imagenet_layouts import Listing
+from eval.data.imagenet_layouts import DEVKIT_LIST, NAMED_LIST, Listing
+from eval.data.text import read_lines
 from eval.errors import DataError
 
-_NAMED = "val.txt"
-_DEVKIT = "ILSVRC2012_validation_ground_truth.txt"
 _NUMBER = re.compile(r"ILSVRC2012_val_(\d{8})")
 _FOLDERS = ("", "ILSVRC2012_devkit_t12/data", "data")
 
@@ -35,7 +34,7 @@ def with_truth(listing: Listing, official: NDArray[np.uint16]) -> Listing:
         return listing
     roots = (listing.path.parent, listing.path) if listing.path.is_dir() else (listing.path.parent,)
     for folder in (root / inner for root in roots for inner in _FOLDERS):
-        for name, read in ((_NAMED, _read_named), (_DEVKIT, _read_devkit)):
+        for name, read in ((NAMED_LIST, _read_named), (DEVKIT_LIST, _read_devkit)):
             if (folder / name).is_file():
                 labels = read(folder / name, listing.names, official)
                 return replace(listing, layout=f"{listing.layout} with {name}", labels=labels)
@@ -44,14 +43,21 @@ def with_truth(listing: Listing, official: NDArray[np.uint16]) -> Listing:
 
 def _read_named(path: Path, names: Sequence[str], _official: object) -> tuple[int, ...]:
     told: dict[str, int] = {}
-    for number, line in enumerate(_lines(path), 1):
-        name, _, label = line.strip().rpartition(" ")
-        if not name or not label.isdecimal():
+    for number, line in enumerate(read_lines(path, "a list of labels"), 1):
+        if not line:
+            continue
+        written, _, label = line.replace("\t", " ").rpartition(" ")
+        if not written.strip() or not label.isdecimal():
             raise DataError(
                 f"{path} is no list of labels: line {number} is {line[:60]!r}, expected a file name"
                 " and a class from 0 to 999; correct it, or move it away"
             )
-        told[PurePosixPath(name.strip()).name] = int(label)
+        name = PurePosixPath(written.strip()).name
+        if told.setdefault(name, int(label)) != int(label):
+            raise DataError(
+                f"{path}: line {number} gives {name} the class {label}, and an earlier line"
+                f" {told[name]}; correct it, or move it away"
+            )
     files = [PurePosixPath(name).name for name in names]
     missing = next((name for name in files if name not in told), None)
     if missing is not None:
@@ -65,7 +71,7 @@ def _read_devkit(path: Path, names: Sequence[str], official: NDArray[np.uint16])
     Which number is which class lies in a MATLAB file. It is not needed: the numbers must stand for
     the classes one to one, and the first picture of each number says for which.
     """
-    lines = _lines(path)
+    lines = [line for line in read_lines(path, "the devkit's ground truth") if line]
     if len(lines) != len(official) or not all(line.strip().isdecimal() for line in lines):
         raise DataError(
             f"{path} is not the devkit's ground truth: expected {len(official)} lines with a number"
@@ -82,10 +88,3 @@ def _read_devkit(path: Path, names: Sequence[str], official: NDArray[np.uint16])
     numbers = [int(match.group(1)) if match else 0 for match in found]
     # A name that is none of the official ones is told later, with the picture.
     return tuple(labels[k - 1] if 1 <= k <= len(labels) else -1 for k in numbers)
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeError) as problem:
-        raise DataError(f"{path} cannot be read: {problem}") from None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eval.config import config_path, read_config
+from eval.data.entries import is_system
 from eval.errors import DataError
 from eval.home import home
 
@@ -75,7 +76,7 @@ def _check_folder(root: DataRoot) -> None:
             state = "does not exist"
         elif not root.path.is_dir():
             state = "is a file"
-        elif next(root.path.iterdir(), None) is None:
+        elif all(is_system(entry.name) for entry in root.path.iterdir()):
             state = "is empty"
         else:
             return

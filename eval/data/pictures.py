@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,38 @@ from eval.errors import DataError
 if TYPE_CHECKING:
     from PIL import Image
 
+# Of Pillow's own formats those that hold one still raster picture and are decoded inside Pillow.
+# Left out: EPS and WMF, which call other programs; BUFR, FITS, GRIB, HDF5 and MPEG, which are no
+# pictures; icons and PSD, which hold several; formats that other packages register, since the
+# data would then depend on what was imported.
+_LOSSY = ("JPEG", "MPO", "JPEG2000", "WEBP", "AVIF")
+_FORMATS = (
+    *_LOSSY, "PNG", "GIF", "BMP", "PPM", "TIFF", "DDS", "DIB", "IM", "MSP", "PCD", "PCX", "PIXAR",
+    "BLP", "FTEX", "QOI", "SGI", "SUN", "TGA", "XBM", "XPM",
+)  # fmt: skip
+
 # A picture to (H, W, C), uint8 or float32 in [0, 1]; must be picklable, since workers call it.
 Preprocess = Callable[["Image.Image"], NDArray[Any]]
+
+
+@cache
+def formats() -> tuple[str, ...]:
+    """The names of the formats that are read; this build of Pillow may lack some."""
+    from PIL import Image
+
+    Image.init()
+    return tuple(name for name in _FORMATS if name in Image.OPEN)
+
+
+@cache
+def suffixes(*, is_lossy: bool = False) -> frozenset[str]:
+    """The endings of files in `formats`, ".jpg" and so on; is_lossy: only those that may lose."""
+    from PIL import Image
+
+    wanted = {*formats(), "MPO"}  # which the opener of JPEG opens
+    wanted = wanted.intersection(_LOSSY) if is_lossy else wanted
+    found = Image.registered_extensions()
+    return frozenset(suffix.lower() for suffix, name in found.items() if name in wanted)
 
 
 def read_picture(source: bytes | Path, where: str, preprocess: Preprocess) -> NDArray[Any]:
@@ -37,7 +68,8 @@ def open_picture(source: bytes | Path, where: str) -> Image.Image:
     from PIL import Image
 
     try:
-        picture = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+        stream = io.BytesIO(source) if isinstance(source, bytes) else source
+        picture = Image.open(stream, formats=formats())
         # A camera's multi-picture JPEG is a still with a preview behind it; its first is meant.
         n_frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
         picture.load()

@@ -11,16 +11,13 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from eval.data.entries import Entry, Passed, is_hidden, is_system, sort_out
 from eval.errors import DataError
-
-PICTURE_SUFFIXES = frozenset(
-    {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-)
 
 
 class Store(Protocol):
@@ -39,10 +36,11 @@ class Store(Protocol):
 
 @dataclass(frozen=True)
 class FolderStore:
-    """Files under a folder."""
+    """Files under a folder; `passed` is what was passed over there."""
 
     folder: Path
     names: tuple[str, ...]
+    passed: tuple[Passed, ...] = ()
 
     def read(self, index: int) -> bytes:
         """See `Store.read`."""
@@ -70,10 +68,11 @@ class Piece:
 
 @dataclass(frozen=True)
 class ArchiveStore:
-    """Entries of one archive or of several."""
+    """Entries of one archive or of several; `passed` is what was passed over there."""
 
     names: tuple[str, ...]
     pieces: tuple[Piece, ...]
+    passed: tuple[Passed, ...] = ()
 
     def read(self, index: int) -> bytes:
         """See `Store.read`."""
@@ -95,69 +94,88 @@ class ArchiveStore:
         return f"{self.pieces[index].archive}: {self.names[index]}"
 
 
-def is_picture(name: str) -> bool:
-    """Whether a path names a picture file, and not a hidden one or a Finder's shadow."""
-    parts = name.split("/")
-    hidden = any(part.startswith(".") for part in parts) or "__MACOSX" in parts
-    return not hidden and os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES  # noqa: PTH122
-
-
-def list_folder(folder: Path) -> FolderStore:
-    """All picture files under `folder`, sorted by path."""
+def list_folder(folder: Path, is_read: Callable[[str], bool] = lambda _: False) -> FolderStore:
+    """All picture files under `folder`, sorted by path; `is_read` is that of `sort_out`."""
     try:
-        found = sorted(_walk(folder, ""))
+        entries = sorted(_walk(folder, ""), key=lambda entry: entry.name)
     except OSError as problem:
         raise DataError(f"{problem.filename} cannot be read: {problem.strerror}") from None
-    return FolderStore(folder, tuple(found))
+    chosen, passed = sort_out(entries, is_read)
+    return FolderStore(folder, tuple(entries[i].name for i in chosen), passed)
 
 
 def list_zip(path: Path) -> ArchiveStore:
     """The picture entries of a zip file, sorted by name."""
     try:
         with zipfile.ZipFile(path) as archive, path.open("rb") as stream:
-            entries = sorted(
-                (entry for entry in archive.infolist() if is_picture(entry.filename)),
-                key=lambda entry: entry.filename,
-            )
-            pieces = tuple(_zip_piece(path, entry, stream.fileno()) for entry in entries)
+            infos = sorted(archive.infolist(), key=lambda info: info.filename)
+            chosen, passed = sort_out([_zip_entry(info) for info in infos])
+            pieces = tuple(_zip_piece(path, infos[i], stream.fileno()) for i in chosen)
     except (OSError, zipfile.BadZipFile, struct.error) as problem:
         raise _damaged(path, problem) from None
-    return ArchiveStore(tuple(entry.filename for entry in entries), pieces)
+    return ArchiveStore(tuple(infos[i].filename for i in chosen), pieces, passed)
 
 
-def list_tars(paths: Sequence[Path]) -> ArchiveStore:
-    """All regular entries of uncompressed tar files, in the order in which they lie there."""
+def list_tars(
+    paths: Sequence[Path], is_read: Callable[[str], bool] = lambda _: False
+) -> ArchiveStore:
+    """All regular entries of uncompressed tar files but a system's, in the order they lie there.
+
+    is_read: that of `sort_out`; what is no picture and not read is told in `passed`.
+    """
     names: list[str] = []
     pieces: list[Piece] = []
+    entries: list[Entry] = []
     for path in paths:
         try:
             with tarfile.open(path, "r:") as archive:
                 for member in archive:
-                    if member.isreg() and not member.issparse():
-                        names.append(member.name.removeprefix("./"))
+                    entry = _tar_entry(member)
+                    entries.append(entry)
+                    if entry.kind == "file" and not is_system(entry.name):
+                        names.append(entry.name)
                         pieces.append(Piece(path, member.offset_data, member.size))
         except (OSError, tarfile.TarError, EOFError) as problem:
             raise _damaged(path, problem) from None
         if pieces and pieces[-1].start + pieces[-1].size > path.stat().st_size:
             raise DataError(f"{path} is cut off inside {names[-1]}; fetch it again")
-    return ArchiveStore(tuple(names), tuple(pieces))
+    return ArchiveStore(tuple(names), tuple(pieces), sort_out(entries, is_read)[1])
 
 
 def only(store: ArchiveStore, indices: Sequence[int]) -> ArchiveStore:
     """The store of some of the entries, in the order given."""
-    return ArchiveStore(
-        tuple(store.names[i] for i in indices), tuple(store.pieces[i] for i in indices)
+    return replace(
+        store,
+        names=tuple(store.names[i] for i in indices),
+        pieces=tuple(store.pieces[i] for i in indices),
     )
 
 
-def _walk(folder: Path, prefix: str) -> Iterator[str]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            name = f"{prefix}{entry.name}"
-            if entry.is_dir() and not entry.name.startswith("."):
-                yield from _walk(folder / entry.name, f"{name}/")
-            elif is_picture(name):
-                yield name
+def _walk(folder: Path, prefix: str) -> Iterator[Entry]:
+    """Everything under `folder`, not looking into what is hidden or a system's."""
+    with os.scandir(folder) as found:
+        for one in found:
+            name = f"{prefix}{one.name}"
+            if is_system(one.name):
+                continue
+            if one.is_dir():
+                yield Entry(name, "folder")
+                if not is_hidden(one.name):
+                    yield from _walk(folder / one.name, f"{name}/")
+            else:
+                # A link to nothing stays a file, so that reading it names it.
+                yield Entry(name, "file" if one.is_file() or one.is_symlink() else "special")
+
+
+def _zip_entry(info: zipfile.ZipInfo) -> Entry:
+    return Entry(info.filename.rstrip("/"), "folder" if info.is_dir() else "file")
+
+
+def _tar_entry(member: tarfile.TarInfo) -> Entry:
+    name = member.name.removeprefix("./")
+    if member.isdir():
+        return Entry("" if name == "." else name, "folder")
+    return Entry(name, "file" if member.isreg() and not member.issparse() else "special")
 
 
 def _zip_piece(path: Path, entry: zipfile.ZipInfo, file: int) -> Piece:

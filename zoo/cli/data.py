@@ -85,10 +85,12 @@ def chosen_images(
 ) -> ImageSet:
     """The images that the options name, preprocessed as the card of the model says.
 
-    Says on stderr where and in which layout picture files were found. Raises UsageError for
-    options that do not go together; DataError for images that are no data for the model.
+    Says on stderr in which layout picture files were found and what was passed over there. Raises
+    UsageError for options that do not go together; DataError for images that are no data for the
+    model.
     """
     from eval.data import open_data
+    from eval.data.entries import told
     from eval.data.ids import read_ids
     from zoo.preprocess import for_card
 
@@ -118,6 +120,8 @@ def chosen_images(
         images = images.without_unreadable()
     if images.name != "digits":
         click.echo(f"sat-zoo: {images.name} ({images.split}): {images.layout}", err=True)
+    if images.passed_over:
+        click.echo(f"sat-zoo: {images.name}: {told(images.passed_over)}", err=True)
     return images
 
 

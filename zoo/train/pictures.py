@@ -17,12 +17,13 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 
 from eval.attacks.random import image_key
 from eval.data import ImageSet, open_folder
+from eval.data.entries import is_picture, is_system
 from eval.data.files import PictureSource, picture_set
 from eval.data.imagenet import synsets
 from eval.data.locate import data_root, not_found, places
 from eval.data.parquet import list_parquet
 from eval.data.pictures import read_picture, to_rgb
-from eval.data.stores import Store, is_picture, list_folder, list_tars, only
+from eval.data.stores import Store, list_folder, list_tars, only
 from eval.errors import DataError
 from zoo.cards import ModelCard
 from zoo.preprocess import for_card
@@ -208,7 +209,7 @@ def _tree(folder: Path) -> _Found:
 
 
 def _shards(folder: Path) -> _Found:
-    paths = sorted(folder.glob("*train*.tar"))
+    paths = sorted(path for path in folder.glob("*train*.tar") if not is_system(path.name))
     if not paths:
         return None
     listed = list_tars(paths)

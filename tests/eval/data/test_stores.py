@@ -35,21 +35,6 @@ def test_archives_give_back_what_was_put_in(tmp_path_factory, content: dict[str,
         assert {name: store.read(i) for i, name in enumerate(store.names)} == files
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("a/b.JPEG", True),
-        ("b.png", True),
-        ("a/._b.jpg", False),
-        ("__MACOSX/a/b.jpg", False),
-        (".cache/b.jpg", False),
-        ("a/b.txt", False),
-    ],
-)
-def test_only_picture_files_that_are_not_hidden_count(name: str, expected: bool) -> None:
-    assert stores.is_picture(name) is expected
-
-
 def test_a_damaged_entry_is_named_when_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "x.zip"
     for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):

@@ -167,3 +167,16 @@ def test_imagenets_subset_is_seeded_and_a_larger_one_contains_it(shared: Path) -
     assert few.n_classes == 1000
     whole = chosen_images(model, n=None, **options)
     assert few.ids == whole.subset(10, seed=SUBSET_SEED).ids
+
+
+def test_what_is_passed_over_is_said_once_and_flagged(
+    sat_zoo: Run, tree: Path, names: Path
+) -> None:
+    for name in ("two/a.heic", "two/b.heic", "three/@eaDir/0.png/SYNOPHOTO_THUMB_M.jpg"):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).touch()
+    report, said = evaluated(sat_zoo, "--data", str(tree), "--classes", str(names), "--n", "20")
+    sentence = "passed over and no part of the data: 2 files ending in .heic (such as two/a.heic)"
+    assert said.count("passed over") == 1
+    assert f"sat-zoo: folder: {sentence}\n" in said
+    assert [one.detail for one in report.flags if one.code == "passed-over-files"] == [sentence]
