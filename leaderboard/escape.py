@@ -27,7 +27,8 @@ def plain(text: str) -> str:
     Those could move a terminal's cursor, or show a name other than the one that is there.
     """
     line = " ".join(text.split())
-    return "".join(char for char in line if unicodedata.category(char)[0] != "C").strip()
+    # Split again: what is taken out may have stood between two spaces.
+    return " ".join("".join(c for c in line if unicodedata.category(c)[0] != "C").split())
 
 
 def markdown(text: str) -> str:

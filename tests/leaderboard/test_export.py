@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -60,6 +60,9 @@ def test_markdown_of_any_text_is_one_paragraph_of_words(name: str) -> None:
 
 
 @given(st.text())
+@example("0 \x1b\x850")
+@example("a \u200e b")
+@example(" \x00 ")
 def test_plain_text_is_one_line_without_control_or_direction(name: str) -> None:
     text = escape.plain(name)
     assert text == text.strip()
