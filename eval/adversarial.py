@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from eval.digest import weights_sha256
 from eval.errors import DataError, ReportError, WeightsMismatch
 from eval.files import write_atomically
+from eval.report import UNBROKEN
 from eval.threat import Threat
 from eval.verify import verify
 
@@ -60,7 +61,7 @@ class AdversarialImages:
     def of(cls, run: Run, report: Report) -> Self:
         """All images that `run` broke, in the order of the data."""
         verdicts = report.images.verdicts
-        broken = [i for i, verdict in enumerate(verdicts) if verdict not in {"clean", "robust"}]
+        broken = [i for i, verdict in enumerate(verdicts) if verdict not in UNBROKEN]
         found = run.images or {}
         shape = tuple(run.data.batch([0]).x.shape[1:])
         x_adv = torch.stack([found[i] for i in broken]) if broken else torch.zeros(0, *shape)

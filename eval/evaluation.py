@@ -177,6 +177,7 @@ def _image_set(data: ImageSet | tuple[Tensor, Tensor]) -> ImageSet:
 def _report(run: Run, digest: str, *, source: Source, command: str, started: float) -> Report:
     n = len(run.data)
     robust = run.verdicts.count("robust")
+    is_attacked = bool(run.protocol.stages)
     return Report(
         schema="sat-zoo/report@1",
         created=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
@@ -207,12 +208,14 @@ def _report(run: Run, digest: str, *, source: Source, command: str, started: flo
         ),
         seed=run.seed,
         clean=Accuracy.of(n - run.verdicts.count("clean"), n),
-        robust=Accuracy.of(robust, n),
+        robust=Accuracy.of(robust, n) if is_attacked else None,
         stages=tuple(run.stage_results),
         images=Images(
             ids=run.data.ids,
             labels=tuple(int(label) for label in run.data.labels),
-            verdicts=tuple(run.verdicts),
+            verdicts=tuple(
+                "right" if v == "robust" and not is_attacked else v for v in run.verdicts
+            ),
         ),
         flags=tuple(run.flags),
         survive_8bit=Survive8Bit(

@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from eval.errors import ReportError, UsageError, first_fault
 from eval.files import write_atomically
+from eval.old_reports import unattacked
 from eval.protocols import Stage
 from eval.threat import Threat
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 SCHEMA: Literal["sat-zoo/report@1"] = "sat-zoo/report@1"
+
+UNBROKEN = frozenset({"clean", "robust", "right"})
+"""Verdicts of images that no stage broke; every other verdict is the name of a stage."""
 
 
 class _Part(BaseModel):
@@ -113,7 +117,9 @@ class Images(_Part):
     ids: tuple[str, ...]
     labels: tuple[int, ...]
     verdicts: tuple[str, ...] = Field(
-        description="clean: wrong without an attack; a stage's name: broken by it; robust"
+        description="clean: wrong without an attack; a stage's name: broken by it; robust: survived"
+        " every stage; right: classified right where the protocol has no stage, so that nothing is"
+        " known of its robustness (older files have robust there, which is read as right)"
     )
 
 
@@ -125,7 +131,7 @@ class Flag(_Part):
 
 
 class Survive8Bit(_Part):
-    """Of the adversarial images found, how many still fool the model when stored in 8 bits."""
+    """Of the n adversarial images found, 0 without an attack, how many still fool it in 8 bits."""
 
     broken_after_rounding: int
     n: int
@@ -144,23 +150,37 @@ class Report(_Part):
     engine: EnginePart
     seed: int
     clean: Accuracy
-    robust: Accuracy
+    robust: Accuracy | None = Field(
+        description="under every stage; null exactly where the protocol has no stage: without an"
+        " attack there is no robust accuracy (older files repeat clean there; that is read as null)"
+    )
     stages: tuple[StageResult, ...]
     images: Images
     flags: tuple[Flag, ...]
     survive_8bit: Survive8Bit
     seconds: float
 
+    @model_validator(mode="before")
+    @classmethod
+    def _old_files(cls, content: Any) -> Any:
+        return unattacked(content)
+
     @model_validator(mode="after")
     def _totals_follow_from_images(self) -> Self:
-        allowed = {"clean", "robust"} | {stage.name for stage in self.protocol.stages}
+        if (self.robust is None) == bool(self.protocol.stages):
+            raise ValueError(
+                "robust must be an accuracy where the protocol has stages, and null where it has"
+                " none: without an attack there is no robust accuracy"
+            )
+        right = "robust" if self.protocol.stages else "right"
+        allowed = {"clean", right} | {stage.name for stage in self.protocol.stages}
         if foreign := set(self.images.verdicts) - allowed:
             raise ValueError(f"verdict {sorted(foreign)[0]!r} names no stage of the protocol")
         if [s.name for s in self.stages] != [s.name for s in self.protocol.stages]:
             raise ValueError("stages do not have the names and order of protocol.stages")
         if not self.images.ids:
             raise ValueError("images.ids is empty, so that no total can be computed again")
-        clean, robust = self.clean, self.robust
+        clean, robust = self.clean, self.robust or self.clean
         if robust.correct > clean.correct and robust.accuracy > clean.accuracy:
             raise ValueError(
                 f"robust.correct is {robust.correct} and clean.correct only {clean.correct}, but an"
@@ -180,7 +200,7 @@ class Report(_Part):
             threat = Threat(self.threat.norm, self.threat.eps_text)
         except UsageError as error:
             raise ValueError(f"threat: {error}") from error
-        n_broken = self.clean.correct - self.robust.correct
+        n_broken = self.clean.correct - (self.robust or self.clean).correct
         digest = hashlib.sha256("\n".join(ids).encode()).hexdigest()
         pairs: tuple[tuple[str, object, object], ...] = (
             ("data.ids_sha256", self.data.ids_sha256, digest),
@@ -200,13 +220,16 @@ class Report(_Part):
 
     def _totals(self) -> list[tuple[str, float, float]]:
         verdicts, n = self.images.verdicts, len(self.images.ids)
-        clean, robust = n - verdicts.count("clean"), verdicts.count("robust")
+        clean = n - verdicts.count("clean")
         totals: list[tuple[str, float, float]] = [
             ("length of images.labels", len(self.images.labels), n),
             ("length of images.verdicts", len(verdicts), n),
             ("data.n", self.data.n, n),
         ]
-        for name, part, correct in (("clean", self.clean, clean), ("robust", self.robust, robust)):
+        shares = [("clean", self.clean, clean)]
+        if self.robust is not None:
+            shares.append(("robust", self.robust, verdicts.count("robust")))
+        for name, part, correct in shares:
             low, high = wilson(correct, n)
             totals += [
                 (f"{name}.correct", part.correct, correct),

@@ -44,13 +44,14 @@ N_RANKED = 10
 class Progress:
     """Where an evaluation stands.
 
-    done of total images of the stage are settled; n_robust of the n evaluated still stand.
+    done of total images of the stage are settled; n_right of the n evaluated are right so far:
+    in the stage "clean" without an attack, later under what has been tried.
     """
 
     stage: str
     done: int
     total: int
-    n_robust: int
+    n_right: int
     n: int
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from eval.errors import ReportError, UsageError
 from eval.report import Images, Report
@@ -34,6 +34,9 @@ class ClassRow:
 class Comparison:
     """A against B on the same images; held means right after all stages.
 
+    Where A or B attacked nothing there is no robust accuracy to compare: `robust` is None, and held
+    means right without an attack, for both.
+
     a, b: name, protocol and engine of each. kept_by_a_only and the like: ids in the order of A.
     robust, clean: the paired counts. lost_by_b: of the images that only A keeps, how many each of
     B's verdicts took ("clean": wrong without an attack); lost_by_a the other way round. notes: what
@@ -46,12 +49,17 @@ class Comparison:
     kept_by_b_only: tuple[str, ...]
     both: tuple[str, ...]
     neither: tuple[str, ...]
-    robust: Paired
+    robust: Paired | None
     clean: Paired
     classes: tuple[ClassRow, ...]
     lost_by_a: Mapping[str, int]
     lost_by_b: Mapping[str, int]
     notes: tuple[str, ...] = field(default=())
+
+    @property
+    def held(self) -> Literal["robust", "clean"]:
+        """Which accuracy the single images, classes and losses below are about."""
+        return "clean" if self.robust is None else "robust"
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, with intervals and p-values, for JSON."""
@@ -59,8 +67,9 @@ class Comparison:
             "schema": "sat-zoo/comparison@1",
             "a": self.a,
             "b": self.b,
-            "n": self.robust.n,
-            "robust": _paired(self.robust),
+            "n": self.clean.n,
+            "held": self.held,
+            "robust": _paired(self.robust) if self.robust else None,
             "clean": _paired(self.clean),
             "kept_by_a_only": self.kept_by_a_only,
             "kept_by_b_only": self.kept_by_b_only,
@@ -89,7 +98,8 @@ def compare(a: Report, b: Report) -> Comparison:
     """
     _check_threat(a, b)
     b = _in_order_of(a, b)
-    ids, held_a, held_b = a.images.ids, holds(a), holds(b)
+    is_clean = a.robust is None or b.robust is None
+    ids, held_a, held_b = a.images.ids, holds(a, clean=is_clean), holds(b, clean=is_clean)
     pairs = list(zip(ids, held_a, held_b, strict=True))
     lost = zip(held_a, held_b, a.images.verdicts, b.images.verdicts, strict=True)
     verdicts = list(lost)
@@ -100,7 +110,7 @@ def compare(a: Report, b: Report) -> Comparison:
         kept_by_b_only=tuple(i for i, in_a, in_b in pairs if in_b and not in_a),
         both=tuple(i for i, in_a, in_b in pairs if in_a and in_b),
         neither=tuple(i for i, in_a, in_b in pairs if not in_a and not in_b),
-        robust=Paired.of(held_a, held_b),
+        robust=None if is_clean else Paired.of(held_a, held_b),
         clean=Paired.of(holds(a, clean=True), holds(b, clean=True)),
         classes=_classes(a.images.labels, held_a, held_b),
         lost_by_a=Counter(by for in_a, in_b, by, _ in verdicts if in_b and not in_a),
@@ -187,7 +197,13 @@ def _name(report: Report) -> str:
 
 def _notes(a: Report, b: Report) -> tuple[str, ...]:
     notes = []
-    if column(a) != column(b):
+    unattacked = [name for name, report in (("A", a), ("B", b)) if report.robust is None]
+    if unattacked:
+        notes.append(
+            f"{' and '.join(unattacked)} attacked nothing, so only accuracy without an attack is"
+            " compared"
+        )
+    elif column(a) != column(b):
         notes.append(
             f"the attacks differ ({column(a)} and {column(b)}), so the difference is not of the"
             " models alone"

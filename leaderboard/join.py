@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from eval.report import Flag, Report, wilson
+from eval.report import Accuracy, Flag, Report, wilson
 from leaderboard.checks import checks
 from leaderboard.columns import CLEAN
 from leaderboard.names import activation, architecture, architecture_of
@@ -56,8 +56,8 @@ def measured_row(found: Sequence[Stored], name: str, eps: str) -> Row:
     ordered = sorted(newest, key=lambda one: (one.report.engine.name, one.report.seed))
     robust: dict[str, Measured] = {}
     for one in ordered:
-        if one.column != CLEAN:
-            robust.setdefault(one.column, measured(one))
+        if one.report.robust is not None:
+            robust.setdefault(one.column, measured(one, one.report.robust))
     report = ordered[0].report
     info = known_card(report.model.name)
     row = Row(
@@ -71,7 +71,7 @@ def measured_row(found: Sequence[Stored], name: str, eps: str) -> Row:
         activation=activation(info.activation) if info else None,
         parameters=report.model.parameters,
         flops=info.flops if info else None,
-        clean=measured(ordered[0], clean=True),
+        clean=measured(ordered[0], ordered[0].report.clean),
         robust=robust,
         claimed=claims_of(info, report.threat.norm, eps) if info else {},
         flags=_flags(one.report for one in ordered),
@@ -79,9 +79,8 @@ def measured_row(found: Sequence[Stored], name: str, eps: str) -> Row:
     return replace(row, checks=checks(row))
 
 
-def measured(one: Stored, *, clean: bool = False) -> Measured:
-    """The clean or the robust accuracy of a report."""
-    share = one.report.clean if clean else one.report.robust
+def measured(one: Stored, share: Accuracy) -> Measured:
+    """`share`, the clean or the robust accuracy of a report, as tables hold it."""
     low, high = share.ci95
     return Measured(share.accuracy, low, high, share.n, share.correct, one.path)
 

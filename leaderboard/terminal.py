@@ -114,18 +114,20 @@ def print_comparison(done: Comparison, console: Console) -> None:
     console.print(Text("A  ") + _text(done.a))
     console.print(Text("B  ") + _text(done.b))
     table = _table("", "A", "B", "A - B, 95 % interval", "both", "only A", "only B", "neither", "p")
-    for name, paired in (("clean", done.clean), ("robust", done.robust)):
-        table.add_row(name, *_paired(paired))
+    table.add_row("clean", *_paired(done.clean))
+    if done.robust is not None:
+        table.add_row("robust", *_paired(done.robust))
     console.print(table)
     console.print(
-        f"{done.robust.n} images, paired; interval: Newcombe 1998, method 10; p: exact McNemar test"
+        f"{done.clean.n} images, paired; interval: Newcombe 1998, method 10; p: exact McNemar test"
     )
     _print_lost("A keeps, B loses", done.lost_by_b, console)
     _print_lost("B keeps, A loses", done.lost_by_a, console)
     differing = [row for row in done.classes if row.only_a or row.only_b]
     differing.sort(key=lambda row: (-abs(row.only_a - row.only_b), row.label))
     if differing:
-        by_class = _table("class", "images", "A robust", "B robust", "only A", "only B")
+        kinds = (f"A {done.held}", f"B {done.held}")
+        by_class = _table("class", "images", *kinds, "only A", "only B")
         for row in differing[:10]:
             by_class.add_row(*map(str, (row.label, row.n, row.a, row.b, row.only_a, row.only_b)))
         console.print(by_class)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from eval.errors import ReportError
 from eval.report import Report
 from leaderboard.boards import Board
 from leaderboard.columns import CLEAN
@@ -59,7 +60,15 @@ def is_twin(smooth: ModelCard, relu: ModelCard) -> bool:
 
 
 def holds(report: Report, *, clean: bool = False) -> list[bool]:
-    """For each image: is it right without an attack, or does it stay right under all stages?"""
+    """For each image: is it right without an attack, or does it stay right under all stages?
+
+    Raises `ReportError` if the second is asked of a report whose protocol has no stage.
+    """
+    if not clean and report.robust is None:
+        raise ReportError(
+            f"the report of {report.model.name} is of {report.protocol.name}, which attacks"
+            " nothing: it does not say which images are robust"
+        )
     return [(v != "clean") if clean else (v == "robust") for v in report.images.verdicts]
 
 

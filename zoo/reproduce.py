@@ -133,10 +133,12 @@ def _run_of(claim: Claim) -> tuple[str, str | None, str | None]:
         note = f" ({claim.note})" if claim.note else ""
         raise UsageError(f"the source does not state the whole protocol{note}")
     try:
-        name = protocol(claim.run_as or claim.protocol).name
+        plan = protocol(claim.run_as or claim.protocol)
     except UsageError:
         raise UsageError(f"{claim.protocol} is no protocol that is known here") from None
-    return name, claim.threat.norm, claim.threat.eps
+    if not plan.stages:
+        raise UsageError(f"{plan.name} attacks nothing and cannot measure {claim.protocol}")
+    return plan.name, claim.threat.norm, claim.threat.eps
 
 
 @dataclass(frozen=True)
@@ -241,6 +243,11 @@ def row(info: ModelCard, claim: Claim, run: Measurement, report: Report, path: P
 def _measured(counts: Counts, report: Report) -> Accuracy:
     if counts == "clean":
         return report.clean
+    if report.robust is None:
+        raise ReportError(
+            f"{report.model.name}: the report is of {report.protocol.name}, which attacks nothing,"
+            f" and has no number that counts {counts}: name an attack in the card's run_as"
+        )
     last = report.stages[-1].last_iterate_accuracy
     if counts == "all stages" or last is None:
         return report.robust

@@ -94,7 +94,8 @@ def measure(n: int, size: int, attack: str, eps: str) -> tuple[object, ...]:
         report = evaluate(model, images, attack=attack, eps=eps, journal=Path(folder))
     peak = MemoryPeak(torch.device("cpu")).read()
     mib = "unknown" if peak is None else round(peak / 2**20)
-    return (n, attack, size, mib, report.robust.correct, round(report.seconds))
+    robust = report.robust.correct if report.robust else None
+    return (n, attack, size, mib, robust, round(report.seconds))
 
 
 @click.command()

@@ -33,8 +33,9 @@ def command(report: Path, results: Path | None, force: bool) -> None:
     from leaderboard.tables import percent
 
     done = add(report, results or RESULTS, force=force)
-    share = done.report.robust
+    robust = done.report.robust
+    share, kind = (done.report.clean, "clean") if robust is None else (robust, "robust")
     what = plain(f"{done.report.model.name}, {done.report.protocol.name}")
-    click.echo(f"{done.path}: {what}, robust {percent(share.accuracy)} % of {share.n} images")
+    click.echo(f"{done.path}: {what}, {kind} {percent(share.accuracy)} % of {share.n} images")
     for old in done.replaced:
         click.echo(f"replaced {old}")

@@ -83,7 +83,7 @@ def make_report(
             },
             "seed": seed,
             "clean": Accuracy.of(n_clean, n),
-            "robust": Accuracy.of(left, n),
+            "robust": Accuracy.of(left, n) if stages else None,
             "stages": results,
             "images": {
                 "ids": ids,

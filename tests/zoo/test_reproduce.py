@@ -156,3 +156,11 @@ def test_every_number_of_the_readme_can_be_measured(name: str) -> None:
         for claim in run.claims:
             assert run.protocol.replace("sat-", "").removesuffix("@1") == claim.protocol
             assert claim.protocol == "clean" or (run.norm, run.eps) == ("Linf", "4/255")
+
+
+@pytest.mark.parametrize("protocol", ["pgd-20", "autoattack", "fgsm"])
+def test_no_claim_under_an_attack_is_measured_without_one(protocol: str) -> None:
+    claim = Claim(accuracy=0.5, protocol=protocol, threat=BALL, source="a table", run_as="clean")
+    runs, not_run = measurements(digits(CLEAN, claim).card)
+    assert [run.protocol for run in runs] == ["clean"]
+    assert [it.reason for it in not_run] == [f"clean attacks nothing and cannot measure {protocol}"]

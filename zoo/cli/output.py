@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[Progress], None]]:
-    """A bar on stderr: images settled, current robust accuracy, time left of the stage."""
+    """A bar on stderr: images settled, what is still right of all, time left of the stage.
+
+    Not called robust: after the clean pass nothing is attacked yet, and in a stage the share still
+    falls.
+    """
     columns = (
         TextColumn("{task.description:<10}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("robust {task.fields[robust]}"),
+        TextColumn("right {task.fields[right]}"),
         TimeRemainingColumn(),
     )
     console = Console(stderr=True)
@@ -35,9 +39,9 @@ def progress_bar() -> Iterator[Callable[[Progress], None]]:
 
         def update(now: Progress) -> None:
             if now.stage not in tasks:
-                tasks[now.stage] = bar.add_task(now.stage, total=now.total, robust="")
-            robust = f"{100 * now.n_robust / now.n:.1f} %" if now.n else ""
-            bar.update(tasks[now.stage], completed=now.done, robust=robust)
+                tasks[now.stage] = bar.add_task(now.stage, total=now.total, right="")
+            right = f"{100 * now.n_right / now.n:.1f} %" if now.n else ""
+            bar.update(tasks[now.stage], completed=now.done, right=right)
 
         yield update
 
@@ -45,9 +49,11 @@ def progress_bar() -> Iterator[Callable[[Progress], None]]:
 def print_report(report: Report, out: Path | None) -> None:
     """The report as a table on stdout."""
     console = stdout()
+    # Without an attack the ball was not looked at, though the report has one.
+    threat = f" {report.threat.norm} eps {report.threat.eps_text}," if report.stages else ""
     console.print(
         f"[bold]{report.model.name}[/] on {report.data.n} images of {report.data.name}"
-        f" ({report.data.split}), {report.threat.norm} eps {report.threat.eps_text},"
+        f" ({report.data.split}),{threat}"
         f" {report.protocol.name}, engine {report.engine.name} {report.engine.precision}"
     )
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -68,7 +74,10 @@ def print_report(report: Report, out: Path | None) -> None:
         )
     console.print(table)
     console.print(f"clean accuracy   {_interval(report.clean)}")
-    console.print(f"[bold]robust accuracy  {_interval(report.robust)}[/]")
+    if report.robust is None:
+        console.print("nothing was attacked: how much an attack would break is not measured")
+    else:
+        console.print(f"[bold]robust accuracy  {_interval(report.robust)}[/]")
     for stage in report.stages:
         if stage.last_iterate_accuracy is not None:
             last = _percent(stage.last_iterate_accuracy)

@@ -60,11 +60,13 @@ def _is_safetensors(path: Path) -> bool:
 def _verify_report(path: Path) -> None:
     report = Report.read(path)
     n_stages = f"{len(report.stages)} stage{'' if len(report.stages) == 1 else 's'}"
+    found = f"clean {report.clean.correct}"
+    if report.robust is not None:
+        found += f" and robust {report.robust.correct}"
     click.echo(
         f"{path}: every total follows from the verdicts: {report.model.name},"
-        f" {report.protocol.name}, clean {report.clean.correct} and robust {report.robust.correct}"
-        f" of {report.data.n} images, their accuracies and intervals, {n_stages}, the digest of"
-        " the ids"
+        f" {report.protocol.name}, {found} of {report.data.n} images, their accuracies and"
+        f" intervals, {n_stages if report.stages else 'no attack'}, the digest of the ids"
     )
 
 

@@ -93,7 +93,7 @@ def metadata(page: Page) -> ModelCardData:
 def _eval_results(report: Report) -> list[EvalResult]:
     """Clean and robust accuracy of one Report; the robust one's name says against what."""
     found = [_eval_result(report, "accuracy", "clean accuracy", report.clean, {})]
-    if report.stages:
+    if report.robust is not None:
         against = f"{report.protocol.name}, {report.threat.norm} eps {report.threat.eps_text}"
         if report.engine.name != "fast":
             against += f", engine {report.engine.name}"
@@ -207,13 +207,12 @@ def _measured(page: Page) -> str:
 
 def _row(result: Result) -> tuple[str, ...]:
     report = result.report
-    is_attacked = bool(report.stages)
     threat = f", {text(report.threat.norm)} eps {text(report.threat.eps_text)}"
     return (
         f"{text(report.data.name)} ({text(report.data.split)}), {report.data.n} images",
-        text(report.protocol.name) + (threat if is_attacked else ""),
+        text(report.protocol.name) + (threat if report.robust else ""),
         percent(report.clean),
-        percent(report.robust) if is_attacked else "",
+        percent(report.robust) if report.robust else "",
         f"{report.engine.name} {report.engine.precision}",
         ", ".join(text(flag.code) for flag in report.flags) or "none",
         code(f"reports/{result.file}"),

@@ -173,7 +173,8 @@ def _measure(
             out=path,
             on_progress=on_progress,
         )
-        say(f"{attack}: {100 * report.robust.accuracy:.1f} % of {report.robust.n} images")
+        share = report.robust or report.clean
+        say(f"{attack}: {100 * share.accuracy:.1f} % of {share.n} images")
         paths.append(path)
     return paths
 

@@ -142,3 +142,14 @@ def test_any_text_leaves_the_page_whole(value: str) -> None:
 )
 def test_markdown_is_escaped(value: str, shown: str) -> None:
     assert text(value) == shown
+
+
+@pytest.mark.parametrize(
+    "name", [DIGITS, "resnet8-relu-at-digits", "resnet18-w16-silu-sat-cifar10"]
+)
+def test_a_report_without_an_attack_adds_no_robust_number(name: str) -> None:
+    (found,) = [f for f in reports(name) if not f.report.stages]
+    shown = render(page(zoo.card(name), (found,)))
+    assert {r.metric_type for r in HubCard(shown).data.eval_results} == {"accuracy"}
+    (line,) = [line for line in shown.splitlines() if f"reports/{found.file}" in line]
+    assert [cell.strip() for cell in line.split("|")][4] == ""
