@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from eval.errors import ReportError, UsageError, first_fault
 from eval.files import write_atomically
+from eval.flag_codes import Code
 from eval.old_reports import unattacked
 from eval.protocols import Stage
 from eval.threat import Threat
@@ -124,9 +125,9 @@ class Images(_Part):
 
 
 class Flag(_Part):
-    """A machine-readable reason to read the numbers with care."""
+    """A machine-readable reason to read the numbers with care; codes: `eval.flag_codes`."""
 
-    code: str
+    code: Code
     detail: str
 
 
@@ -283,7 +284,7 @@ def _advice(error: ErrorDetails) -> str:
     return ""
 
 
-def wilson(correct: int, n: int) -> tuple[float, float]:
+def wilson(correct: float, n: float) -> tuple[float, float]:
     """95 % interval for a share: Wilson 1927, "Probable inference", JASA 22, p. 209.
 
     `correct` of `n` >= 1 -> (low, high) in [0, 1]; unlike the textbook interval it is right at

@@ -74,6 +74,9 @@ def _begin(run: Run, journal: Journal, say: Callable[[str], None]) -> None:
     if others := sorted({str(earlier) for earlier in journal.sessions if earlier != session}):
         detail = f"this session searched in {session}; earlier ones in {', '.join(others)}"
         run.flags.append(Flag(code="mixed-sessions", detail=detail))
+    for flag in run.flags:
+        if flag.code in {"clean-at-chance", "label-order"}:
+            say(f"{flag.code}: {flag.detail}")  # before hours of attack, not after them
     if run.images is not None:
         run.images.update(journal.images())
     if journal.sessions:

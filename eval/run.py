@@ -18,6 +18,7 @@ from eval.attacks.rows import Attack
 from eval.batching import is_out_of_memory, no_memory, warn_of_halving
 from eval.checks import check_batch, check_logits
 from eval.classifier import Classifier
+from eval.clean_flags import clean_flags
 from eval.data import ImageSet
 from eval.digest import weights_sha256
 from eval.engine import Engine, Precision, build_engine, plain_engine
@@ -92,7 +93,7 @@ class Run:
     @freed_memory_kept()
     def clean(self) -> None:
         """Classify every image with the untouched model and rank its wrong classes."""
-        rankings = []
+        rankings, answers = [], list[int]()
         for batch in self.data.batches(self.batch_size):
             x = batch.x.to(self.device)
             logits = self._predict(x)
@@ -100,6 +101,7 @@ class Run:
                 self._first_batch(x, logits)
             check_logits(logits, len(x), self.name)
             check_batch(batch, self.n_classes, self.data.name)
+            answers += logits.argmax(1).tolist()
             right = logits.argmax(1) == batch.y
             self.verdicts += ["robust" if r else "clean" for r in right.tolist()]
             wrong_only = logits.scatter(1, batch.y[:, None], -torch.inf)
@@ -107,6 +109,7 @@ class Run:
             rankings.append(top.short().numpy())
             self._progress("clean", len(self.verdicts), len(self.data))
         self.ranking = np.concatenate(rankings)
+        self.flags += clean_flags(self.data.labels.tolist(), answers, self.n_classes)
 
     @freed_memory_kept()
     def stage(self, stage: Stage) -> None:

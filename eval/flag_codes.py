@@ -1,0 +1,118 @@
+"""Every flag that a Report can carry: its code, what it means, what to do.
+
+The only list of them: the JSON Schema of a Report and the table in eval/README.md repeat it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import Field
+
+PATTERN = r"^[a-z0-9-]{1,40}$"
+"""What any code looks like, those of later versions too: readers show what they do not know."""
+
+
+class Meaning(NamedTuple):
+    """One sentence each: what a flag says, and what to do about it."""
+
+    means: str
+    do: str
+
+
+FLAGS: Mapping[str, Meaning] = {
+    "clean-at-chance": Meaning(
+        "Without an attack the model is no better than guessing or than one constant answer, or"
+        " right on no image.",
+        "Check label order, channel order, pixel range and preprocessing; robust accuracy says"
+        " nothing before that.",
+    ),
+    "label-order": Meaning(
+        "The answers fit the labels far better after a fixed change of the labels: all shifted by"
+        " the same number, or classes exchanged.",
+        "Give the data the order of classes that the model was trained with.",
+    ),
+    "probabilities": Meaning(
+        "The model returns probabilities instead of logits, so that gradients vanish and attacks"
+        " look weaker than they are.",
+        "Remove the softmax.",
+    ),
+    "randomised-forward": Meaning(
+        "Two passes over the same images differ: the model draws random numbers.",
+        "Use --attack autoattack-rand, which averages over them.",
+    ),
+    "images-interact": Meaning(
+        "The answer for an image depends on the other images of its batch.",
+        "Make the model treat each image by itself; until then no verdict is about one image.",
+    ),
+    "model-changed": Meaning(
+        "Weights or statistics of the model were not the same after the run as before.",
+        "Freeze the model; a defence that adapts needs an attack made for it.",
+    ),
+    "model-dtype": Meaning(
+        "The model does not compute in float32 throughout.",
+        "Load its weights as float32 if the numbers are to be those of other people.",
+    ),
+    "optimises-at-inference": Meaning(
+        "A forward pass computes gradients of its own.",
+        "Attack it with a method made for this defence: standard attacks may be too weak.",
+    ),
+    "zero-gradient": Meaning(
+        "The gradient was zero on some images, so that gradient attacks had nothing to"
+        " follow there.",
+        "Look for saturation, rounding or masking in the model; trust Square more than the rest.",
+    ),
+    "nan-gradient": Meaning(
+        "The gradient was NaN or infinite on some images, at least in places, so that gradient"
+        " attacks were led astray there.",
+        "Look for divisions by zero and roots of zero in the model; trust Square more than the"
+        " rest.",
+    ),
+    "engine-fallback": Meaning(
+        "The fast copy of the model was refused or could not be made, so the model itself was"
+        " attacked: slower, and no less strong.",
+        "Nothing, or --engine reference to say so from the start.",
+    ),
+    "engine-fault": Meaning(
+        "The fast copy of the model failed or disagreed with the model in the course of the run.",
+        "Run again with --engine reference and compare.",
+    ),
+    "square-breaks": Meaning(
+        "Square, which needs no gradient, broke images that the gradient attacks before it had"
+        " missed: gradients may be masked.",
+        "Do not trust gradient attacks on this model; try an attack made for it.",
+    ),
+    "protocol-gap": Meaning(
+        "The later stages broke far more than is usual after the first one.",
+        "Do not quote the first attack, such as PGD, alone.",
+    ),
+    "skipped-images": Meaning(
+        "Some images could not be decoded and were left out.",
+        "Repair the files: the numbers are of the images that are left.",
+    ),
+    "passed-over-files": Meaning(
+        "The folder holds files that were not taken as images of the data set.",
+        "Look whether they should have been; the numbers are without them.",
+    ),
+    "mixed-sessions": Meaning(
+        "The sessions of one journal ran on different devices, versions or settings.",
+        "Run again with --fresh if the numbers must come from one machine.",
+    ),
+    "unreliable": Meaning(
+        "On the leaderboard only: RobustBench marks its own AutoAttack number of this model as not"
+        " to be relied on.",
+        "Look for an attack that was made for this model.",
+    ),
+}
+
+
+def _schema(schema: dict[str, Any]) -> None:
+    """The vocabulary in JSON Schema: a sentence for each code, and room for those of later ones."""
+    known = [{"const": code, "description": meaning.means} for code, meaning in FLAGS.items()]
+    later = {"pattern": schema["pattern"], "description": "of a later version, or a stranger's"}
+    schema["anyOf"] = [*known, later]
+
+
+Code = Annotated[str, Field(pattern=PATTERN, json_schema_extra=_schema)]
+"""A flag's code. What this version writes is in `FLAGS`; what it reads may be of a later one."""
