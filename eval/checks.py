@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from eval.errors import DataError, ModelError, UsageError
 
 if TYPE_CHECKING:
-    from eval.data import Batch
+    from eval.data import Batch, ImageSet
 
 
 def check_model(model: nn.Module, name: str) -> None:
@@ -22,20 +23,24 @@ def check_model(model: nn.Module, name: str) -> None:
             )
 
 
-def check_batch(batch: Batch, n_classes: int, data_name: str) -> None:
-    """Raises `DataError` for images outside [0, 1] or labels that the model has no class for."""
+def check_labels(data: ImageSet, n_classes: int) -> None:
+    """Raises `DataError` for a label that a model of `n_classes` classes has no class for."""
+    bad = np.flatnonzero((data.labels < 0) | (data.labels >= n_classes))
+    if len(bad):
+        i = int(bad[0])
+        raise DataError(
+            f"data {data.name!r}: image {data.ids[i]!r} has label {int(data.labels[i])}, but the"
+            f" model has {n_classes} classes, 0 to {n_classes - 1}: use the data it was made for"
+        )
+
+
+def check_pixels(batch: Batch, data_name: str) -> None:
+    """Raises `DataError` for images outside [0, 1]."""
     low, high = float(batch.x.min()), float(batch.x.max())
     if not (low >= 0 and high <= 1):  # false for NaN too
         raise DataError(
             f"data {data_name!r} has pixel values from {low:g} to {high:g}:"
             " images must be in [0, 1] (normalisation belongs inside the model)"
-        )
-    bad = (batch.y < 0) | (batch.y >= n_classes)
-    if bool(bad.any()):
-        i = int(bad.nonzero()[0])
-        raise DataError(
-            f"data {data_name!r}: image {batch.ids[i]!r} has label {int(batch.y[i])}, but the model"
-            f" has {n_classes} classes, 0 to {n_classes - 1}: use the data it was made for"
         )
 
 

@@ -23,11 +23,13 @@ Output = Literal["tensor", "logits", "only"]
 class Contract:
     """What a model needs of whoever calls it.
 
-    output: where the logits are. dtype: that it computes in; images are cast to it.
+    n_classes: how many logits it returns, 0 if nobody looked yet. output: where they are.
+    dtype: that it computes in; images are cast to it.
     changes_input: it writes into its images, so that it is given a copy.
     interacts: an image's logits depend on the others in its batch, so that each passes alone.
     """
 
+    n_classes: int = 0
     output: Output = "tensor"
     dtype: torch.dtype = torch.float32
     changes_input: bool = False
@@ -45,7 +47,7 @@ class Classifier(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Images (B, C, H, W) float32 in [0, 1] -> logits (B, K) in the model's dtype."""
         if self.contract.interacts:
-            return torch.cat([self._logits(one) for one in x.split(1)])
+            return torch.cat([self._logits(one) for one in torch.split(x, 1)])
         return self._logits(x)
 
     def _logits(self, x: Tensor) -> Tensor:

@@ -80,6 +80,8 @@ def _fitted(
         with _explained(name, x[:n]):
             logits = predict(classifier, x[:n])
         check_logits(logits, n, name)
+    contract = replace(contract, n_classes=logits.shape[1])
+    classifier = Classifier(model, contract)
     if needs_gradient:
         _check_gradient(classifier, name, x[:2])
     flags = _dtype_flags(contract.dtype)
@@ -124,7 +126,7 @@ def interaction(run: Callable[[Tensor], Tensor], x: Tensor, dtype: torch.dtype) 
     found = (
         ("beside other images", torch.stack(copies), SAME_KERNELS),
         ("in another order", run(x.flip(0)).flip(0), other),
-        ("alone", torch.cat([run(one) for one in x.split(1)]), other),
+        ("alone", torch.cat([run(one) for one in torch.split(x, 1)]), other),
         ("after other images", run(x), SAME_KERNELS),
     )
     for where, logits, share in found:
@@ -154,10 +156,10 @@ def _check_gradient(classifier: Classifier, name: str, x: Tensor) -> None:
     leaf = x.detach().clone().requires_grad_()
     with _explained(name, x, "with gradients"), torch.enable_grad():
         logits = classifier(leaf)
-        grads = (None,)
+        grad = None
         if logits.requires_grad:
-            grads = torch.autograd.grad(logits.sum(), leaf, allow_unused=True)
-    if grads[0] is None:
+            (grad,) = torch.autograd.grad(logits.sum(), leaf, allow_unused=True)
+    if grad is None:
         raise ModelError(
             f"no gradient reaches the images of model {name!r}: take no_grad, inference_mode,"
             " detach and .data out of its forward, and make it outside of inference_mode"

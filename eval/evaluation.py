@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from eval.adversarial import AdversarialImages
 from eval.batching import fitting_batch_size
-from eval.checks import check_model, usable_device
+from eval.checks import check_labels, check_model, usable_device
 from eval.contract import fitted, probe_images
 from eval.data.entries import told
 from eval.digest import weights_sha256
@@ -129,6 +129,7 @@ def evaluate(
     classifier, flags = fitted(
         model, name, probe_images(images, place), needs_gradient=bool(plan.stages)
     )
+    check_labels(images, classifier.contract.n_classes)
     run = Run(
         model=model,
         classifier=classifier,

@@ -43,15 +43,16 @@ FLAGS: Mapping[str, Meaning] = {
         "Use --attack autoattack-rand, which averages over them.",
     ),
     "images-interact": Meaning(
-        "The answer for an image depends on the other images of its batch.",
-        "Make the model treat each image by itself; until then no verdict is about one image.",
+        "The answer for an image depends on the other images of its batch, so that each was"
+        " computed in a batch of its own.",
+        "Make the model treat each image by itself: users will meet it in batches.",
     ),
     "model-changed": Meaning(
         "Weights or statistics of the model were not the same after the run as before.",
         "Freeze the model; a defence that adapts needs an attack made for it.",
     ),
     "model-dtype": Meaning(
-        "The model does not compute in float32 throughout.",
+        "The model computes in another precision than float32, and so do search and verdicts.",
         "Load its weights as float32 if the numbers are to be those of other people.",
     ),
     "optimises-at-inference": Meaning(
@@ -75,8 +76,9 @@ FLAGS: Mapping[str, Meaning] = {
         "Nothing, or --engine reference to say so from the start.",
     ),
     "engine-fault": Meaning(
-        "The fast copy of the model failed or disagreed with the model in the course of the run.",
-        "Run again with --engine reference and compare.",
+        "The fast copy of the model failed or disagreed with the model in the course of the run;"
+        " what it had searched since its last proof was searched again by the model itself.",
+        "Nothing, or --engine reference to do without the copy from the start.",
     ),
     "square-breaks": Meaning(
         "Square, which needs no gradient, broke images that the gradient attacks before it had"

@@ -51,7 +51,7 @@ class _Trace(TorchFunctionMode):
     """One pass through a model: which convolution feeds which norm, and who reads their tensors."""
 
     def __init__(self, model: nn.Module) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._model = model
         n_places = Counter(module for _, module in model.named_modules(remove_duplicate=False))
         self._plain = {

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from eval.attacks import build
 from eval.attacks.losses import cross_entropy
 from eval.batching import STATE_IMAGES, auto_batch_size
-from eval.checks import check_batch, check_logits, check_model
+from eval.checks import check_labels, check_logits, check_model, check_pixels
 from eval.contract import fitted, probe_images
 from eval.cost import Cost, measure_cost
 from eval.engine import Engine, Precision, build_engine
@@ -123,6 +123,7 @@ def plan_run(
     place = torch.device(device)
     probes = probe_images(data, place)
     model, _ = fitted(model.to(place), name, probes, needs_gradient=bool(protocol.stages))
+    check_labels(data, model.contract.n_classes)
     size = batch_size or auto_batch_size(model, data, place)
     batches = _timed_batches(data, size)
     logits = [_checked_logits(model, batch, data.name, name, place) for batch in batches]
@@ -172,7 +173,7 @@ def _checked_logits(
 ) -> Tensor:
     logits = predict(model, batch.x.to(device)).cpu()
     check_logits(logits, len(batch), name)
-    check_batch(batch, logits.shape[1], data_name)
+    check_pixels(batch, data_name)
     return logits
 
 

@@ -62,7 +62,7 @@ def _compared(
     some = x[:GRADIENT_IMAGES]
 
     # The copy before the original: features that the original left behind are then of others.
-    in_parts = torch.cat([net.logits(part) for part in backwards.split(half)]).flip(0)
+    in_parts = torch.cat([net.logits(part) for part in torch.split(backwards, half)]).flip(0)
     whole = net.logits(x)
     _, grad = net.gradient(some, _objective)
     _, grad_flipped = net.gradient(some.flip(0), _objective)

@@ -16,7 +16,7 @@ from eval.attacks import build
 from eval.attacks.reference import ReferenceStage
 from eval.attacks.rows import Attack
 from eval.batching import is_out_of_memory, no_memory, warn_of_halving
-from eval.checks import check_batch, check_logits
+from eval.checks import check_logits, check_pixels
 from eval.classifier import Classifier
 from eval.clean_flags import clean_flags
 from eval.data import ImageSet
@@ -100,7 +100,7 @@ class Run:
             if not self.verdicts:
                 self._first_batch(x, logits)
             check_logits(logits, len(x), self.name)
-            check_batch(batch, self.n_classes, self.data.name)
+            check_pixels(batch, self.data.name)
             answers += logits.argmax(1).tolist()
             right = logits.argmax(1) == batch.y
             self.verdicts += ["robust" if r else "clean" for r in right.tolist()]
@@ -178,7 +178,9 @@ class Run:
     def _predict(self, x: Tensor) -> Tensor:
         """Logits of the untouched model, on the CPU."""
         return self._within_memory(
-            lambda size: torch.cat([predict(self.classifier, p).cpu() for p in x.split(size)])
+            lambda size: torch.cat(
+                [predict(self.classifier, p).cpu() for p in torch.split(x, size)]
+            )
         )
 
     def _within_memory(self, work: Callable[[int], T]) -> T:

@@ -21,7 +21,7 @@ from eval.cost import measure_cost
 from eval.digest import weights_sha256
 from eval.engine import Precision, build_engine
 from eval.protocols import Protocol
-from eval.run import PROOF_IMAGES
+from eval.proof import PROOF_IMAGES
 
 
 def run_bench(
