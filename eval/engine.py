@@ -123,13 +123,18 @@ class Engine:
         self.warning = self.fault = ""
         self.error = 0.0
         self._proven_at = 0
-        self._proof_cost = 9 * CHECK_IMAGES
         self._retired = (0, 0)
 
     @property
     def is_copy(self) -> bool:
         """Whether anything but the untouched model searches."""
         return self.search is not self.plain
+
+    @property
+    def proof_passes(self) -> tuple[int, int]:
+        """Forwards and backwards of one more proof, see `eval.proof.fault`."""
+        nets = {self.search, self.exact} - {self.plain}
+        return 6 * CHECK_IMAGES * len(nets), 3 * CHECK_IMAGES * len(nets)
 
     @property
     def precision(self) -> Literal["fp32", "bf16"]:
@@ -148,7 +153,7 @@ class Engine:
     def must_prove(self) -> bool:
         """Whether enough was searched since the last proof that another one costs little."""
         spent = sum(self.passes()) - self._proven_at
-        return self.is_copy and spent >= self._proof_cost / PROOF_SHARE
+        return self.is_copy and spent >= sum(self.proof_passes) / PROOF_SHARE
 
     def prove_again(self, x: Tensor) -> bool:
         """Compare with the untouched model once more, on images made of x (B, C, H, W).
@@ -156,14 +161,13 @@ class Engine:
         Returns whether the copy still agrees. If not, `fault` says how it differs, and from now on
         the untouched model searches; what the copy searched since the last proof is worth nothing.
         """
-        images, before = unseen(x[:CHECK_IMAGES]), sum(self.passes())
+        images = unseen(x[:CHECK_IMAGES])
         nets: dict[Net, Literal["fp32", "bf16"]] = {self.exact: "fp32", self.search: self.precision}
         for net, precision in nets.items():
             if found := fault(net, self.plain, images, precision)[0]:
                 self.retire(f"in {precision} {found}")
                 return False
         self._proven_at = sum(self.passes())
-        self._proof_cost = self._proven_at - before
         return True
 
     def retire(self, fault: str) -> None:

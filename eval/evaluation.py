@@ -131,7 +131,6 @@ def evaluate(
     )
     check_labels(images, classifier.contract.n_classes)
     run = Run(
-        model=model,
         classifier=classifier,
         flags=flags,
         name=name,

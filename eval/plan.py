@@ -22,7 +22,7 @@ from eval.batching import STATE_IMAGES, auto_batch_size
 from eval.checks import check_labels, check_logits, check_model, check_pixels
 from eval.contract import fitted, probe_images
 from eval.cost import Cost, measure_cost
-from eval.engine import Engine, Precision, build_engine
+from eval.engine import PROOF_SHARE, Engine, Precision, build_engine
 from eval.passes import Passes, least_passes, most_passes
 from eval.pool import POLISH_STEPS
 from eval.protocols import Protocol
@@ -134,7 +134,7 @@ def plan_run(
     n_classes = logits[0].shape[1]
     is_right = torch.cat([z.argmax(1) == b.y for z, b in zip(logits, batches, strict=True)])
     n_looked_at = min(len(is_right), len(data))  # after those, a small set repeats itself
-    stages = _stages(protocol, threat, n_classes, engine.precision, len(data), speed)
+    stages = _stages(protocol, threat, n_classes, engine, len(data), speed)
     most, least = _total([s.most for s in stages]), _total([s.least for s in stages])
     return Plan(
         schema="sat-zoo/plan@1",
@@ -216,7 +216,7 @@ def _stages(
     protocol: Protocol,
     threat: Threat,
     n_classes: int,
-    precision: str,
+    engine: Engine,
     n: int,
     speed: Speed,
 ) -> list[StagePlan]:
@@ -224,13 +224,33 @@ def _stages(
     plans = [StagePlan(name="clean", most=clean, least=clean)]
     for i, stage in enumerate(protocol.stages):
         build(stage, threat, n_classes)  # a stage that cannot be is found out now
-        polish = min(POLISH_STEPS[stage.attack], stage.steps) if precision == "bf16" else 0
+        polish = min(POLISH_STEPS[stage.attack], stage.steps) if engine.precision == "bf16" else 0
         most = most_passes(stage, n_classes, polish)
         least = least_passes(stage, n_classes) if i == 0 else Passes()
         plans.append(
-            StagePlan(name=stage.name, most=_work(most, n, speed), least=_work(least, n, speed))
+            StagePlan(
+                name=stage.name,
+                most=_with_proofs(_work(most, n, speed), engine),
+                least=_work(least, n, speed),
+            )
         )
     return plans
+
+
+def _with_proofs(work: Work, engine: Engine) -> Work:
+    """`work` and the proofs of the fast copy that it takes."""
+    forwards, backwards = engine.proof_passes
+    if not forwards:
+        return work
+    passes = work.forwards + work.backwards
+    n_proofs = 1 + int(PROOF_SHARE * passes / (forwards + backwards))
+    share = 1 + n_proofs * (forwards + backwards) / passes
+    return Work(
+        forwards=work.forwards + n_proofs * forwards,
+        backwards=work.backwards + n_proofs * backwards,
+        multiply_adds=int(work.multiply_adds * share),
+        seconds=work.seconds * share,
+    )
 
 
 def _clean_work(n: int, speed: Speed) -> Work:

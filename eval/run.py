@@ -58,10 +58,9 @@ class Progress:
 
 @dataclass
 class Run:
-    """An evaluation of `model` on `data`; `verdicts` holds what is known of each image so far."""
+    """An evaluation under way; `verdicts` holds what is known of each image so far."""
 
-    model: nn.Module
-    classifier: Classifier  # the door to `model`, through which every pass goes
+    classifier: Classifier
     name: str
     data: ImageSet
     threat: Threat
@@ -82,6 +81,11 @@ class Run:
     journal: Journal | None = None
     images: dict[int, Tensor] | None = None  # adversarial ones by position, where they are wanted
     ranking: NDArray[np.int16] = field(default_factory=lambda: np.zeros((0, 0), np.int16))
+
+    @property
+    def model(self) -> nn.Module:
+        """The caller's own."""
+        return self.classifier.model
 
     def attack(self, after_clean: Callable[[], None] = lambda: None) -> None:
         """The clean pass, `after_clean`, and every stage."""

@@ -82,7 +82,6 @@ class Ours:
         self.n_rejected = 0
         self._folder = tempfile.TemporaryDirectory()
         self._run = Run(
-            model=setup.model,
             classifier=Classifier(setup.model),
             name=setup.name,
             data=setup.data,

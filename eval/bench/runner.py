@@ -20,8 +20,8 @@ from eval.checks import check_model
 from eval.cost import measure_cost
 from eval.digest import weights_sha256
 from eval.engine import Precision, build_engine
-from eval.protocols import Protocol
 from eval.proof import PROOF_IMAGES
+from eval.protocols import Protocol
 
 
 def run_bench(

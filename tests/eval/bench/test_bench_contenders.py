@@ -15,6 +15,7 @@ from eval.bench.clock import Clock
 from eval.bench.compare import Course, compare
 from eval.bench.contenders import Ours, Setup
 from eval.bench.others import AuthorsAutoAttack, FoolboxPGD, Others, TorchAttacksPGD, other_pgds
+from eval.classifier import Classifier
 from eval.data import ImageSet
 from eval.engine import Net
 from eval.protocols import Stage
@@ -36,7 +37,7 @@ def test_the_package_breaks_the_same_images_as_through_our_reference_engine(setu
     from eval.run import Run
 
     run = Run(
-        model=setup.model,
+        classifier=Classifier(setup.model),
         name="tiny",
         data=setup.data,
         threat=setup.threat,
