@@ -63,6 +63,7 @@ def evaluate(
     device: str = "cpu",
     name: str = "model",
     source: Source = "factory",
+    file_sha256: str | None = None,
     command: str = "",
     out: Path | None = None,
     allow_probabilities: bool = False,
@@ -94,6 +95,8 @@ def evaluate(
             reference engine, whose verdicts depend on it, then takes 128).
         device: where to compute, "cpu" or "cuda".
         name, source, command: what the report says of the model, its weights and this run.
+        file_sha256: of the bytes of the weight file that `model` was loaded from, for the report;
+            take it from whoever read them (`zoo.load(...).file_sha256`), not from the path.
         out: also write the report there; checked for writability before the attack begins.
         allow_probabilities: go on, with a flag, where the model seems to return probabilities.
         journal: a file that keeps each verdict as soon as it is known, so that the same call goes
@@ -158,7 +161,9 @@ def evaluate(
     run.flags += result_flags(run.stage_results, len(images))
     run.note_fault()
     run.check_unchanged(digest)
-    report = _report(run, digest, source=source, command=command, started=started)
+    report = _report(
+        run, digest, source=source, file_sha256=file_sha256, command=command, started=started
+    )
     if save_adversarial is not None:
         AdversarialImages.of(run, report).write(save_adversarial)
     if out is not None:
@@ -174,7 +179,15 @@ def _image_set(data: ImageSet | tuple[Tensor, Tensor]) -> ImageSet:
     return data
 
 
-def _report(run: Run, digest: str, *, source: Source, command: str, started: float) -> Report:
+def _report(
+    run: Run,
+    digest: str,
+    *,
+    source: Source,
+    file_sha256: str | None,
+    command: str,
+    started: float,
+) -> Report:
     n = len(run.data)
     robust = run.verdicts.count("robust")
     is_attacked = bool(run.protocol.stages)
@@ -186,6 +199,7 @@ def _report(run: Run, digest: str, *, source: Source, command: str, started: flo
             name=run.name,
             source=source,
             weights_sha256=digest,
+            file_sha256=file_sha256,
             parameters=sum(p.numel() for p in run.model.parameters()),
             classes=run.n_classes,
         ),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from eval.errors import UsageError
 from zoo.cards import ForeignCard, ModelCard
+from zoo.file_activation import activation_of
 from zoo.foreign_hub import fetch_config, fetch_weights
 from zoo.hubconfig import card_of_config, read_config
 from zoo.registry import card
@@ -26,11 +27,12 @@ _PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".tar", ".npz", ".h5")
 class Wanted:
     """A model that somebody asked for: its card, and the weight file if one was named.
 
-    A card of the zoo, or a `ForeignCard`; see `zoo.load` for the names.
+    A card of the zoo, or a `ForeignCard`; see `zoo.load` for the names and for `strip_prefix`.
     """
 
     card: ModelCard
     weights: Path | None = None
+    strip_prefix: str | None = None
 
     def find_weights(self) -> Found:
         """The weight file, fetched if it lies on the Hub; raises as `zoo.load` does."""
@@ -50,17 +52,19 @@ def wanted(name: str, stated: Stated | None = None, *, weights: str | Path | Non
     stated = stated or Stated()
     if name.startswith(HUB):
         _refuse_weights(name, weights)
-        return Wanted(_hub_card(name, stated))
+        return Wanted(_hub_card(name, stated), None, stated.strip_prefix)
     if name.endswith(".safetensors"):
         _refuse_weights(name, weights)
         return _file(Path(name), stated)
     _refuse_strangers(name)
     info = card(name)
     stated.refuse(
-        tuple(field for field in stated.said() if field != "dataset"),
+        tuple(field for field in stated.said() if field not in ("dataset", "strip_prefix")),
         f"{name} is a model of the zoo, and its card says this",
     )
-    return Wanted(info, None if weights is None else Path(weights))
+    if weights is None:
+        stated.refuse(("strip_prefix",), f"the weights of {name} have none: name a --weights FILE")
+    return Wanted(info, None if weights is None else Path(weights), stated.strip_prefix)
 
 
 def _refuse_weights(name: str, weights: str | Path | None) -> None:
@@ -86,23 +90,22 @@ def _file(path: Path, stated: Stated) -> Wanted:
     if not path.is_file():
         raise UsageError(f"{path} is not a file: name a safetensors file that is there")
     who = f"{path} holds only tensors"
-    stated.demand(("arch", "activation", "n_classes", *INPUT), who)
-    if not stated.arch or not stated.activation or not stated.n_classes or stated.n_classes < 2:
+    stated.demand(("arch", "n_classes", *INPUT), who)
+    if not stated.arch or not stated.n_classes or stated.n_classes < 2:
         raise UsageError(
-            f"{path}: arch {stated.arch!r}, activation {stated.activation!r} and"
-            f" {stated.n_classes} classes are not possible: state a network of timm, its activation"
-            " and 2 or more classes"
+            f"{path}: arch {stated.arch!r} and {stated.n_classes} classes are not possible: state a"
+            " network of timm and 2 or more classes"
         )
     info = ForeignCard(
         name=path.name,
         arch=stated.arch,
         arch_args=dict(stated.arch_args or {}),
-        activation=stated.activation,
+        activation=activation_of(stated, str(path)),
         dataset=stated.dataset or "",
         classes=stated.n_classes,
         input=input_spec(stated, {}, str(path)),
     )
-    return Wanted(info, path)
+    return Wanted(info, path, stated.strip_prefix)
 
 
 def _hub_card(name: str, stated: Stated) -> ForeignCard:

@@ -117,7 +117,7 @@ def fetch_weights(repo: str, commit: str) -> Found:
             pin = Pin(repo=repo, revision=commit, file=WEIGHTS, sha256=blob.name, size=size)
             path = cached(pin)
             if path is not None:
-                return Found(path, "hub", None)
+                return Found(path, "hub", pin.sha256)
     try:
         pin = resolve(repo, commit, WEIGHTS)
     except WeightsUnavailable as error:
@@ -128,4 +128,4 @@ def fetch_weights(repo: str, commit: str) -> Found:
             ) from error
         raise
     with bars() as bar:
-        return Found(fetch(pin, progress=bar(repo, pin.size)), "hub", None)
+        return Found(fetch(pin, progress=bar(repo, pin.size)), "hub", pin.sha256)

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 import timm
 from torch import nn
 
-from eval.errors import ModelError, WeightsMismatch, unknown
+from eval.errors import ModelError, unknown
 from zoo import archs
 from zoo.activations import ACTIVATIONS
-from zoo.filling import misfit, read_tensors
+from zoo.filling import misfit, put, stripped, unfit
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
 
     from zoo.cards import ForeignCard
-    from zoo.weights import Found
+    from zoo.weight_file import Weights
 
 __all__ = ["build", "build_filled"]
 
@@ -40,28 +42,28 @@ def build(info: ForeignCard) -> nn.Module:
     return _create(info, arguments, dict(info.timm_cfg) or None, pretrained=False)
 
 
-def build_filled(info: ForeignCard, found: Found) -> nn.Module:
+def build_filled(info: ForeignCard, weights: Weights, strip_prefix: str | None = None) -> nn.Module:
     """The network with the weights of the file, every tensor of which must have its place.
 
     Raises as `build`, and `WeightsMismatch` as `zoo.filling.fill` does.
     """
     net = build(info)
-    tensors = read_tensors(info.name, found)
+    tensors = stripped(net, info.name, weights, strip_prefix)
     problem = misfit(net, tensors)
     if not problem:
-        net.load_state_dict(tensors)
+        put(net, tensors)
         return net
     if info.timm_cfg:
         # Files of older timm have other names for some tensors; timm knows how they changed.
         converted = _by_timm(info, tensors)
         if converted is not None:
             return converted
-    raise WeightsMismatch(f"{info.name}: {found.path} does not fit: {problem}")
+    raise unfit(net, info.name, weights, problem, strip_prefix)
 
 
-def _by_timm(info: ForeignCard, tensors: dict[str, Tensor]) -> nn.Module | None:
+def _by_timm(info: ForeignCard, tensors: Mapping[str, Tensor]) -> nn.Module | None:
     """The network as timm fills it from the same tensors, strictly, or None where it cannot."""
-    config = {**info.timm_cfg, "state_dict": tensors}
+    config = {**info.timm_cfg, "state_dict": dict(tensors)}
     try:
         return _create(info, dict(info.arch_args), config, pretrained=True)
     except ModelError:

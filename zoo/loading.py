@@ -11,13 +11,15 @@ from torch import Tensor, nn
 
 from zoo import archs, foreign_nets
 from zoo.cards import ForeignCard
-from zoo.filling import fill
+from zoo.file_activation import refuse_another
+from zoo.filling import fill, read_weights
 from zoo.foreign import Wanted, wanted
 from zoo.stated import Stated
 
 if TYPE_CHECKING:
     from eval.evaluation import Source
     from zoo.cards import InputSpec, ModelCard
+    from zoo.weight_file import Weights
 
 
 class ZooModel(nn.Module):
@@ -25,16 +27,24 @@ class ZooModel(nn.Module):
 
     card: what it is. source: where its weights came from ("bundled", "store", "hub", "file"), None
     for random weights. net: the bare network, whose state dict is what weight files hold.
+    file_sha256: of the bytes of the weight file that was loaded, None where there was none.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, net: nn.Module, card: ModelCard, source: Source | None) -> None:
+    def __init__(
+        self,
+        net: nn.Module,
+        card: ModelCard,
+        source: Source | None,
+        file_sha256: str | None = None,
+    ) -> None:
         super().__init__()
         self.net = net
         self.card = card
         self.source = source
+        self.file_sha256 = file_sha256
         _register_normalisation(self, card.input)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -66,6 +76,7 @@ def load(
     interpolation: str | None = None,
     crop_pct: float | None = None,
     dataset: str | None = None,
+    strip_prefix: str | None = None,
 ) -> ZooModel:
     """The model `name`, ready to be attacked.
 
@@ -79,13 +90,17 @@ def load(
         pretrained: False for random weights.
         device: "cpu", "cuda", or "meta" for a model without memory, for planning.
         arch, activation, classes: of a file, which holds only tensors: a name of timm's, a key of
-            `zoo.activations.ACTIVATIONS` (or "default": the architecture's own), and a number.
+            `zoo.activations.ACTIVATIONS` (by default the architecture's own, which our
+            satzoo_resnet* and satzoo_resnext* do not have), and a number.
         arch_args: of a file: further arguments of `timm.create_model`.
         size, mean, std: the edge of the input in pixels and the normalisation, a number for each
             channel. Of a file; of a Hub model where its config.json does not say them, or to
             overrule it.
         interpolation, crop_pct: how larger pictures are made to fit, as timm does it; as above.
         dataset: the data set of a file or Hub model, a name of `eval.data.DATA_SETS`.
+        strip_prefix: of a file or Hub model: take the tensors whose names begin with it, as
+            "module." or "ema.", without it; "" those that have the network's own names. Others
+            are left out, unless the file holds every tensor of the network just once.
 
     Raises:
         UsageError: unknown name, or something that must be stated is not.
@@ -106,6 +121,7 @@ def load(
         interpolation=interpolation,
         crop_pct=crop_pct,
         dataset=dataset,
+        strip_prefix=strip_prefix,
     )
     return load_wanted(wanted(name, stated, weights=weights), pretrained, device)
 
@@ -119,14 +135,29 @@ def load_wanted(model: Wanted, pretrained: bool = True, device: str = "cpu") -> 
     if not pretrained:
         return _frozen(ZooModel(_build(info), info, None)).to(device)
     found = model.find_weights()
+    # Parsed before the network is made: the file's bytes are then gone, and two copies the most.
+    weights = read_weights(info.name, found)
+    return from_weights(info, weights, found.source, device, model.strip_prefix)
+
+
+def from_weights(
+    info: ModelCard,
+    weights: Weights,
+    source: Source,
+    device: str = "cpu",
+    strip_prefix: str | None = None,
+) -> ZooModel:
+    """`load`, from tensors that were read already. Raises as `load` does."""
     if isinstance(info, ForeignCard):
-        net = foreign_nets.build_filled(info, found)
+        net = foreign_nets.build_filled(info, weights, strip_prefix)
         n_parameters = sum(p.numel() for p in net.parameters())
         info = info.model_copy(update={"parameters": n_parameters})
     else:
         net = archs.build(info)
-        fill(net, info.name, found)
-    return _frozen(ZooModel(net, info, found.source)).to(device)
+        fill(net, info.name, weights, strip_prefix)
+    if source == "file":
+        refuse_another(info, weights)
+    return _frozen(ZooModel(net, info, source, weights.sha256)).to(device)
 
 
 def _build(info: ModelCard) -> nn.Module:

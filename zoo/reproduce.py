@@ -188,6 +188,7 @@ def reproduce(model: ZooModel, images: ImageSet, out: Path, settings: Settings) 
             device=settings.device,
             name=info.name,
             source=model.source or "factory",
+            file_sha256=model.file_sha256,
             command=settings.command,
             out=path,
             journal=settings.journal,

@@ -17,7 +17,6 @@ INPUT = ("size", "mean", "std")
 
 _EXAMPLES = {
     "arch": "resnet50",
-    "activation": "silu",
     "n_classes": "10",
     "size": "224",
     "mean": "0.485,0.456,0.406",
@@ -39,6 +38,7 @@ class Stated:
     interpolation: str | None = None
     crop_pct: float | None = None
     dataset: str | None = None
+    strip_prefix: str | None = None
 
     def said(self) -> dict[str, Any]:
         """What was said, by field."""

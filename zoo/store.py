@@ -186,21 +186,22 @@ def _is_abandoned(folder: Path) -> bool:
 def _write(
     folder: Path, name: str, state_dict: Mapping[str, "Tensor"], provenance: Mapping[str, object]
 ) -> None:
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     weights = folder / _WEIGHTS
     tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in state_dict.items()}
-    save_file(tensors, weights, metadata={"format": "pt"})
+    # The digest is of what was meant to be written: one of what the disk then says would vouch for
+    # whatever happened to the bytes on their way.
+    content = save(tensors, metadata={"format": "pt"})
+    weights.write_bytes(content)
     record = {
         **provenance,
         "name": name,
-        "sha256": sha256_of(weights),
+        "sha256": hashlib.sha256(content).hexdigest(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "written_by": f"sat-zoo {version('sat-zoo')}",
     }
     (folder / _PROVENANCE).write_text(json.dumps(record, indent=2) + "\n", "utf-8")
-    # safetensors makes its files private; ours should be as readable as any other.
-    weights.chmod((folder / _PROVENANCE).stat().st_mode)
     for path in (weights, folder / _PROVENANCE, folder):
         _fsync(path)
 
@@ -220,10 +221,8 @@ def _explained(root: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
-        # safetensors writes from Rust, whose errors carry their number only in the text.
-        said = re.search(r"os error (\d+)", str(error))
-        number = error.errno if isinstance(error, OSError) else int(said[1]) if said else None
-        problem = "the disk is full" if number in _FULL else f"{error}"
+        is_full = isinstance(error, OSError) and error.errno in _FULL
+        problem = "the disk is full" if is_full else f"{error}"
         raise SatZooError(
             f"the weight store {root} cannot be written: {problem}; free some space there or name"
             " another folder in SAT_ZOO_HOME"

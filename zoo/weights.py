@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from zoo.cards import ModelCard
 
 REPAIR = {
+    "file": "make or fetch it again",
     "bundled": "reinstall sat-zoo",
     "store": "import it again with sat-zoo import",
     "hub": "look at it with sat-zoo pull --check, then fetch it again with sat-zoo pull",

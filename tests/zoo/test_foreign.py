@@ -84,14 +84,13 @@ def test_planning_and_random_weights_need_no_memory_and_no_file_content(file: Pa
     [
         (
             {},
-            r"mine.safetensors holds only tensors and nobody says its arch, activation, n_classes,"
-            r" size, mean, std: state them, for example --arch resnet50 --activation silu",
+            r"mine.safetensors holds only tensors and nobody says its arch, n_classes, size, mean,"
+            r" std: state them, for example --arch resnet50 --n-classes 10 --size 224",
         ),
         (
             {**SAID, "mean": None, "size": None},
             r"nobody says its size, mean: state them, for example --size 224 --mean 0.485,0.456",
         ),
-        ({**SAID, "activation": None}, "nobody says its activation: state it, for example --act"),
         ({**SAID, "arch": "resnet10"}, "unknown architecture of mine.safetensors 'resnet10'"),
         ({**SAID, "arch": "hf-hub:a/b"}, "unknown architecture of mine.safetensors 'hf-hub:a/b'"),
         ({**SAID, "activation": "silo"}, "unknown activation of mine.* 'silo': did you mean silu"),

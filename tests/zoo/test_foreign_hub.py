@@ -1,6 +1,7 @@
 """Strangers' models, from a Hub on loopback through the unmodified client."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,11 @@ def test_weights_that_changed_in_the_cache_are_fetched_again(
     model = zoo.load(NAME)
     for name, value in model.net.state_dict().items():
         torch.testing.assert_close(value, tensors[name], atol=0, rtol=0)
+    times = (snapshot.stat().st_atime_ns, snapshot.stat().st_mtime_ns)
+    snapshot.resolve().write_bytes(content)
+    os.utime(snapshot, ns=times)  # as a disk that rots: only loading can notice
+    with pytest.raises(WeightsMismatch, match="as promised: the file was changed"):
+        zoo.load(NAME)
 
 
 def test_tensors_that_do_not_fit_are_named(publish: Publish, tensors: dict[str, Tensor]) -> None:

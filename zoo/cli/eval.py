@@ -32,7 +32,7 @@ Examples:
 \b
 Models that are not of the zoo:
   sat-zoo eval hf-hub:timm/resnet18.a1_in1k --data imagenet --norm Linf --eps 4/255 --n 1000
-  sat-zoo eval ./my.safetensors --arch resnet50 --activation silu --n-classes 10
+  sat-zoo eval ./my.safetensors --arch resnet50 --n-classes 10
       --size 32 --mean 0.5,0.5,0.5 --std 0.5,0.5,0.5
       --data cifar10 --norm Linf --eps 8/255
   sat-zoo eval --factory mymodels.nets:build --factory-option width=16
@@ -174,6 +174,7 @@ def command(
             device=device,
             name=info.name,
             source=found.source,
+            file_sha256=found.file_sha256,
             command=shlex.join(["sat-zoo", *sys.argv[1:]]),
             out=out,
             allow_probabilities=allow_probabilities,

@@ -26,11 +26,15 @@ _FIXED = {"digits": (1, 8), "cifar10": (3, 32), "cifar10-jpeg": (3, 32)}
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model ready to be attacked, where its weights came from, and what it is."""
+    """A model ready to be attacked, where its weights came from, what it is, and its file's digest.
+
+    file_sha256: None where the model did not come from one file.
+    """
 
     model: nn.Module
     source: Source
     card: ModelCard
+    file_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class Choice:
         from zoo.loading import load_wanted
 
         ours = load_wanted(self.wanted, device=device)
-        return Loaded(ours, ours.source or "factory", ours.card)
+        return Loaded(ours, ours.source or "factory", ours.card, ours.file_sha256)
 
 
 def _count_classes(model: nn.Module, card: ModelCard, device: str) -> int:
@@ -104,6 +108,7 @@ class _Options:
     std: tuple[float, ...] | None
     interpolation: str | None
     crop_pct: float | None
+    strip_prefix: str | None
     factory: str | None
     factory_option: tuple[str, ...]
 
@@ -117,6 +122,14 @@ class _Options:
         return Stated(arch_args=arch_args or None, **same)
 
 
+prefix_option = click.option(
+    "--strip-prefix",
+    metavar="PREFIX",
+    help="Of a file: take the tensors whose names begin so, as module. or ema., without it; '' for"
+    " those that have none.",
+)
+
+
 def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the argument and the options that `chosen_model` understands."""
     options = (
@@ -126,7 +139,7 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--arch", help="Of a file: a network of timm's, as resnet50."),
         click.option("--arch-option", multiple=True, metavar="KEY=VALUE", help="For --arch."),
-        click.option("--activation", help="Of a file: as silu; default: the network's own."),
+        click.option("--activation", help="Of a file: as silu.  [default: the network's own]"),
         click.option("--n-classes", type=click.IntRange(2), help="Of a file."),
         click.option("--size", type=click.IntRange(1), help="Edge of the input in pixels."),
         click.option("--channels", type=click.IntRange(1), help="Of the input of a --factory."),
@@ -134,6 +147,7 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--std", callback=_numbers, help="Of the normalisation: R,G,B."),
         click.option("--interpolation", help="How larger pictures are resized, as bicubic."),
         click.option("--crop-pct", type=float, help="Share of the resized picture that is kept."),
+        prefix_option,
         click.option(
             "--factory", metavar="MODULE:FUNCTION", help="Python that makes the model to measure."
         ),
@@ -176,7 +190,7 @@ def _of_factory(name: str | None, said: _Options, data_name: str | None) -> Choi
     if said.weights is not None:
         raise UsageError(f"--weights {said.weights}: a --factory loads its own weights")
     stated.refuse(
-        ("arch", "arch_args", "activation", "n_classes", "mean", "std"),
+        ("arch", "arch_args", "activation", "n_classes", "mean", "std", "strip_prefix"),
         "a --factory makes the whole model, which takes images in [0, 1] (normalisation inside)",
     )
     if data_name is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from eval.errors import SatZooError, UsageError, WeightsMismatch
+from zoo.filling import read
 from zoo.pins import write_pin
 from zoo.registry import card
-from zoo.store import sha256_of
 from zoo.weights import Found, copies
 
 if TYPE_CHECKING:
@@ -23,17 +22,17 @@ if TYPE_CHECKING:
 def copy_to(name: str, found: Found, folder: Path) -> None:
     """Copy to `folder`/NAME.safetensors, whole and verified or not at all.
 
-    Raises `WeightsMismatch` if the copy has other bytes than promised, `SatZooError` if `folder`
-    cannot be written.
+    What is written are the bytes that were verified. Raises `WeightsMismatch` if they are others
+    than promised, `SatZooError` if `folder` cannot be written.
     """
+    content = read(name, found).content
     path = folder / f"{name}.safetensors"
     temporary = folder / f".{path.name}.{os.getpid()}.tmp"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(found.path, temporary)
-        if sha256_of(temporary) != found.sha256:
-            raise WeightsMismatch(f"{name}: {found.path} was changed: see sat-zoo pull --check")
-        with temporary.open("r+b") as file:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
@@ -98,7 +97,7 @@ def pull_from(
         path = fetch_all(hub, {name: pin}, bar)[name]
     if isinstance(path, SatZooError):
         raise path
-    _check_format(path)
+    _check_format(path, read(name, Found(path, "hub", pin.sha256)).content)
     click.echo(f"{name}: {path}\n{pin.model_dump_json(indent=2)}")
     if folder is not None:
         copy_to(name, Found(path, "hub", pin.sha256), folder)
@@ -108,12 +107,11 @@ def pull_from(
         click.echo(f"use it with --weights {path}, or from now on with --pin")
 
 
-def _check_format(path: Path) -> None:
-    from safetensors import SafetensorError, safe_open
+def _check_format(path: Path, content: bytes) -> None:
+    from safetensors import SafetensorError, deserialize
 
     try:
-        with safe_open(path, framework="numpy"):
-            pass
+        deserialize(content)  # type: ignore[no-untyped-call]
     except SafetensorError as error:
         raise WeightsMismatch(
             f"{path} is not a safetensors file ({error}): name another with --file"

@@ -11,6 +11,7 @@ import click
 
 from zoo.cli.console import stdout
 from zoo.cli.data import chosen_images, data_options
+from zoo.cli.model import prefix_option
 from zoo.cli.offer import offer_weights, yes_option
 from zoo.cli.plan import batch_size_option
 
@@ -35,6 +36,7 @@ STYLES = {"holds": "green", "differs": "bold red", "cannot tell": "yellow", "oth
 @click.command(epilog=EXAMPLES)
 @click.argument("name")
 @click.option("--weights", type=click.Path(path_type=Path), help="A safetensors file to use.")
+@prefix_option
 @data_options
 @click.option(
     "--out",
@@ -57,6 +59,7 @@ STYLES = {"holds": "green", "differs": "bold red", "cannot tell": "yellow", "oth
 def command(
     name: str,
     weights: Path | None,
+    strip_prefix: str | None,
     out: Path | None,
     batch_size: int | None,
     seed: int,
@@ -89,7 +92,7 @@ def command(
 
     images = chosen_images(info, **data)  # first: without pictures no weights need be fetched
     offer_weights(info, weights, yes=yes)
-    model = load(name, weights=weights, device=device)
+    model = load(name, weights=weights, device=device, strip_prefix=strip_prefix)
     with progress_bar() as on_progress:
         found = reproduce(
             model,

@@ -10,7 +10,7 @@ from zoo.doctor.findings import Line, Mark, halves, size
 from zoo.doctor.job import DEFAULT_MODEL
 from zoo.pins import pin_of
 from zoo.registry import card, list_models
-from zoo.store import sha256_of
+from zoo.weight_file import load_file
 from zoo.weights import REPAIR, Found, local_weights
 
 N_NAMED = 3
@@ -49,7 +49,7 @@ def _present(info: ModelCard, found: Found) -> Line:
     facts = {"source": found.source, "path": str(found.path), "bytes": n_bytes}
     if found.sha256 is None or n_bytes > LARGE:
         return Line(name=info.name, mark="ok", says=says, needed=needed, facts=facts)
-    got = sha256_of(found.path)
+    got = load_file(found.path).sha256
     if got == found.sha256:
         says = f"{says}, sha256 as promised"
         return Line(name=info.name, mark="ok", says=says, needed=needed, facts=facts)

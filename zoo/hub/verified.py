@@ -7,13 +7,14 @@ change; a file that was touched since is hashed again.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
+import os
 from pathlib import Path
 
 from eval.errors import ReportError
 from eval.files import write_atomically
 from eval.home import home
-from zoo.store import sha256_of
 
 
 def is_verified(path: Path, sha256: str) -> bool:
@@ -23,8 +24,11 @@ def is_verified(path: Path, sha256: str) -> bool:
 
 def is_good(path: Path, sha256: str) -> bool:
     """Whether the file has this digest, computed now; the finding is written down."""
-    facts = _facts(path)  # before hashing: what changes meanwhile is hashed again next time
-    good = sha256_of(path) == sha256
+    with path.open("rb") as file:
+        # Of the file that is hashed, not of what then has its name; and before hashing: what
+        # changes meanwhile is hashed again next time.
+        facts = _facts(path, os.fstat(file.fileno()))
+        good = hashlib.file_digest(file, "sha256").hexdigest() == sha256
     # A home that cannot be written costs time, never truth.
     with contextlib.suppress(OSError, ReportError):
         if good:
@@ -39,9 +43,9 @@ def _stamp(sha256: str) -> Path:
     return home() / "verified" / f"{sha256}.json"
 
 
-def _facts(path: Path) -> dict[str, object]:
+def _facts(path: Path, stat: os.stat_result | None = None) -> dict[str, object]:
     real = path.resolve()
-    stat = real.stat()
+    stat = stat or real.stat()
     return {"path": str(real), "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
 
 

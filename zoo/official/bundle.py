@@ -6,10 +6,15 @@ of a variable and holds where its bytes lie in `PREFIX.data-SSSSS-of-NNNNN`, wit
 Source: TensorFlow `core/protobuf/tensor_bundle.proto`, `core/util/tensor_bundle/tensor_bundle.cc`.
 """
 
+import hashlib
+import io
 import math
+import os
 import re
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +39,18 @@ class Variable:
     crc: int
 
 
+class Digest(TypedDict):
+    """What a file's bytes are; as it stands in a store's provenance."""
+
+    sha256: str
+    size_bytes: int
+
+
 class Bundle:
     """A checkpoint on disk: `.variables` by name (sorted), `.read(name)` for the values.
+
+    The index is read once and each data file opened once, so that `digests` are of the files that
+    `read` reads, whoever puts others in their place meanwhile.
 
     prefix: the path without `.index`; the path of one of the checkpoint's files does as well.
     data:   the only data file, if it does not lie beside the index under its own name.
@@ -48,7 +63,10 @@ class Bundle:
         self._data = data
         self.prefix = Path(re.sub(r"\.(index|meta|data-\d{5}-of-\d{5})$", "", str(prefix)))
         self.index = Path(f"{self.prefix}.index")
-        self.n_shards, self.variables = read_index(self.index)
+        content = index_bytes(self.index)
+        self._index = Digest(sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content))
+        self._open: dict[int, io.BufferedReader] = {}
+        self.n_shards, self.variables = parse_index(self.index, content)
         ends = dict.fromkeys(range(self.n_shards), 0)
         for variable in self.variables.values():
             end = variable.offset + variable.size
@@ -80,9 +98,9 @@ class Bundle:
         if variable.dtype not in _DTYPES.values():
             raise WeightsMismatch(f"{path}: {name} is of {variable.dtype}, which cannot be read")
         try:
-            with path.open("rb") as file:
-                file.seek(variable.offset)
-                content = file.read(variable.size)
+            file = self._opened(variable.shard)
+            file.seek(variable.offset)
+            content = file.read(variable.size)
         except OSError as error:
             raise WeightsMismatch(f"{path} cannot be read: {error.strerror}") from error
         if len(content) != variable.size or masked_crc(content) != variable.crc:
@@ -90,20 +108,55 @@ class Bundle:
         dtype = np.dtype(variable.dtype).newbyteorder("<")
         return np.frombuffer(content, dtype).reshape(variable.shape)
 
+    def digests(self) -> dict[str, Digest]:
+        """By name, "sha256" and "size_bytes" of every file that the values come from.
+
+        Raises `WeightsMismatch` if one cannot be read.
+        """
+        found = {self.index.name: self._index}
+        for number in range(self.n_shards):
+            path = self.shard(number)
+            try:
+                file = self._opened(number)
+                file.seek(0)
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+                size = os.fstat(file.fileno()).st_size
+            except OSError as error:
+                raise WeightsMismatch(f"{path} cannot be read: {error.strerror}") from error
+            found[path.name] = Digest(sha256=sha256, size_bytes=size)
+        return found
+
+    def _opened(self, number: int) -> io.BufferedReader:
+        """The data file with this number, open until nobody has the bundle any more."""
+        if number not in self._open:
+            file = self.shard(number).open("rb")
+            weakref.finalize(self, file.close)
+            self._open[number] = file
+        return self._open[number]
+
 
 def read_index(path: Path) -> tuple[int, dict[str, Variable]]:
     """(number of data files, variables by name) of an index file.
 
     Raises `UsageError` if there is none at `path`, `WeightsMismatch` if it is damaged.
     """
+    return parse_index(path, index_bytes(path))
+
+
+def index_bytes(path: Path) -> bytes:
+    """The bytes of an index file. Raises `UsageError` if there is none at `path`."""
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
         near = sorted(other.name for other in path.parent.glob("*.index"))[:3]
         hint = f"its folder holds {', '.join(near)}" if near else "its folder holds no index at all"
         raise UsageError(f"there is no checkpoint index {path}: {hint}") from None
     except OSError as error:
         raise UsageError(f"the index {path} cannot be read: {error.strerror}") from error
+
+
+def parse_index(path: Path, data: bytes) -> tuple[int, dict[str, Variable]]:
+    """`read_index` of bytes that were read from `path`."""
     messages = {key: Message(value, path) for key, value in read_table(path, data)}
     header = messages.pop(b"", None)
     if header is None:

@@ -22,7 +22,7 @@ from zoo.official.golden import golden
 from zoo.official.known import RELEASE, check_sources, differences
 from zoo.official.mapping import Target, mapping
 from zoo.registry import card as find_card
-from zoo.store import Store, sha256_of
+from zoo.store import Store
 
 ChannelOrder = Literal["RGB", "BGR"]
 
@@ -34,14 +34,14 @@ _STEM = "/stem/conv2d/kernel"
 
 def load_tf(
     card_or_name: ModelCard | str,
-    prefix: Path | str,
+    prefix: Path | str | Bundle,
     *,
     channel_order: ChannelOrder | None = None,
     ema: bool | None = None,
 ) -> dict[str, Tensor]:
     """The state dict of a model, float32, read from its official checkpoint.
 
-    prefix:        path of the checkpoint without `.index`.
+    prefix:        path of the checkpoint without `.index`, or the checkpoint opened already.
     channel_order: order of the input channels that the checkpoint was trained with, by default
                    what the card says; the result always reads RGB.
     ema:           take the moving averages of the weights, all of them, instead of the weights;
@@ -51,7 +51,7 @@ def load_tf(
     `WeightsMismatch` if it is damaged, is not finite or is another model's.
     """
     card = find_card(card_or_name) if isinstance(card_or_name, str) else card_or_name
-    return _convert(card, Path(prefix), channel_order, ema)[0]
+    return _convert(card, prefix, channel_order, ema)[0]
 
 
 def import_checkpoint(
@@ -73,13 +73,12 @@ def import_checkpoint(
     Returns the path of the stored weights. Raises what `load_tf` and `Store.put` raise.
     """
     card = find_card(name)
-    files = {
-        path.name: {"sha256": sha256_of(path), "size_bytes": path.stat().st_size}
-        for path in Bundle(prefix).files
-    }
+    _official(card)
+    bundle = Bundle(prefix)
+    files = bundle.digests()
     if is_release:
         check_sources(card, files)
-    state, provenance = _convert(card, Path(prefix), channel_order, ema)
+    state, provenance = _convert(card, bundle, channel_order, ema)
     provenance["files"] = files
     provenance["golden"] = golden(card, state)
     provenance["differences"] = differences(card.name, provenance, store)
@@ -100,7 +99,7 @@ def check_index(card: ModelCard, path: Path, ema: bool | None = None) -> None:
 
 
 def _convert(
-    card: ModelCard, prefix: Path, channel_order: str | None, ema: bool | None
+    card: ModelCard, prefix: Path | str | Bundle, channel_order: str | None, ema: bool | None
 ) -> tuple[dict[str, Tensor], dict[str, object]]:
     """(state dict, how it was made)."""
     official = _official(card)
@@ -108,7 +107,7 @@ def _convert(
     if order not in ("RGB", "BGR"):
         raise UsageError(f"channel order {order!r}: choose one of RGB, BGR")
     use_ema = official.ema if ema is None else ema
-    bundle = Bundle(prefix)
+    bundle = prefix if isinstance(prefix, Bundle) else Bundle(prefix)
     network = _skeleton(card)
     sources, skipped = _sources(card, network, official, bundle.index, bundle.variables, use_ema)
     state = _state_dict(bundle, sources)

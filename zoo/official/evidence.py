@@ -17,7 +17,7 @@ from zoo.loading import ZooModel, load
 from zoo.official.bundle import Bundle
 from zoo.official.convert import load_tf
 from zoo.official.readings import Findings, Readable, Reading, Values, said_by
-from zoo.store import Store, Stored, sha256_of
+from zoo.store import Store, Stored
 
 __all__ = ["RECORD", "of_checkpoint", "of_weights", "record"]
 
@@ -37,15 +37,16 @@ def of_checkpoint(
     """
     stored = (store or Store()).find(info.name)
     used = said_by(info)
-    if stored is not None and _is_of(stored, prefix):
+    bundle = Bundle(prefix)
+    if stored is not None and _is_of(stored, bundle):
         used = _read_as(stored, used)
-    has_averages = any(name.endswith(_SHADOW) for name in Bundle(prefix).variables)
+    has_averages = any(name.endswith(_SHADOW) for name in bundle.variables)
     nets: dict[Values, nn.Module] = {}
     problems: list[WeightsMismatch] = []
     for values in get_args(Values) if has_averages else ("weights",):
         is_averaged = values == "moving averages"
         try:
-            state = load_tf(info, prefix, channel_order=used.channel_order, ema=is_averaged)
+            state = load_tf(info, bundle, channel_order=used.channel_order, ema=is_averaged)
         except WeightsMismatch as error:
             problems.append(error)
             continue
@@ -89,7 +90,7 @@ def record(findings: Findings, store: Store, checkpoint: Path | None = None) -> 
     stored = store.find(findings.model)
     if stored is None or not any(contest.is_settled for contest in findings.contests):
         return None
-    if checkpoint is not None and not _is_of(stored, checkpoint):
+    if checkpoint is not None and not _is_of(stored, Bundle(checkpoint)):
         return None
     path = stored.path.with_name("provenance.json")
     known = {**stored.provenance, RECORD: findings.model_dump(mode="json", by_alias=True)}
@@ -97,13 +98,13 @@ def record(findings: Findings, store: Store, checkpoint: Path | None = None) -> 
     return path
 
 
-def _is_of(stored: Stored, checkpoint: Path) -> bool:
+def _is_of(stored: Stored, checkpoint: Bundle) -> bool:
     """Whether stored weights were imported from the files of this checkpoint, byte by byte."""
     files = stored.provenance.get("files")
     if not isinstance(files, dict):
         return False
     known = {name: entry.get("sha256") for name, entry in files.items() if isinstance(entry, dict)}
-    return all(known.get(path.name) == sha256_of(path) for path in Bundle(checkpoint).files)
+    return all(known.get(name) == of["sha256"] for name, of in checkpoint.digests().items())
 
 
 def _read_as(stored: Stored, said: Reading) -> Reading:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval.errors import UsageError, WeightsMismatch, WeightsUnavailable
+from zoo.filling import read
 from zoo.pins import pin_of
 from zoo.publish import model_card, timm_config
 from zoo.publish.reports import Result, of_weights
 from zoo.registry import FAMILIES, card, metrics_file
-from zoo.store import Store, sha256_of
-from zoo.weights import REPAIR, Found, find_weights, local_weights, not_here
+from zoo.store import Store
+from zoo.weights import Found, find_weights, local_weights, not_here
 
 if TYPE_CHECKING:
     from zoo.cards import ModelCard
+    from zoo.weight_file import WeightFile
 
 WEIGHTS = "model.safetensors"
 REPORTS = "reports"
@@ -30,18 +32,17 @@ _LONGEST = 96  # of OWNER/NAME, as the Hub has it
 
 @dataclass(frozen=True)
 class File:
-    """One file of the repository: `content` is a path on disk or the bytes themselves."""
+    """One file of the repository: the very bytes that were measured, and looked at, are sent."""
 
     path: str
-    content: Path | bytes
+    content: bytes = field(repr=False)
     size: int
     sha256: str
 
     @classmethod
     def of(cls, path: str, content: Path | bytes) -> File:
-        """The file `path` of the repository, measured."""
-        if isinstance(content, Path):
-            return cls(path, content, content.stat().st_size, sha256_of(content))
+        """The file `path` of the repository, measured; a file on disk is read now and never again."""
+        content = content if isinstance(content, bytes) else content.read_bytes()
         return cls(path, content, len(content), hashlib.sha256(content).hexdigest())
 
 
@@ -60,8 +61,7 @@ class Package:
 
     def text(self, path: str) -> str:
         """The text of the file `path`."""
-        content = next(file.content for file in self.files if file.path == path)
-        return content.read_text("utf-8") if isinstance(content, Path) else content.decode()
+        return next(file.content for file in self.files if file.path == path).decode()
 
 
 def repo_of(namespace: str, name: str) -> str:
@@ -108,19 +108,20 @@ def prepare(
 ) -> Package:
     """Gather what is published of the model `name`; sends nothing, writes nothing.
 
-    The weights are loaded once: a file that does not fit the card is never published, and Reports
-    are chosen by the digest of the tensors.
+    The weights are read once: a file that does not fit the card is never published, Reports are
+    chosen by the digest of its tensors, and what is sent are the bytes that these were parsed from.
 
     Raises what `zoo.load` raises, and `SatZooError` if timm does not compute what config.json says.
     """
     from eval.digest import weights_sha256
-    from zoo.loading import load
+    from zoo.loading import from_weights
 
     info, repo = card(name), repo_of(namespace, name)
     _check_license(license_id)
     found = weights_here(info, weights)
-    blob = _blob(info, found)
-    model = load(name, weights=found.path)
+    file = _promised(info, found)
+    blob = File.of(WEIGHTS, file.content)
+    model = from_weights(info, file.weights(), found.source)
     said = timm_config.config(
         info, {"file": WEIGHTS, "sha256": blob.sha256, "size_bytes": blob.size}
     )
@@ -145,15 +146,11 @@ def prepare(
     return Package(name, repo, (blob, *made, *_training(info, blob), *_reports(mine)))
 
 
-def _blob(info: ModelCard, found: Found) -> File:
-    """The weight file, which is the one that was promised if one was."""
-    blob = File.of(WEIGHTS, found.path)
-    if found.sha256 is not None and found.sha256 != blob.sha256:
-        raise WeightsMismatch(
-            f"{info.name}: {found.path} has sha256 {blob.sha256[:12]}, not {found.sha256[:12]} as"
-            f" promised: nothing was published; {REPAIR[found.source]}"
-        )
-    return blob
+def _promised(info: ModelCard, found: Found) -> WeightFile:
+    try:
+        return read(info.name, found)
+    except WeightsMismatch as error:
+        raise WeightsMismatch(f"{error}; nothing was published") from error
 
 
 def _json(content: dict[str, Any]) -> bytes:

@@ -16,9 +16,12 @@ from eval.evaluation import evaluate
 from eval.files import write_atomically
 from eval.run import Progress
 from zoo.cards import ModelCard
-from zoo.loading import load
+from zoo.filling import read
+from zoo.loading import from_weights
 from zoo.registry import FAMILIES, metrics_file
 from zoo.train.result import ABOUT, METRICS, WEIGHTS
+from zoo.weight_file import WeightFile
+from zoo.weights import Found
 
 ATTACKS = ("clean", "pgd-50")
 """Measured on the whole test split; AutoAttack is left to `sat-zoo eval`, it takes hours."""
@@ -44,17 +47,19 @@ def bundle(
     """
     about = _finished(run, info)
     sha256 = str(about["weights_sha256"])
+    # Read once: what is measured, what the card names and what is bundled are the same bytes.
+    weights = read(info.name, Found(run / WEIGHTS, "file", sha256))
     family = families / info.family
     cards = family / "cards.yaml"
     file = f"{info.name}.safetensors"
     changed = with_bundle(cards.read_text("utf-8"), info.name, file, sha256)
-    reports = _measure(info, run, data or info.dataset, data_dir, device, say, on_progress)
+    reports = _measure(info, run, weights, data or info.dataset, data_dir, device, say, on_progress)
     for report in reports:
         results = families.parents[1] / "leaderboard" / "results"
         if results.is_dir():
             write_atomically(results / report.name, report.read_bytes())
             say(f"report written to {results / report.name}")
-    write_atomically(family / file, (run / WEIGHTS).read_bytes())
+    write_atomically(family / file, weights.content)
     write_atomically(metrics_file(info, families), (run / METRICS).read_bytes())
     write_atomically(cards, changed.encode())
     say(f"{file} is bundled in {family}, sha256 {sha256}; commit it with its log and cards.yaml")
@@ -146,6 +151,7 @@ def _finished(run: Path, info: ModelCard) -> dict[str, Any]:
 def _measure(
     info: ModelCard,
     run: Path,
+    weights: WeightFile,
     data: str,
     data_dir: Path | None,
     device: str,
@@ -154,7 +160,7 @@ def _measure(
 ) -> list[Path]:
     if info.threat is None:
         raise UsageError(f"--bundle: {info.name} has no threat model to be measured under")
-    model = load(info.name, weights=run / WEIGHTS, device=device)
+    model = from_weights(info, weights.weights(), "file", device)
     images = open_data(data, data_dir=data_dir)
     paths = []
     for attack in ATTACKS:
@@ -169,6 +175,7 @@ def _measure(
             device=device,
             name=info.name,
             source="bundled",
+            file_sha256=model.file_sha256,
             command=measuring_command(info, data, attack),
             out=path,
             on_progress=on_progress,

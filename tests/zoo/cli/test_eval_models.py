@@ -146,7 +146,7 @@ BALL = ["--norm", "Linf", "--eps", "3/16"]
         ([NAME, "--arch", "resnet50"], 2, "is a model of the zoo, and its card says this"),
         (["timm/resnet18"], 2, "write hf-hub:ORG/NAME"),
         (["x.pth"], 2, "x.pth is no safetensors file"),
-        ([str(FILE)], 2, "nobody says its arch, activation, n_classes, size, mean, std: state"),
+        ([str(FILE)], 2, "nobody says its arch, n_classes, size, mean, std: state"),
         ([str(FILE), *said_of_file()[:-2], "--mean", "a,b"], 2, "--mean 'a,b' is no list of numb"),
         ([str(FILE), *said_of_file(size="9"), *BALL], 2, "have shape (1, 8, 8) and resnet8-silu"),
         (["--factory", "homemade:fails", "--data", "digits", *BALL], 1, "ValueError: no such file"),

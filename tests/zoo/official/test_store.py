@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from eval.errors import SatZooError, UsageError, WeightsMismatch
@@ -103,13 +102,13 @@ def full_fsync(descriptor: int) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def full_save(*args: Any, **kwargs: Any) -> None:
-    raise SafetensorError("Error while serializing: No space left on device (os error 28)")
+def full_write(path: Path, content: bytes) -> int:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @pytest.mark.parametrize(
     ("module", "name", "broken"),
-    [(os, "fsync", full_fsync), (safetensors.torch, "save_file", full_save)],
+    [(os, "fsync", full_fsync), (Path, "write_bytes", full_write)],
 )
 def test_a_full_disk_is_one_sentence_and_leaves_the_old_entry(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: Any, name: str, broken: Any
@@ -151,7 +150,7 @@ def test_an_exception_of_any_kind_leaves_nothing_behind(
         raise KeyboardInterrupt
 
     store = Store(tmp_path)
-    monkeypatch.setattr(safetensors.torch, "save_file", interrupt)
+    monkeypatch.setattr(safetensors.torch, "save", interrupt)
     with pytest.raises(KeyboardInterrupt):
         store.put(NAME, NEW, MADE_IN)
     assert list(tmp_path.iterdir()) == []

@@ -28,7 +28,7 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_weights_are_the_bytes_that_were_found() -> None:
     package = prepare(DIGITS, "org")
-    assert package.weights.content == BUNDLED
+    assert package.weights.content == BUNDLED.read_bytes()
     assert package.weights.sha256 == hashlib.sha256(BUNDLED.read_bytes()).hexdigest()
     assert package.weights.size == BUNDLED.stat().st_size
     assert [file.path for file in package.files] == [
@@ -90,7 +90,9 @@ def test_a_changed_store_is_not_published() -> None:
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    with pytest.raises(WeightsMismatch, match="promised: nothing was published; import it again"):
+    with pytest.raises(
+        WeightsMismatch, match=r"promised: .*; import it again .*; nothing was published"
+    ):
         prepare(UNBUNDLED, "org")
 
 

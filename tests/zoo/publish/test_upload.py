@@ -22,17 +22,13 @@ def _login(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.tokens[TOKEN] = "write"
 
 
-def package(path: Path, *more: File) -> Package:
-    weights = path / "w.safetensors"
-    weights.write_bytes(WEIGHTS)
+def package(*more: File) -> Package:
     page = File.of("README.md", PAGE)
-    return Package("net", REPO, (File.of("model.safetensors", weights), page, *more))
+    return Package("net", REPO, (File.of("model.safetensors", WEIGHTS), page, *more))
 
 
-def test_everything_comes_in_one_commit_and_the_pin_names_it(
-    hub: HubServer, tmp_path: Path
-) -> None:
-    whole = package(tmp_path, File.of("reports/a.json", b"{}"))
+def test_everything_comes_in_one_commit_and_the_pin_names_it(hub: HubServer) -> None:
+    whole = package(File.of("reports/a.json", b"{}"))
     pin = publish(whole, endpoint=hub.url)
     assert len(hub.seen("^POST .*/commit/")) == 1
     files = hub.files(REPO, pin.revision)
@@ -46,22 +42,20 @@ def test_everything_comes_in_one_commit_and_the_pin_names_it(
     assert hub.repos[REPO].branches["main"] == pin.revision
 
 
-def test_reports_of_an_earlier_upload_go_and_other_files_stay(
-    hub: HubServer, tmp_path: Path
-) -> None:
+def test_reports_of_an_earlier_upload_go_and_other_files_stay(hub: HubServer) -> None:
     old = {"reports/old.json": b"{}", "recipe.yaml": b"", "metrics.jsonl": b"", "LICENSE": b"text"}
     hub.add(REPO, old)
-    publish(package(tmp_path, File.of("reports/new.json", b"{}")), endpoint=hub.url)
+    publish(package(File.of("reports/new.json", b"{}")), endpoint=hub.url)
     kept = {"LICENSE", "model.safetensors", "README.md", "reports/new.json"}
     assert set(hub.files(REPO)) == kept
 
 
-def test_private_means_private(hub: HubServer, tmp_path: Path) -> None:
-    publish(package(tmp_path), private=True, endpoint=hub.url)
+def test_private_means_private(hub: HubServer) -> None:
+    publish(package(), private=True, endpoint=hub.url)
     assert hub.repos[REPO].private
     hub.repos[REPO].private = False
     with pytest.raises(SatZooError, match="exists and is public, so --private would not hide"):
-        publish(package(tmp_path), private=True, endpoint=hub.url)
+        publish(package(), private=True, endpoint=hub.url)
     assert len(hub.seen("^POST .*/commit/")) == 1
 
 
@@ -82,12 +76,12 @@ def test_private_means_private(hub: HubServer, tmp_path: Path) -> None:
     ids=lambda value: f"{value.on} {value.status}" if isinstance(value, Fault) else "",
 )
 def test_a_refusal_is_one_sentence_without_the_token(
-    hub: HubServer, tmp_path: Path, fault: Fault, message: str
+    hub: HubServer, fault: Fault, message: str
 ) -> None:
     fault.times = FOREVER
     hub.break_next(fault)
     with pytest.raises(SatZooError, match=message) as caught:
-        publish(package(tmp_path), endpoint=hub.url)
+        publish(package(), endpoint=hub.url)
     said = str(caught.value)
     assert caught.value.exit_code == 1
     assert said.startswith(f"{REPO} cannot be published: ")
@@ -97,10 +91,10 @@ def test_a_refusal_is_one_sentence_without_the_token(
 
 
 def test_a_server_that_repeats_the_token_does_not_get_it_printed(
-    hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = File.of("README.md", b"no metadata")
-    weights = package(tmp_path).weights
+    weights = package().weights
     answer = json.dumps({"errors": [{"message": f"{TOKEN}, hf_other"}], "warnings": []}).encode()
     monkeypatch.setattr(
         "tests.hubserver.handler.Handler._on_validate_yaml",
@@ -112,11 +106,11 @@ def test_a_server_that_repeats_the_token_does_not_get_it_printed(
 
 
 def test_no_pin_for_a_file_that_the_server_has_otherwise(
-    hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tests.hubserver.repos.File.sha256", property(lambda self: "e" * 64))
     with pytest.raises(WeightsMismatch, match=r"sha256 eeeeeeeeeeee, ours has .* no pin was"):
-        publish(package(tmp_path), endpoint=hub.url)
+        publish(package(), endpoint=hub.url)
 
 
 def test_without_a_token_nobody_is_asked(
@@ -125,10 +119,10 @@ def test_without_a_token_nobody_is_asked(
     monkeypatch.delenv("HF_TOKEN")
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "none"))
     with pytest.raises(SatZooError, match="no Hugging Face token: log in with hf auth login"):
-        publish(package(tmp_path), endpoint=hub.url)
+        publish(package(), endpoint=hub.url)
     assert hub.requests == []
 
 
-def test_without_a_network_it_says_so(tmp_path: Path) -> None:
+def test_without_a_network_it_says_so() -> None:
     with pytest.raises(SatZooError, match=r"cannot be reached, or breaks off .*HF_ENDPOINT"):
-        publish(package(tmp_path), endpoint="http://127.0.0.1:9")
+        publish(package(), endpoint="http://127.0.0.1:9")

@@ -11,6 +11,7 @@ from eval.report import Report
 from eval.run import Progress
 from zoo import card
 from zoo.registry import FAMILIES
+from zoo.store import sha256_of
 from zoo.train.bundle import ATTACKS, bundle, measuring_command, with_bundle
 
 SHA = "ab" * 32
@@ -61,7 +62,8 @@ def run(tmp_path: Path) -> Path:
     folder = tmp_path / "run"
     folder.mkdir()
     shutil.copy(FAMILIES / "digits" / f"{NAME}.safetensors", folder / "model.safetensors")
-    about = {"model": NAME, "is_complete": True, "weights_sha256": SHA}
+    sha256 = sha256_of(folder / "model.safetensors")
+    about = {"model": NAME, "is_complete": True, "weights_sha256": sha256}
     (folder / "run.json").write_text(json.dumps(about))
     (folder / "metrics.jsonl").write_text('{"epoch": 1}\n')
     return folder
@@ -93,7 +95,7 @@ def test_a_finished_run_becomes_weights_card_and_reports(run: Path, families: Pa
     assert {it.stage for it in seen} == set(ATTACKS)
     assert seen[-1].done == seen[-1].total
     cards = yaml.safe_load((families / "digits" / "cards.yaml").read_text())["cards"]
-    assert cards[0]["bundled"]["sha256"] == SHA
+    assert cards[0]["bundled"]["sha256"] == sha256_of(run / "model.safetensors")
     weights = (families / "digits" / f"{NAME}.safetensors").read_bytes()
     assert weights == (run / "model.safetensors").read_bytes()
     log = families / "digits" / f"{NAME}.metrics.jsonl"
@@ -102,6 +104,7 @@ def test_a_finished_run_becomes_weights_card_and_reports(run: Path, families: Pa
         path = families.parents[1] / "leaderboard" / "results" / f"{NAME}.{attack}.json"
         report = Report.read(path)
         assert report.model.name == NAME
+        assert report.model.file_sha256 == cards[0]["bundled"]["sha256"]
         assert report.command == f"sat-zoo eval {NAME} --attack {attack}"
     assert "commit it with its log and cards.yaml" in told[-1]
 
