@@ -39,16 +39,8 @@ class ModelPart(_Part):
 
     name: str
     source: Literal["bundled", "store", "hub", "file", "factory"]
-    weights_sha256: str = Field(
-        description="of the tensors of the attacked model's state dict, by name: a line 'NAME DTYPE"
-        " SHAPE' and the bytes of each; equal for the same tensors whatever file they came from"
-    )
-    file_sha256: str | None = Field(
-        default=None,
-        pattern=r"^[0-9a-f]{64}$",
-        description="of the bytes of the weight file, as sha256sum prints it; null where the model"
-        " did not come from one file, and in reports of before this field",
-    )
+    weights_sha256: str = Field(description="of tensors, not the file: name, dtype, shape, bytes")
+    file_sha256: str | None = Field(None, description="of the weight file's bytes; null: no file")
     parameters: int
     classes: int
 

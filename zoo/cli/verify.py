@@ -9,10 +9,13 @@ import click
 from eval.errors import ReportError, UsageError
 from eval.report import Report
 from zoo.cli.data import chosen_images
+from zoo.cli.model import prefix_option
+from zoo.stated import Stated
 
 EXAMPLES = """\b
 Examples:
   sat-zoo verify report.json
+  sat-zoo verify report.json --weights my.safetensors
   sat-zoo verify adversarial.safetensors
   sat-zoo verify adversarial.safetensors --data-dir ~/cifar10 --weights my.safetensors"""
 
@@ -25,7 +28,12 @@ Examples:
     type=click.Path(path_type=Path),
     help="The list of classes that eval was given for a folder of pictures.",
 )
-@click.option("--weights", type=click.Path(path_type=Path), help="A safetensors file to use.")
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    help="Of a report: the safetensors file that it should be of. Of images: the file to use.",
+)
+@prefix_option
 @click.option("--batch-size", type=int, default=128, show_default=True, help="Images in one pass.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 ...")
 def command(
@@ -33,21 +41,24 @@ def command(
     data_dir: Path | None,
     classes: Path | None,
     weights: Path | None,
+    strip_prefix: str | None,
     batch_size: int,
     device: str,
 ) -> None:
     """Check a report, or saved adversarial images, without attacking again.
 
-    Of a report every total is computed again from its verdicts. Adversarial images (eval
-    --save-adversarial) are shown to the model once more: each must lie inside the ball and inside
-    [0, 1] and be misclassified.
+    Of a report every total is computed again from its verdicts; with --weights also whether it is
+    of that very file, or of the same tensors in other bytes; ends with 1 if of neither.
+    Adversarial images (eval --save-adversarial) are shown to the model once more: each must lie
+    inside the ball and inside [0, 1] and be misclassified.
     """
     if not file.is_file():
         raise UsageError(f"{file} is not a file: name a report or a file of adversarial images")
     if _is_safetensors(file):
-        _verify_images(file, data_dir, classes, weights, batch_size, device)
+        stated = Stated(strip_prefix=strip_prefix)
+        _verify_images(file, data_dir, classes, weights, stated, batch_size, device)
     else:
-        _verify_report(file)
+        _verify_report(file, weights, strip_prefix)
 
 
 def _is_safetensors(path: Path) -> bool:
@@ -57,8 +68,10 @@ def _is_safetensors(path: Path) -> bool:
     return start[8:] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size
 
 
-def _verify_report(path: Path) -> None:
+def _verify_report(path: Path, weights: Path | None, strip_prefix: str | None) -> None:
     report = Report.read(path)
+    if weights is None and strip_prefix is not None:
+        raise UsageError(f"--strip-prefix {strip_prefix} is of --weights FILE: name the file too")
     n_stages = f"{len(report.stages)} stage{'' if len(report.stages) == 1 else 's'}"
     found = f"clean {report.clean.correct}"
     if report.robust is not None:
@@ -68,6 +81,10 @@ def _verify_report(path: Path) -> None:
         f" {report.protocol.name}, {found} of {report.data.n} images, their accuracies and"
         f" intervals, {n_stages if report.stages else 'no attack'}, the digest of the ids"
     )
+    if weights is not None:
+        from zoo.cli.verify_weights import compared
+
+        click.echo(compared(path, report, weights, strip_prefix))
 
 
 def _verify_images(
@@ -75,6 +92,7 @@ def _verify_images(
     data_dir: Path | None,
     classes: Path | None,
     weights: Path | None,
+    stated: Stated,
     batch_size: int,
     device: str,
 ) -> None:
@@ -85,7 +103,7 @@ def _verify_images(
     found = AdversarialImages.read(path)
     claim = found.claim
     try:
-        model = wanted(claim.model, weights=weights)
+        model = wanted(claim.model, stated, weights=weights)
     except UsageError as error:
         raise UsageError(
             f"{path} is of {claim.model!r}, which sat-zoo cannot load by its name ({error}): check"

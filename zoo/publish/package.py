@@ -41,7 +41,7 @@ class File:
 
     @classmethod
     def of(cls, path: str, content: Path | bytes) -> File:
-        """The file `path` of the repository, measured; a file on disk is read now and never again."""
+        """The file `path` of the repository, measured; a file on disk is read once, now."""
         content = content if isinstance(content, bytes) else content.read_bytes()
         return cls(path, content, len(content), hashlib.sha256(content).hexdigest())
 
