@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -129,3 +129,26 @@ def _gradients(net: Net, x: Tensor, y: Tensor) -> list[Flag]:
         for code, count in counts.items()
         if count
     ]
+
+
+def search_flags(
+    stage: str, n_attacked: int, n_broken: int, counts: Mapping[str, float]
+) -> list[Flag]:
+    """What the gradients of all steps of `stage` say; counts: see `eval.run`, of all sessions."""
+    n_survived = n_attacked - n_broken
+    n_without = min(int(counts.get("without_gradient", 0)), n_survived)
+    n_with_nan = min(int(counts.get("with_nan", 0)), n_attacked)
+    found = []
+    if n_without:
+        detail = (
+            f"{n_without} of {n_survived} surviving images had no gradient in any step of {stage}:"
+            " that they survived says nothing"
+        )
+        found.append(Flag(code="zero-gradient", detail=detail))
+    if n_with_nan:
+        detail = (
+            f"{n_with_nan} of {n_attacked} images had a gradient that was NaN or infinite in places"
+            f" in a step of {stage}: NaN counted as zero, infinite as the largest finite entry"
+        )
+        found.append(Flag(code="nan-gradient", detail=detail))
+    return found

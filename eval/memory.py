@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from eval.protocols import Protocol
     from eval.threat import Threat
 
-VERSION = 1
-"""Of the journal's tables; another version is another run."""
+VERSION = 2
+"""Of the journal's tables and counts; another version is another run.
+
+1: gradients below 1e-12 were too short a step in L2, and none that vanished was counted.
+"""
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ class Memory:
 
     broken: whether still misclassified after rounding to 8 bits. survived: nothing was left to try.
     right_at_end: whether right at the last iterate, for attacks that go on to it.
-    counts: by name, what earlier sessions spent.
+    counts: by name, what earlier sessions spent and noticed, see `eval.run`.
     """
 
     broken: dict[int, bool] = field(default_factory=dict)

@@ -23,18 +23,22 @@ class Passes:
 def most_passes(stage: Stage, n_classes: int, polish_steps: int) -> Passes:
     """Passes of an image that survives `stage`; polish_steps 0 where the search is in fp32.
 
-    Exact, except for FAB, whose passes depend on how often it crosses the boundary: at most.
+    Exact, except for two, of which it is the most: FAB, whose passes depend on how often it crosses
+    the boundary, and stages with a fallback loss, which need it in every step at the worst.
     """
     n_runs = stage.restarts
     if stage.targets is not None:
         n_runs = min(stage.targets, n_classes - 1)
+    # Where the gradient vanishes a second one is taken.
+    n_times = 1 if stage.fallback_loss is None else 2
     forwards, gradients = _run_passes(stage, n_classes, stage.steps)
     if not polish_steps:
-        return Passes(n_runs * forwards, n_runs * gradients)
+        return Passes(n_runs * forwards, n_times * n_runs * gradients)
     exact_forwards, exact_gradients = _run_passes(stage, n_classes, polish_steps)
+    exact_gradients *= n_times
     if stage.attack == "fab":  # rows that are through are stepped along with the last one
         exact_forwards += polish_steps // 2
-    return Passes(n_runs * forwards, n_runs * gradients, exact_forwards, exact_gradients)
+    return Passes(n_runs * forwards, n_times * n_runs * gradients, exact_forwards, exact_gradients)
 
 
 def least_passes(stage: Stage, n_classes: int) -> Passes:
@@ -43,7 +47,8 @@ def least_passes(stage: Stage, n_classes: int) -> Passes:
     PGD keeps a broken image to the end of its run, for the accuracy of the last iterate.
     """
     if stage.attack in {"pgd", "pgd-sat", "fgsm"}:
-        return most_passes(stage, n_classes, 0)
+        forwards, gradients = _run_passes(stage, n_classes, stage.steps)
+        return Passes(stage.restarts * forwards, stage.restarts * gradients)
     if stage.attack == "square":
         return Passes(forwards=1)
     if stage.attack == "apgd":

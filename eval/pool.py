@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from eval.attacks.losses import is_finite
 from eval.attacks.random import image_key
 from eval.attacks.rows import Attack, Search, Task
 from eval.batching import is_out_of_memory, no_memory, warn_of_halving
@@ -59,11 +60,22 @@ class Outcome:
     """What a stage counts besides the verdicts.
 
     n_rejected: candidates that verification refused. n_polished: of the broken images, those that
-    only the fp32 polish found.
+    only the fp32 polish found. n_without_gradient: survivors whose every gradient was zero.
+    n_with_nan: images, broken or not, that met a gradient with an entry that was no finite number.
     """
 
     n_rejected: int = 0
     n_polished: int = 0
+    n_without_gradient: int = 0
+    n_with_nan: int = 0
+
+
+@dataclass(frozen=True)
+class _End:
+    """Of a survivor, whether any gradient was not zero, and whether one was NaN or infinite."""
+
+    had_gradient: bool
+    had_nan: bool
 
 
 @dataclass(frozen=True)
@@ -83,7 +95,7 @@ class StageInput:
     data: ImageSet
     seed: int
     device: torch.device
-    ranking: NDArray[np.int16]
+    ranking: NDArray[np.unsignedinteger]
 
     def tasks(self, positions: Sequence[int]) -> Task:
         """Load the images at `positions` with their keys."""
@@ -95,7 +107,7 @@ class StageInput:
             x=batch.x.to(self.device),
             y=batch.y.to(self.device),
             key=torch.tensor(keys, device=self.device),
-            ranking=torch.from_numpy(self.ranking[at.numpy()]).long().to(self.device),
+            ranking=torch.from_numpy(self.ranking[at.numpy()].astype(np.int64)).to(self.device),
         )
 
 
@@ -122,7 +134,7 @@ class Pool:
         self._polish: Search | None = None
         self._broken: set[int] = set()  # some still on the way to their last iterate
         self._under_way: dict[int, None] = {}  # positions in either search, in order
-        self._unproven: dict[int, bool] = {}  # positions that ended since then: whether to be told
+        self._unproven: dict[int, _End | None] = {}  # ended since then; None: not to be told
         self._met = torch.empty(0)  # images like those that the copy works on
         self._passes_before = stage.engine.passes()
 
@@ -177,11 +189,17 @@ class Pool:
                 self._search_again()
                 return
         ended, self._unproven = self._unproven, {}
-        yield from (position for position, is_survivor in ended.items() if is_survivor)
+        # Counted one by one: a journal commits the counts with the verdicts that they are of.
+        for position, end in ended.items():
+            if end is not None:
+                self.outcome.n_without_gradient += not end.had_gradient
+                self.outcome.n_with_nan += end.had_nan
+                yield position
 
     def _search_again(self) -> None:
         """With the model itself, whatever its copy searched since it was last proven."""
-        again, self._unproven = {**self._unproven, **self._under_way}, {}
+        again = [*self._unproven, *self._under_way]
+        self._unproven = {}
         self._start_over(again)
 
     def _round(self) -> Iterator[Broken | Ended | int]:
@@ -233,7 +251,7 @@ class Pool:
         fallen = search.task.position[leaves & is_broken]
         self._forget(fallen)
         if not attack.leaves_when_broken:  # their last iterates are the copy's too
-            self._unproven.update(dict.fromkeys(fallen.tolist(), False))
+            self._unproven.update(dict.fromkeys(fallen.tolist()))
         self._search = self._start_next_runs(search, is_over & ~leaves, leaves)
 
     def _start_next_runs(self, search: Search, again: Tensor, leaves: Tensor) -> Search | None:
@@ -245,7 +263,7 @@ class Pool:
         if len(rows):
             old = search.select(rows)
             fresh = self.stage.attack.start(self.stage.engine.search, old.task, old.run + 1)
-            fresh.note_best(old.best, old.best_score, old.best_run)
+            fresh.remember(old)
             search.put(rows, fresh)
         return search
 
@@ -264,7 +282,9 @@ class Pool:
         checked = verify(self.stage.model, task.x, x_adv, task.y, self.stage.threat)
         hits = checked.is_broken.nonzero().squeeze(1).tolist()
         self.outcome.n_rejected += len(rows) - len(hits)
+        had_nan = search.had_nan[rows].tolist()
         for i in hits:
+            self.outcome.n_with_nan += had_nan[i]
             self._broken.add(int(task.position[i]))
             yield Broken(int(task.position[i]), x_adv[i], bool(checked.is_broken_8bit[i]))
         return bool(hits)
@@ -300,7 +320,10 @@ class Pool:
     def _survived(self, search: Search, rows: Tensor) -> None:
         positions = search.task.position[rows]
         self._forget(positions)
-        self._unproven.update(dict.fromkeys(positions.tolist(), True))
+        at = rows.to(search.k.device)
+        had_gradient, had_nan = search.had_gradient[at].tolist(), search.had_nan[at].tolist()
+        ends = map(_End, had_gradient, had_nan)
+        self._unproven.update(zip(positions.tolist(), ends, strict=True))
 
     def _forget(self, positions: Tensor) -> None:
         for position in positions.tolist():
@@ -311,8 +334,9 @@ class Pool:
             return
         rows = ends.nonzero().squeeze(1)
         x_adv = search.last_iterate()[rows.to(search.k.device)]
-        predicted = predict(self.stage.model, x_adv).argmax(1).cpu()
-        is_right = predicted == search.task.y.cpu()[rows]
+        # Where the model breaks down it is not fooled, see `eval.verify`.
+        logits = predict(self.stage.model, x_adv).cpu()
+        is_right = (logits.argmax(1) == search.task.y.cpu()[rows]) | ~is_finite(logits)
         yield from map(Ended, search.task.position[rows].tolist(), is_right.tolist())
 
     def _stride(self, search: Search) -> int:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from eval.errors import UsageError, unknown
 
@@ -33,6 +33,19 @@ class Stage(BaseModel):
     eot: int = Field(default=1, ge=1, description="gradients averaged for a randomised model")
     rho: float | None = Field(default=None, description="APGD: share of steps that must improve")
     p_init: float | None = Field(default=None, description="Square: first share of changed pixels")
+    fallback_loss: Literal["margin"] | None = Field(
+        default=None,
+        description="PGD, FGSM: what to follow in a step where the gradient of `loss` is zero"
+        " everywhere, or NaN or infinite in places",
+    )
+
+    @model_serializer(mode="wrap")
+    def _as_before_the_fallback(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A stage without the fallback is written as when there was none: its digests stay."""
+        written: dict[str, Any] = dump(self)
+        if self.fallback_loss is None:
+            written.pop("fallback_loss", None)
+        return written
 
 
 class Protocol(BaseModel):
@@ -111,7 +124,13 @@ def protocol(name: str, *, step_size: str | None = None) -> Protocol:
     if key == "fgsm":
         # Goodfellow et al. 2015, arXiv 1412.6572: one step of size eps from the image itself.
         stage = Stage(
-            name="fgsm", attack="fgsm", loss="ce", steps=1, step_size="eps", random_start=False
+            name="fgsm",
+            attack="fgsm",
+            loss="ce",
+            steps=1,
+            step_size="eps",
+            random_start=False,
+            fallback_loss="margin",
         )
         return Protocol(name="fgsm", stages=(stage,))
     match = re.fullmatch(r"pgd-(sat-)?(\d+)(@1)?", key)
@@ -122,7 +141,8 @@ def protocol(name: str, *, step_size: str | None = None) -> Protocol:
         raise UsageError(f"attack {name!r} takes no step: use at least pgd-1, or clean")
     if match[1]:
         return Protocol(name=f"pgd-sat-{n_steps}@1", stages=(_pgd_sat(n_steps),))
-    # Madry et al. 2018, arXiv 1706.06083: random start in the ball, signed gradient steps.
+    # Madry et al. 2018, arXiv 1706.06083: random start in the ball, signed gradient steps. The
+    # margin where the cross-entropy has no gradient to follow: see `eval.attacks.gradients`.
     stage = Stage(
         name=key,
         attack="pgd",
@@ -130,9 +150,15 @@ def protocol(name: str, *, step_size: str | None = None) -> Protocol:
         steps=n_steps,
         step_size=step_size or "eps/4",
         random_start=True,
+        fallback_loss="margin",
     )
     step_in_pixels(stage, eps=1.0)
     return Protocol(name=key, stages=(stage,))
+
+
+def without_fallback(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    """`stages` as Reports have them from before there was `fallback_loss`."""
+    return tuple(stage.model_copy(update={"fallback_loss": None}) for stage in stages)
 
 
 def _pgd_sat(n_steps: int) -> Stage:

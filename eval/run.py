@@ -23,7 +23,7 @@ from eval.data import ImageSet
 from eval.digest import weights_sha256
 from eval.engine import Engine, Precision, build_engine, plain_engine
 from eval.errors import ModelError
-from eval.flags import looks_like_probabilities, model_flags
+from eval.flags import looks_like_probabilities, model_flags, search_flags
 from eval.heap import freed_memory_kept
 from eval.memory import Memory
 from eval.pool import POLISH_STEPS, Broken, Ended, Pool, StageInput
@@ -80,7 +80,7 @@ class Run:
     n_broken_8bit: int = 0
     journal: Journal | None = None
     images: dict[int, Tensor] | None = None  # adversarial ones by position, where they are wanted
-    ranking: NDArray[np.int16] = field(default_factory=lambda: np.zeros((0, 0), np.int16))
+    ranking: NDArray[np.unsignedinteger] = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
 
     @property
     def model(self) -> nn.Module:
@@ -110,7 +110,7 @@ class Run:
             self.verdicts += ["robust" if r else "clean" for r in right.tolist()]
             wrong_only = logits.scatter(1, batch.y[:, None], -torch.inf)
             top = wrong_only.topk(min(N_RANKED, self.n_classes - 1), dim=1).indices
-            rankings.append(top.short().numpy())
+            rankings.append(top.numpy().astype(np.min_scalar_type(self.n_classes - 1)))
             self._progress("clean", len(self.verdicts), len(self.data))
         self.ranking = np.concatenate(rankings)
         self.flags += clean_flags(self.data.labels.tolist(), answers, self.n_classes)
@@ -139,6 +139,7 @@ class Run:
         self.n_broken_8bit += sum(memory.broken.values())
         self.batch_size = work.batch_size  # smaller now, if memory ran out
         total = memory.total(_counts(work, started))
+        self.flags += search_flags(stage.name, len(standing), len(memory.broken), total)
         right_at_end = sum(memory.right_at_end.values())
         self.stage_results.append(
             StageResult(
@@ -286,6 +287,8 @@ def _counts(work: Pool | ReferenceStage, started: float) -> dict[str, float]:
         "forwards": forwards,
         "backwards": backwards,
         "rejected": work.outcome.n_rejected,
+        "without_gradient": work.outcome.n_without_gradient,
+        "with_nan": work.outcome.n_with_nan,
     }
 
 

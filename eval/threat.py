@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from eval.errors import UsageError, unknown
+from eval.lengths import length, shortened
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,10 +59,7 @@ class Threat:
         """
         if self.norm == "Linf":
             return x_adv.clamp(min=(x - self.eps).clamp_min(0), max=(x + self.eps).clamp_max(1))
-        delta = x_adv - x
-        length = _length(delta.flatten(1)).clamp_min(1e-12)
-        shrink = (self.eps / length).clamp_max(1.0)
-        return (x + delta * shrink.view(-1, 1, 1, 1)).clamp(0, 1)
+        return (x + shortened(x_adv - x, self.eps)).clamp(0, 1)
 
     def distance(self, x_adv: Tensor, x: Tensor) -> Tensor:
         """Norm of `x_adv - x` for each image: (B, C, H, W) twice -> (B,), in pixel units of [0, 1].
@@ -69,17 +67,13 @@ class Threat:
         Computed in float64, so that the tolerance is about the images and not about this sum.
         """
         delta = (x_adv.double() - x.double()).flatten(1)
-        return delta.abs().amax(dim=1) if self.norm == "Linf" else _length(delta)
+        return delta.abs().amax(dim=1) if self.norm == "Linf" else length(delta)
 
     def contains(self, x_adv: Tensor, x: Tensor) -> Tensor:
         """Which images are finite, in the ball and in [0, 1], both up to 1e-6: (B,) bool."""
         flat = x_adv.flatten(1)
         in_range = (flat >= -TOLERANCE).all(1) & (flat <= 1 + TOLERANCE).all(1)
         return flat.isfinite().all(1) & in_range & (self.distance(x_adv, x) <= self.eps + TOLERANCE)
-
-
-def _length(flat: Tensor) -> Tensor:
-    return flat.square().sum(dim=1).sqrt()
 
 
 def _parse_eps(norm: str, text: str) -> Fraction:

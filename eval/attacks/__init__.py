@@ -26,6 +26,7 @@ def build(stage: Stage, threat: Threat, n_classes: int) -> Attack:
                 random_start=bool(stage.random_start),
                 clips_start=stage.attack != "pgd-sat",
                 n_runs=n_runs,
+                fallback_loss=stage.fallback_loss,
             )
         case "apgd":
             return APGD(

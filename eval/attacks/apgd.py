@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from eval.attacks import losses, random
+from eval.attacks.gradients import gradient
 from eval.attacks.pgd import direction
 from eval.attacks.rows import Search, Task, put_rows, where_rows
 from eval.threat import Threat
@@ -56,6 +57,7 @@ class APGD:
     At checkpoints the step is halved, and the search goes back to its best point, where the loss
     rose in fewer than `rho` of the steps or neither step nor best loss changed since the last one.
     Runs are restarts, or, with the targeted loss, target classes in the order of the clean logits.
+    From a point where the model returns no finite logits a step goes half the way to the image.
 
     Cost: n_steps + 1 input gradients a run.
     Source: Croce & Hein 2020, arXiv 2003.01690, Algorithm 1, section 3.
@@ -100,6 +102,7 @@ class APGD:
         size = search.step_size.view(-1, 1, 1, 1)
         z = self.threat.project(x_adv + size * direction(search.grad, self.threat.norm), x)
         moved = x_adv + alpha * (z - x_adv) + (1 - alpha) * (x_adv - search.x_last)
+        moved = where_rows(search.loss.isneginf(), (x_adv + x) / 2, moved)
         search.x_last = x_adv
         search.x_adv = self.threat.project(moved, x)
         loss_before = search.loss
@@ -122,10 +125,13 @@ class APGD:
         self._evaluate(net, search)
 
     def _evaluate(self, net: Net, search: APGDSearch) -> None:
-        logits, search.grad = net.gradient(
-            search.x_adv, lambda z: self._losses(z, search), eot=self.eot
+        logits, search.grad = gradient(
+            net, search, search.x_adv, lambda z: self._losses(z, search), eot=self.eot
         )
-        search.loss = self._losses(logits, search)
+        loss = self._losses(logits, search)
+        # Minus infinity is the loss of no point but these: worse than every other, and comparable.
+        is_lost = ~losses.is_finite(logits) | loss.isnan()
+        search.loss = loss.masked_fill(is_lost, -torch.inf)
         is_best = search.loss > search.loss_best
         search.loss_best = torch.where(is_best, search.loss, search.loss_best)
         put_rows(search.x_best, is_best, search.x_adv)

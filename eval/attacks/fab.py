@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from eval.attacks import losses, random
+from eval.attacks.gradients import gradient
 from eval.attacks.pgd import direction
-from eval.attacks.projections import project_plane_l2, project_plane_linf
+from eval.attacks.projections import FAR, project_plane_l2, project_plane_linf
 from eval.attacks.rows import Search, Task, where_rows
+from eval.lengths import length, leveller
 from eval.threat import Threat
 
 if TYPE_CHECKING:
@@ -87,6 +89,8 @@ class FAB:
         is_open = search.is_proposal & is_active
         is_adversarial = is_open & (losses.margin(logits, search.task.y) > 0)
         onward = self._propose(search.task.x, search.x1, gap, grad)
+        # Where the model returns no number the way on is back towards the image.
+        onward = where_rows(gap.isnan(), (search.task.x + search.x1) / 2, onward)
         self._settle(search, is_open, is_adversarial)
         # A row that was stepped back from needs the gradient at its new point first.
         proposes = is_active & ~is_adversarial & (search.k < self.n_steps)
@@ -132,7 +136,9 @@ class FAB:
         y = search.task.y
         if self.is_targeted:
             target = search.task.target(search.run)
-            logits, grad = net.gradient(search.x1, lambda z: losses.difference(z, y, target))
+            logits, grad = gradient(
+                net, search, search.x1, lambda z: losses.difference(z, y, target)
+            )
             return logits, losses.difference(logits, y, target), grad
         nearest: tuple[Tensor, Tensor, Tensor] | None = None
         for c in range(net.logits(search.x1[:1]).shape[1]):
@@ -154,19 +160,22 @@ class FAB:
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Distance (B,) to the linearised boundary with `target`, its gap, gradient, and logits."""
         y = search.task.y
-        logits, grad = net.gradient(search.x1, lambda z: losses.difference(z, y, target))
+        logits, grad = gradient(net, search, search.x1, lambda z: losses.difference(z, y, target))
         gap = losses.difference(logits, y, target)
-        flat = grad.flatten(1)
+        factor = leveller(grad.flatten(1))
+        w = grad.flatten(1) * factor
         # The distance to a plane is the gap over the dual norm of its normal.
-        dual = flat.abs().sum(1) if self.threat.norm == "Linf" else flat.square().sum(1).sqrt()
-        distance = torch.where(y == target, torch.inf, gap.abs() / (dual + 1e-12))
-        return distance, gap, grad, logits
+        dual = w.abs().sum(1) if self.threat.norm == "Linf" else length(w)
+        distance = gap.abs() * factor.squeeze(1) / dual
+        is_plane = (y != target) & (dual > 0) & ~distance.isnan()
+        return torch.where(is_plane, distance, torch.inf), gap, grad, logits
 
     def _propose(self, x: Tensor, x1: Tensor, gap: Tensor, grad: Tensor) -> Tensor:
         """The biased step: a blend of the projections of x1 and of the original image."""
         project = project_plane_linf if self.threat.norm == "Linf" else project_plane_l2
-        w, at = grad.flatten(1), x1.flatten(1)
-        b = (w * at).sum(1) - gap
+        factor = leveller(grad.flatten(1))
+        w, at = grad.flatten(1) * factor, x1.flatten(1)
+        b = (w * at).sum(1) - (gap * factor.squeeze(1)).clamp(-FAR, FAR)
         d1, d0 = project(at, w, b), project(x.flatten(1), w, b)
         size1, size0 = self._size(d1), self._size(d0)
         alpha = (size1 / (size1 + size0)).clamp_max(ALPHA_MAX)[:, None]
@@ -174,7 +183,7 @@ class FAB:
         return moved.clamp(0, 1).view_as(x)
 
     def _size(self, d: Tensor) -> Tensor:
-        size = d.abs().amax(1) if self.threat.norm == "Linf" else d.square().sum(1).sqrt()
+        size = d.abs().amax(1) if self.threat.norm == "Linf" else length(d)
         return size.clamp_min(1e-8)
 
     def _random_delta(self, keys: Tensor, x: Tensor) -> Tensor:

@@ -16,9 +16,18 @@ def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
 def margin(logits: Tensor, y: Tensor) -> Tensor:
     """`max_{i != y} z_i - z_y`: positive exactly where the image is misclassified.
 
+    Minus infinity where a logit is not finite: such an image counts as right, see `eval.verify`,
+    and no comparison with NaN may stop a search.
+
     Source: Carlini & Wagner 2017, arXiv 1608.04644, section V.A, f_6.
     """
-    return _largest_other(logits, y) - _at(logits, y)
+    gap = _largest_other(logits, y) - _at(logits, y)
+    return gap.masked_fill(~is_finite(logits), -torch.inf)
+
+
+def is_finite(logits: Tensor) -> Tensor:
+    """Which images have finite logits only: (B, K) -> (B,) bool."""
+    return logits.isfinite().all(1)
 
 
 def dlr(logits: Tensor, y: Tensor) -> Tensor:

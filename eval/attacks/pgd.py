@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 
 from eval.attacks import losses, random
-from eval.attacks.rows import Search, Task
+from eval.attacks.gradients import cross_entropy_or_margin, gradient
+from eval.attacks.rows import Search, Task, where_rows
+from eval.lengths import unit
 from eval.threat import Threat
 
 if TYPE_CHECKING:
@@ -39,7 +41,12 @@ class PGD:
     clips_start: False leaves the random start outside the pixel range where it falls there, as some
     released code does; it is then no candidate, and the first step brings it inside.
 
-    Cost: n_steps input gradients and one forward a run.
+    fallback_loss: "margin" follows the gradient of the margin in a step in which that of the
+    cross-entropy is zero everywhere, or NaN or infinite in places; None does not. From a point
+    where the model returns no finite logits the search goes half the way back to the image.
+
+    Cost: n_steps input gradients and one forward a run; with "margin" another gradient in each step
+    of that kind.
     Source: Madry et al. 2018, arXiv 1706.06083, section 2.1. FGSM: Goodfellow et al. 2015,
     arXiv 1412.6572, section 4 (n_steps 1, step_size eps, no random start).
     """
@@ -50,6 +57,7 @@ class PGD:
     random_start: bool = True
     clips_start: bool = True
     n_runs: int = 1
+    fallback_loss: Literal["margin"] | None = None
     leaves_when_broken: bool = False
 
     def start(self, net: Net, task: Task, run: Tensor) -> PGDSearch:
@@ -65,13 +73,17 @@ class PGD:
     def step(self, net: Net, search: PGDSearch) -> None:
         """One gradient step; the last step also classifies the point it reaches."""
         x, y = search.task.x, search.task.y
-        logits, grad = net.gradient(search.x_adv, lambda z: losses.cross_entropy(z, y))
+        if self.fallback_loss is None:
+            logits, grad = gradient(net, search, search.x_adv, lambda z: losses.cross_entropy(z, y))
+        else:
+            logits, grad = cross_entropy_or_margin(net, search, search.x_adv)
         margin = losses.margin(logits, y)
         if not self.clips_start:  # what lies outside the pixel range is no image
             margin = margin.masked_fill(search.k == 0, -torch.inf)
         search.note(search.x_adv, margin)
         move = self.step_size * direction(grad, self.threat.norm)
-        search.x_adv = self.threat.project(search.x_adv + move, x)
+        moved = where_rows(losses.is_finite(logits), search.x_adv + move, (search.x_adv + x) / 2)
+        search.x_adv = self.threat.project(moved, x)
         search.k = search.k + 1
         ends = (search.k == self.n_steps).nonzero().squeeze(1)
         if len(ends):
@@ -101,7 +113,4 @@ def direction(grad: Tensor, norm: str) -> Tensor:
 
     Where the gradient is zero, so is the direction.
     """
-    if norm == "Linf":
-        return grad.sign()
-    length = grad.flatten(1).square().sum(dim=1).sqrt().clamp_min(1e-12)
-    return grad / length.view(-1, 1, 1, 1)
+    return grad.sign() if norm == "Linf" else unit(grad)

@@ -7,12 +7,17 @@ the plane, g(t), is piecewise linear, increasing and concave. Newton's method fr
 never overshoots, and ends at the solution after as many steps as it meets new pieces; each costs
 one pass over the coordinates, where the published algorithm sorts them.
 
+A plane does not change when w and b are multiplied with one number, so both are first brought to
+where w's largest entry is about 1.
+
 Source: Croce & Hein 2020, arXiv 1907.02044 (the problem, solved there by
 sorting).
 """
 
 import torch
 from torch import Tensor
+
+from eval.lengths import leveller
 
 N_NEWTON = 20
 """Steps at most. Each settles all coordinates that saturate before the current tangent's zero."""
@@ -26,6 +31,7 @@ def project_plane_linf(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
 
     Where the plane does not meet the box, the move towards it ends at the bounds.
     """
+    w, b = _levelled(w, b)
     needed, room = _needed_and_room(x, w, b)
     speed = w.abs()
     t = torch.zeros_like(needed)
@@ -40,6 +46,7 @@ def project_plane_linf(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
 
 def project_plane_l2(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
     """Smallest move in L2: x, w (B, D), b (B,) -> d (B, D); see `project_plane_linf`."""
+    w, b = _levelled(w, b)
     needed, room = _needed_and_room(x, w, b)
     speed = w.abs()
     t = torch.zeros_like(needed)
@@ -51,6 +58,11 @@ def project_plane_l2(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
         if is_over:
             break
     return torch.minimum(room, t[:, None] * speed) * _towards(x, w, b)
+
+
+def _levelled(w: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    factor = leveller(w)
+    return w * factor, (b * factor.squeeze(1)).clamp(-FAR, FAR)
 
 
 def _needed_and_room(x: Tensor, w: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:

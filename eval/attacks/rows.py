@@ -85,6 +85,9 @@ class Search(Rows):
     candidate: (B, C, H, W) images claimed adversarial where is_hit (B,) bool.
     best, best_score, best_run: over all runs, the image (B, C, H, W) that came nearest to success,
         how near (B,) (the margin; for FAB, minus the distance), and in which run (B,).
+    had_gradient: (B,) bool, whether any gradient so far, of any run, was not zero everywhere; True
+        from the start in a search that asks for none. had_nan: (B,) bool, whether any had an entry
+        that was NaN or infinite.
     """
 
     task: Task
@@ -95,6 +98,8 @@ class Search(Rows):
     best: Tensor
     best_score: Tensor
     best_run: Tensor
+    had_gradient: Tensor
+    had_nan: Tensor
 
     @staticmethod
     def fresh(task: Task, run: Tensor) -> dict[str, Any]:
@@ -108,6 +113,8 @@ class Search(Rows):
             "best": task.x.clone(),
             "best_score": torch.full(run.shape, -torch.inf, device=run.device),
             "best_run": run.clone(),
+            "had_gradient": torch.zeros_like(run, dtype=torch.bool),
+            "had_nan": torch.zeros_like(run, dtype=torch.bool),
         }
 
     def last_iterate(self) -> Tensor:
@@ -125,6 +132,12 @@ class Search(Rows):
         self.best_score = torch.where(is_better, score, self.best_score)
         self.best_run = torch.where(is_better, run, self.best_run)
         put_rows(self.best, is_better, x)
+
+    def remember(self, earlier: Search) -> None:
+        """Take over what earlier runs of the same images found out."""
+        self.note_best(earlier.best, earlier.best_score, earlier.best_run)
+        self.had_gradient = self.had_gradient | earlier.had_gradient
+        self.had_nan = self.had_nan | earlier.had_nan
 
     def claim(self, x: Tensor, is_adversarial: Tensor) -> None:
         """Claim the rows of `x` (B, C, H, W) where `is_adversarial` (B,), unless one waits."""

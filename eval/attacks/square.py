@@ -10,6 +10,7 @@ from torch import Tensor
 
 from eval.attacks import losses, random
 from eval.attacks.rows import Search, Task, put_rows
+from eval.attacks.square_l2 import FIRST_SIGN as FIRST_SIGN_L2
 from eval.attacks.square_l2 import initial_l2, propose_l2
 from eval.threat import Threat
 
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
     from eval.engine import Net
 
 DRAWS = 16
-"""Random numbers of one query: two corners, a transposition, and signs of up to 13 channels."""
+"""Random numbers of one query: corners, in L2 a turn and a second window's corners, and a sign for
+each channel. Images of more than 13 channels, in L2 of more than 11, need more and draw more."""
+
+FIRST_SIGN = 3
+"""Of the random numbers of a query in Linf, the first that is a sign."""
 
 
 @dataclass
@@ -68,6 +73,7 @@ class Square:
             margin=margin,
             query_key=random.split(keys, 1),
         )
+        search.had_gradient.fill_(True)  # it asks for none, so it misses none
         search.note(x_best, margin)
         return search
 
@@ -75,8 +81,10 @@ class Square:
         """One query of every row."""
         x = search.task.x
         side = self._sides(search.k, x)
-        drawn = random.uniform(search.query_key, search.k * DRAWS, (DRAWS,))
-        if self.threat.norm == "Linf":
+        is_linf = self.threat.norm == "Linf"
+        n_drawn = max(DRAWS, (FIRST_SIGN if is_linf else FIRST_SIGN_L2) + x.shape[1])
+        drawn = random.uniform(search.query_key, search.k * n_drawn, (n_drawn,))
+        if is_linf:
             x_new = self._propose_linf(x, search.x_best, side, drawn)
         else:
             delta = propose_l2(search.x_best - x, side, drawn, self.threat.eps)
@@ -99,7 +107,7 @@ class Square:
 
     def _propose_linf(self, x: Tensor, x_best: Tensor, side: Tensor, drawn: Tensor) -> Tensor:
         window = windows(x, side, drawn[:, 0], drawn[:, 1])
-        signs = _signs(drawn[:, 3 : 3 + x.shape[1]]).view(len(x), -1, 1, 1)
+        signs = _signs(drawn[:, FIRST_SIGN : FIRST_SIGN + x.shape[1]]).view(len(x), -1, 1, 1)
         # A kept image lies at x +- eps or at a pixel bound everywhere, so adding 2 eps in a
         # direction and projecting is the same as setting the window to x +- eps.
         painted = self.threat.project(x + self.threat.eps * signs, x)

@@ -5,12 +5,17 @@ Source: Andriushchenko et al. 2020, arXiv 1912.00049, section 3.3 and Algorithm 
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 import torch
 from torch import Tensor
 
 from eval.attacks import random
+from eval.lengths import length, unit
+
+FIRST_SIGN = 5
+"""Of the random numbers of a query, the first that is a sign; before it, two windows and a turn."""
 
 
 @cache
@@ -20,7 +25,7 @@ def pattern(side: int) -> Tensor:
     upper = side // 2
     eta[:upper] = _bump(upper, side)
     eta[upper:] = -_bump(side - upper, side)
-    return eta / eta.square().sum().sqrt().clamp_min(1e-12)
+    return eta / length(eta.flatten())
 
 
 def _bump(height: int, width: int) -> Tensor:
@@ -30,7 +35,7 @@ def _bump(height: int, width: int) -> Tensor:
     for layer in range(max(row, column) + 1):
         top, left = max(row - layer, 0), max(column - layer, 0)
         bump[top : row + layer + 1, left : column + layer + 1] += 1 / (layer + 1) ** 2
-    return bump / bump.square().sum().sqrt().clamp_min(1e-12)
+    return bump / length(bump.flatten()) if height else bump
 
 
 def initial_l2(x: Tensor, keys: Tensor, eps: float) -> Tensor:
@@ -45,27 +50,30 @@ def initial_l2(x: Tensor, keys: Tensor, eps: float) -> Tensor:
         n, channels, rows * side, columns * side
     )
     delta[:, :, : rows * side, : columns * side] = grid
-    return x + eps * delta / _length(delta)
+    return x + eps * delta / length(delta.flatten(1)).view(-1, 1, 1, 1)
 
 
 def propose_l2(delta: Tensor, side: Tensor, drawn: Tensor, eps: float) -> Tensor:
     """Empty a second window and put its mass, and what eps still allows, into a first one.
 
-    delta: (B, C, H, W) the present change. side: (B,). drawn: (B, >= 5 + C) uniform numbers.
-    Images whose windows have the same side are changed together.
+    delta: (B, C, H, W) the present change. side: (B,). drawn: (B, >= FIRST_SIGN + C)
+    uniform numbers. Images whose windows have the same side are changed together.
     """
+    # In units of about eps, a power of two, so that the squares of a tiny eps do not vanish.
+    size = 2.0 ** (math.frexp(eps)[1] - 1)
+    delta = delta / size
     new = torch.empty_like(delta)
     for s in set(side.tolist()):
         rows = (side == s).nonzero().squeeze(1)
-        new[rows] = _propose_same_side(delta[rows], int(s), drawn[rows], eps)
-    return new
+        new[rows] = _propose_same_side(delta[rows], int(s), drawn[rows], eps / size)
+    return new * size
 
 
 def _propose_same_side(delta: Tensor, s: int, drawn: Tensor, eps: float) -> Tensor:
     n, channels, height, width = delta.shape
     eta = pattern(s).to(delta.device).expand(n, s, s)
     eta = torch.where(drawn[:, 2, None, None] < 0.5, eta, eta.transpose(1, 2))
-    signs = torch.where(drawn[:, 5 : 5 + channels] < 0.5, -1.0, 1.0)
+    signs = torch.where(drawn[:, FIRST_SIGN : FIRST_SIGN + channels] < 0.5, -1.0, 1.0)
     first = _index(drawn[:, 0], drawn[:, 1], s, height, width)
     second = _index(drawn[:, 3], drawn[:, 4], s, height, width)
     flat = delta.flatten(2)
@@ -75,14 +83,14 @@ def _propose_same_side(delta: Tensor, s: int, drawn: Tensor, eps: float) -> Tens
     mass = (flat * both).square().sum(2)
     spare = (eps**2 - flat.square().sum((1, 2))).clamp_min(0) / channels
     new = eta[:, None].flatten(2) * signs[:, :, None]
-    new = new + in_first / in_first.square().sum(2, keepdim=True).sqrt().clamp_min(1e-12)
-    new = new / new.square().sum(2, keepdim=True).sqrt().clamp_min(1e-12)
+    new = new + unit(in_first.flatten(0, 1)).view_as(in_first)
+    new = unit(new.flatten(0, 1)).view_as(new)
     new = new * (mass + spare[:, None]).sqrt()[:, :, None]
     moved = torch.where(both, 0.0, flat)
     index = first.flatten(1)[:, None].expand(-1, channels, -1)
     moved = moved.scatter(2, index, new)
-    length = moved.square().sum((1, 2), keepdim=True).sqrt().clamp_min(1e-12)
-    return (moved * (eps / length)).view_as(delta)
+    whole = length(moved.flatten(1)).view(-1, 1, 1)
+    return (moved * (eps / whole.masked_fill(whole == 0, 1.0))).view_as(delta)
 
 
 def _index(u_row: Tensor, u_column: Tensor, s: int, height: int, width: int) -> Tensor:
@@ -95,7 +103,3 @@ def _index(u_row: Tensor, u_column: Tensor, s: int, height: int, width: int) -> 
 
 def _take(flat: Tensor, index: Tensor) -> Tensor:
     return flat.gather(2, index.flatten(1)[:, None].expand(-1, flat.shape[1], -1))
-
-
-def _length(delta: Tensor) -> Tensor:
-    return delta.square().sum((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-12)

@@ -78,7 +78,8 @@ def test_passes_of_survivors_are_as_planned(
     assert run.nets is not None
     assert plan.precision == run.nets.precision == precision
     for planned, done in zip(plan.stages[1:], run.stage_results, strict=True):
-        if done.name == "fab-t":  # where nothing is crossed, FAB needs less than it might
+        if done.name == "fab-t" or stages.stages[0].fallback_loss:
+            # Where nothing is crossed FAB needs less than it might, and PGD where nothing vanishes.
             assert done.forwards <= planned.most.forwards
             assert done.backwards <= planned.most.backwards
         else:
@@ -131,8 +132,29 @@ def test_fewer_classes_than_targets_cost_fewer_runs() -> None:
 
 
 def test_pgd_costs_the_same_when_everything_breaks() -> None:
-    (stage,) = protocol("pgd-50").stages
+    (stage,) = protocol("pgd-sat-50").stages
     assert least_passes(stage, 10) == most_passes(stage, 10, 0)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize(("scale", "is_most"), [(1.0, False), (1e6, True)])
+@pytest.mark.parametrize("name", ["pgd-5", "fgsm"])
+def test_pgd_takes_a_second_gradient_in_every_step_at_the_most(
+    tiny_net: nn.Module, right: ImageSet, name: str, scale: float, is_most: bool, precision: str
+) -> None:
+    class Confident(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            logits: Tensor = scale * tiny_net(x)
+            return logits
+
+    (stage,) = protocol(name).stages
+    polish = 0 if precision == "fp32" else min(10, stage.steps)
+    run = run_stages(Confident().eval(), right, protocol(name), TINY, precision)
+    (done,) = run.stage_results
+    most, least = most_passes(stage, 5, polish), least_passes(stage, 5)
+    assert (least.gradients, most.gradients) == (stage.steps, 2 * stage.steps)
+    n_gradients = most.gradients + most.exact_gradients
+    assert done.backwards == len(right) * (n_gradients if is_most else n_gradients // 2)
 
 
 def test_totals_are_the_sums_and_the_json_reads_back(tiny_net: nn.Module, right: ImageSet) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from eval.errors import UsageError
-from eval.protocols import protocol, step_in_pixels
+from eval.protocols import Protocol, protocol, step_in_pixels
 
 
 def test_autoattack_is_the_standard_of_the_paper() -> None:
@@ -24,6 +24,23 @@ def test_clean_has_no_stage_and_fgsm_one_full_step_without_a_random_start() -> N
     assert protocol("clean").stages == ()
     (stage,) = protocol("fgsm").stages
     assert (stage.steps, stage.random_start, step_in_pixels(stage, 0.5)) == (1, False, 0.5)
+
+
+def test_pgd_and_fgsm_say_what_they_follow_where_the_gradient_is_bad() -> None:
+    for name in ("pgd-1", "pgd-50", "fgsm"):
+        (stage,) = protocol(name).stages
+        assert stage.fallback_loss == "margin"
+        assert '"fallback_loss":"margin"' in stage.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    "name", ["autoattack", "autoattack-plus", "autoattack-rand", "pgd-sat-50", "clean"]
+)
+def test_what_has_no_fallback_is_written_as_before_there_was_one(name: str) -> None:
+    whole = protocol(name)
+    assert "fallback_loss" not in whole.model_dump_json()
+    assert all("fallback_loss" not in stage.model_dump() for stage in whole.stages)
+    assert Protocol.model_validate_json(whole.model_dump_json()) == whole
 
 
 @pytest.mark.parametrize(

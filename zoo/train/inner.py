@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from eval.attacks.gradients import usable
 from eval.attacks.pgd import direction
 from eval.protocols import Stage, step_in_pixels
 from eval.threat import Threat
@@ -77,6 +78,7 @@ def perturb(
             with autocast(x.device, inner.precision):
                 logits = model(x_adv)
             (grad,) = torch.autograd.grad(objective(logits.float()), x_adv)
+            grad, _ = usable(grad)
             move = inner.step_size * direction(grad, inner.threat.norm)
             x_adv = inner.threat.project(x_adv.detach() + move, x)
     return x_adv

@@ -96,6 +96,23 @@ def test_square_never_loses_ground_and_needs_no_gradient(
     assert square.threat.contains(search.x_best, images.x).all()
 
 
+@pytest.mark.parametrize("norm", ["Linf", "L2"])
+@pytest.mark.parametrize("n_channels", [1, 11, 12, 13, 14, 33, 64])
+def test_square_takes_images_of_any_number_of_channels(norm: str, n_channels: int) -> None:
+    torch.manual_seed(n_channels)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(n_channels * 36, 4)).eval()
+    x = torch.rand(5, n_channels, 6, 6)
+    images = task(net, x, net(x).argmax(1))
+    square = Square(Threat(norm, "1/100"))
+    before = square.start(Net(net), images, torch.zeros(5, dtype=torch.long)).margin
+    search = run(net, square, images, 40)
+    assert (search.margin >= before).all()
+    assert (search.margin > before).any()
+    changed = (search.x_best - x).abs().amax((2, 3))
+    assert (changed > 0).all()  # in every channel
+    assert square.threat.contains(search.x_best, x).all()
+
+
 def test_square_halves_its_window_on_the_published_schedule() -> None:
     square, x = Square(Threat("Linf", "1/10")), torch.zeros(6, 3, 32, 32)
     k = torch.tensor([0, 10, 11, 200, 1001, 4001])

@@ -107,6 +107,49 @@ def test_frozen_parameters_stay_frozen(net: Counted, batch: tuple[Tensor, Tensor
     assert not any(p.requires_grad for p in net.parameters())
 
 
+@pytest.mark.parametrize("norm", ["Linf", "L2"])
+@pytest.mark.parametrize("scale", [1e-36, 1e-25, 1e-12, 1e-3])
+def test_the_inner_attack_does_not_depend_on_the_size_of_the_gradient(
+    norm: str, scale: float
+) -> None:
+    w = 0.5 + torch.rand(3, 8, 8, generator=stream(1))
+
+    def net(factor: float) -> nn.Module:
+        class Scaled(nn.Module):
+            def forward(self, x: Tensor) -> Tensor:
+                score = (x * w * factor).flatten(1).sum(1)
+                return torch.stack([-score, score], 1)
+
+        return Scaled()
+
+    x, y = 0.4 + 0.2 * torch.rand(4, 3, 8, 8, generator=stream(2)), torch.tensor([0, 1, 0, 1])
+    inner = Inner(Threat(norm, "1/10"), 5, 0.03)
+    wanted = perturb(net(1e-2), x, y, inner, stream())
+    torch.testing.assert_close(perturb(net(scale), x, y, inner, stream()), wanted)
+
+
+@pytest.mark.parametrize("norm", ["Linf", "L2"])
+@pytest.mark.parametrize("n_black", [1, 5, 40])
+def test_a_coordinate_whose_gradient_is_no_number_does_not_stop_the_others(
+    norm: str, n_black: int
+) -> None:
+    class Root(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            flat = x.flatten(1)
+            score = flat[:, n_black:].sum(1) + (0 * flat[:, :n_black].sqrt()).sum(1)
+            return torch.stack([-score, score], 1) / 64
+
+    x = torch.full((2, 1, 8, 8), 0.5)
+    x.flatten(1)[:, :n_black] = 0
+    inner = Inner(Threat(norm, "1/10"), 10, 0.05, start="image")
+    x_adv = perturb(Root(), x, torch.zeros(2, dtype=torch.long), inner, stream())
+    rise = 0.1 if norm == "Linf" else 0.1 / (64 - n_black) ** 0.5
+    torch.testing.assert_close(
+        x_adv.flatten(1)[:, n_black:], torch.full((2, 64 - n_black), 0.5 + rise)
+    )
+    assert torch.equal(x_adv.flatten(1)[:, :n_black], torch.zeros(2, n_black))
+
+
 def test_the_derivative_is_the_attackers_while_it_attacks(batch: tuple[Tensor, Tensor]) -> None:
     seen: list[bool] = []
 
