@@ -2,8 +2,10 @@
 
 A column is keyed by a protocol's name as its source gives it: "pgd-50", "autoattack" (published),
 "autoattack-standard@1" (a Report). Where a Report deviates from what the name says by default, the
-key says it: "pgd-50 step 1/100", "autoattack-standard@1 reference". A family is the attack itself,
-by whomever: numbers of different families are never compared.
+key says it: "pgd-50 step 1/100", "autoattack-standard@1 reference". Reports of pgd-K from before
+it had a fallback loss stand in its column, and of two the newer counts: where no gradient vanished
+they are the same to the bit. A family is the attack itself, by whomever: numbers of different
+families are never compared.
 """
 
 from __future__ import annotations

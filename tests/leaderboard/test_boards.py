@@ -1,5 +1,6 @@
 """The tables: what stands in them, what never meets, and that numbers are those of the sources."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,20 @@ def test_the_lowest_seed_counts_and_engines_have_columns(made: Make, results: Fo
     lucky = made(["robust"] * 4, seed=7, created="2026-02-01T00:00:00Z")
     first = made(["robust", "pgd-50", "robust", "robust"], seed=0)
     (row,) = [r for b in boards([results(lucky, first)]) for r in b.rows if r.reports]
+    assert row.robust["pgd-50"].correct == 3
+    assert len(row.reports) == 2
+
+
+def test_a_number_with_the_fallback_stands_for_an_older_one_without(
+    made: Make, results: Folder
+) -> None:
+    content = json.loads(made(["robust"] * 4).to_json())
+    del content["protocol"]["stages"][0]["fallback_loss"]
+    old = Report.model_validate(content)
+    new = made(["robust", "pgd-50", "robust", "robust"], created="2026-02-01T00:00:00Z")
+    whole = leaderboard([results(old, new)])
+    assert whole.refused == ()
+    (row,) = [r for b in whole.boards for r in b.rows if r.reports]
     assert row.robust["pgd-50"].correct == 3
     assert len(row.reports) == 2
 

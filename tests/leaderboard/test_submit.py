@@ -11,7 +11,8 @@ import pytest
 import zoo
 from eval import Report
 from eval.errors import ReportError
-from leaderboard.results import RESULTS
+from leaderboard.columns import column
+from leaderboard.results import RESULTS, run_key
 from leaderboard.submit import add, canonical_name
 from leaderboard.trust import bundled_digest
 
@@ -93,6 +94,31 @@ def test_weaker_stages_under_the_name_of_a_protocol_are_refused(tmp_path: Path) 
     protocol["stages"][0]["steps"] = 10
     with pytest.raises(ReportError, match="so its number is of another attack"):
         add(changed(tmp_path, protocol=protocol), tmp_path / "new")
+
+
+def without_fallback(report: Report) -> Report:
+    """As it was written before stages had a fallback loss."""
+    content = json.loads(report.to_json())
+    for stage in content["protocol"]["stages"]:
+        del stage["fallback_loss"]
+    return Report.model_validate(content)
+
+
+@pytest.mark.parametrize(("attack", "broken"), [("pgd-50", 1), ("pgd-20", 0), ("fgsm", 1)])
+def test_numbers_from_before_the_fallback_are_taken_but_not_in_l2(
+    made: Make, tmp_path: Path, attack: str, broken: int
+) -> None:
+    verdicts = ["robust", attack if broken else "robust", "clean", "robust"]
+    new = made(verdicts, protocol=attack)
+    old = without_fallback(new)
+    assert run_key(old) != run_key(new)
+    assert column(old) == column(new)
+    assert add(written(old, tmp_path), tmp_path / "new").replaced == ()
+    assert add(written(new, tmp_path), tmp_path / "new").replaced == ()
+    in_l2 = without_fallback(made(verdicts, protocol=attack, norm="L2", eps="0.5"))
+    with pytest.raises(ReportError, match="small gradients counted as none: evaluate again"):
+        add(written(in_l2, tmp_path), tmp_path / "new")
+    add(written(made(verdicts, protocol=attack, norm="L2", eps="0.5"), tmp_path), tmp_path / "new")
 
 
 def test_images_that_the_data_set_does_not_have_are_refused(made: Make, tmp_path: Path) -> None:
