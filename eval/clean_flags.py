@@ -23,6 +23,9 @@ NEARLY = 0.9
 CLEARLY = 0.25
 """A change of the labels is named where it leads at least this far from guessing to perfect."""
 
+MOST_EXCHANGED = 4096
+"""Classes that occur, above which no exchange is looked for: it takes their square in memory."""
+
 CAUSES = (
     "the usual causes are labels in another order or shifted by one, RGB read as BGR, pixels in"
     " another range or normalised twice or not at all, another resizing or crop, weights that were"
@@ -163,10 +166,14 @@ def _exchanged(y: Ints, answers: Ints, n_classes: int) -> str | None:
         return None
     from scipy.optimize import linear_sum_assignment
 
-    seen = np.zeros((n_classes, n_classes))
-    np.add.at(seen, (y[~tried], answers[~tried]), 1)
-    seen += 1e-3 * np.eye(n_classes)  # what the answers do not decide stays as it is
-    asked = np.asarray(linear_sum_assignment(seen, maximize=True)[1], np.int64)
+    # Classes that do not occur stay where they are: of all, the square may not fit into memory.
+    classes, index = np.unique(np.r_[y[~tried], answers[~tried]], return_inverse=True)
+    if len(classes) > MOST_EXCHANGED:
+        return None
+    seen = 1e-3 * np.eye(len(classes))  # what the answers do not decide stays as it is
+    np.add.at(seen, tuple(np.split(index, 2)), 1)
+    asked = np.arange(n_classes)
+    asked[classes] = classes[linear_sum_assignment(seen, maximize=True)[1]]
     y, answers = y[tried], answers[tried]
     if not _fits_better(y, asked[y], answers, n_classes):
         return None
