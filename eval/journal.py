@@ -24,7 +24,7 @@ from eval.errors import JournalError
 from eval.home import home
 from eval.journal_file import JournalFile, Statement
 from eval.memory import Key, Memory, Session
-from eval.pool import Broken, Ended
+from eval.stage import Broken, Ended
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from eval.pool import Broken, Ended
+from eval.stage import Broken, Ended
 
 if TYPE_CHECKING:
     from eval.data import ImageSet

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from eval.attacks.losses import is_finite
-from eval.attacks.random import image_key
-from eval.attacks.rows import Attack, Search, Task
+from eval.attacks.rows import Search
 from eval.batching import is_out_of_memory, no_memory, warn_of_halving
 from eval.engine import CHECK_IMAGES
 from eval.errors import SatZooError, first_line
-from eval.threat import Threat
+from eval.stage import Broken, End, Ended, Outcome, StageInput
 from eval.verify import predict, verify
 
 if TYPE_CHECKING:
-    from eval.data import ImageSet
-    from eval.engine import Engine
+    pass
 
 REFILL_AT = 0.25
 """New images join when this share of the places is free: fewer, larger starts."""
@@ -33,82 +28,6 @@ CUDA_STRIDE = 10
 
 POLISH_STEPS = {"pgd": 10, "pgd-sat": 10, "apgd": 10, "fab": 5, "square": 50, "fgsm": 1}
 """Steps in fp32 for the survivors of a search in bf16, from their best point."""
-
-
-@dataclass(frozen=True)
-class Broken:
-    """A verified adversarial image of the image at `position`."""
-
-    position: int
-    x_adv: Tensor
-    is_broken_8bit: bool
-
-
-@dataclass(frozen=True)
-class Ended:
-    """The end of the run of the image at `position`, broken or not: what the last iterate does.
-
-    Only from attacks that keep broken images to their last iterate.
-    """
-
-    position: int
-    is_right: bool
-
-
-@dataclass
-class Outcome:
-    """What a stage counts besides the verdicts.
-
-    n_rejected: candidates that verification refused. n_polished: of the broken images, those that
-    only the fp32 polish found. n_without_gradient: survivors whose every gradient was zero.
-    n_with_nan: images, broken or not, that met a gradient with an entry that was no finite number.
-    """
-
-    n_rejected: int = 0
-    n_polished: int = 0
-    n_without_gradient: int = 0
-    n_with_nan: int = 0
-
-
-@dataclass(frozen=True)
-class _End:
-    """Of a survivor, whether any gradient was not zero, and whether one was NaN or infinite."""
-
-    had_gradient: bool
-    had_nan: bool
-
-
-@dataclass(frozen=True)
-class StageInput:
-    """Everything that a `Pool` needs to know of one stage.
-
-    polish_steps: 0 where the search is in fp32 already.
-    ranking: (N, R) the classes other than the label by falling clean logit, for each position.
-    """
-
-    name: str
-    attack: Attack
-    engine: Engine
-    polish_steps: int
-    model: nn.Module
-    threat: Threat
-    data: ImageSet
-    seed: int
-    device: torch.device
-    ranking: NDArray[np.unsignedinteger]
-
-    def tasks(self, positions: Sequence[int]) -> Task:
-        """Load the images at `positions` with their keys."""
-        batch = self.data.batch(positions)
-        keys = [image_key(self.seed, image_id, self.name) for image_id in batch.ids]
-        at = torch.tensor(list(positions))
-        return Task(
-            position=at,
-            x=batch.x.to(self.device),
-            y=batch.y.to(self.device),
-            key=torch.tensor(keys, device=self.device),
-            ranking=torch.from_numpy(self.ranking[at.numpy()].astype(np.int64)).to(self.device),
-        )
 
 
 class Pool:
@@ -134,7 +53,7 @@ class Pool:
         self._polish: Search | None = None
         self._broken: set[int] = set()  # some still on the way to their last iterate
         self._under_way: dict[int, None] = {}  # positions in either search, in order
-        self._unproven: dict[int, _End | None] = {}  # ended since then; None: not to be told
+        self._unproven: dict[int, End | None] = {}  # ended since then; None: not to be told
         self._met = torch.empty(0)  # images like those that the copy works on
         self._passes_before = stage.engine.passes()
 
@@ -322,7 +241,7 @@ class Pool:
         self._forget(positions)
         at = rows.to(search.k.device)
         had_gradient, had_nan = search.had_gradient[at].tolist(), search.had_nan[at].tolist()
-        ends = map(_End, had_gradient, had_nan)
+        ends = map(End, had_gradient, had_nan)
         self._unproven.update(zip(positions.tolist(), ends, strict=True))
 
     def _forget(self, positions: Tensor) -> None:

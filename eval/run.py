@@ -26,9 +26,10 @@ from eval.errors import ModelError
 from eval.flags import looks_like_probabilities, model_flags, search_flags
 from eval.heap import freed_memory_kept
 from eval.memory import Memory
-from eval.pool import POLISH_STEPS, Broken, Ended, Pool, StageInput
+from eval.pool import POLISH_STEPS, Pool
 from eval.protocols import Protocol, Stage
 from eval.report import Flag, StageResult
+from eval.stage import Broken, Ended, StageInput
 from eval.threat import Threat
 from eval.verify import predict
 
@@ -140,7 +141,7 @@ class Run:
         self.batch_size = work.batch_size  # smaller now, if memory ran out
         total = memory.total(_counts(work, started))
         self.flags += search_flags(stage.name, len(standing), len(memory.broken), total)
-        right_at_end = sum(memory.right_at_end.values())
+        right_at_end = sum(memory.right_at_end.values()) / len(self.data)
         self.stage_results.append(
             StageResult(
                 name=stage.name,
@@ -151,9 +152,7 @@ class Run:
                 seconds=total["seconds"],
                 forwards=int(total["forwards"]),
                 backwards=int(total["backwards"]),
-                last_iterate_accuracy=None
-                if attack.leaves_when_broken
-                else right_at_end / len(self.data),
+                last_iterate_accuracy=None if attack.leaves_when_broken else right_at_end,
             )
         )
 

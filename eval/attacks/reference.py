@@ -15,8 +15,8 @@ from pyautoattack import AutoAttack
 from torch import Tensor, nn
 
 from eval.errors import UsageError
-from eval.pool import Broken, Outcome
 from eval.protocols import Stage
+from eval.stage import Broken, Outcome
 from eval.threat import Threat
 from eval.verify import predict, verify
 

@@ -17,7 +17,7 @@ from eval import journal as journal_module
 from eval.errors import JournalError, ReportError
 from eval.journal import Journal, default_folder
 from eval.memory import Key, Session
-from eval.pool import Broken, Ended
+from eval.stage import Broken, Ended
 
 DIGESTS = [letter * 64 for letter in "abcde0"]  # weights, ids, labels, pixels, stages, definition
 WHAT = (DIGESTS[0], DIGESTS[5], "digits (test)", *DIGESTS[1:4], "Linf 8/255", "pgd-5", DIGESTS[4])

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from eval.classifier import Classifier
 from eval.data import from_tensors
 from eval.protocols import Protocol, protocol
 from eval.run import Run
@@ -30,7 +31,7 @@ def run_of(n_classes: int) -> Run:
     stage = next(s for s in protocol("autoattack").stages if s.name == "apgd-t")
     x, y = torch.full((3, 1, 2, 2), 0.5), torch.zeros(3, dtype=torch.long)
     run = Run(
-        model=Wide(n_classes).eval(),
+        classifier=Classifier(Wide(n_classes).eval()),
         name="wide",
         data=from_tensors(x, y),
         threat=Threat("Linf", "0.11"),
