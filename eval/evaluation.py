@@ -21,7 +21,7 @@ from eval.digest import weights_sha256
 from eval.engine import Precision
 from eval.errors import UsageError
 from eval.files import check_writable
-from eval.flags import result_flags
+from eval.flags import fault_flags, result_flags
 from eval.protocols import protocol
 from eval.report import (
     Accuracy,
@@ -159,7 +159,7 @@ def evaluate(
     if images.passed_over:
         run.flags.append(Flag(code="passed-over-files", detail=told(images.passed_over)))
     run.flags += result_flags(run.stage_results, len(images))
-    run.note_fault()
+    run.flags += fault_flags(run.nets)
     run.check_unchanged(digest)
     report = _report(
         run, digest, source=source, file_sha256=file_sha256, command=command, started=started

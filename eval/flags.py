@@ -13,7 +13,7 @@ from eval.report import Flag, StageResult
 from eval.verify import predict
 
 if TYPE_CHECKING:
-    from eval.engine import Net
+    from eval.engine import Engine, Net
 
 SQUARE_POINTS = 0.002
 """Square, which needs no gradient, should find next to nothing that gradients missed."""
@@ -42,6 +42,19 @@ def model_flags(
     if is_attacked:
         found += _gradients(net, x, y)
     return [flag for flag in found if flag is not None]
+
+
+def fault_flags(engine: Engine | None) -> list[Flag]:
+    """Of a copy of the model that went wrong after it had been proven."""
+    if engine is None or not engine.fault:
+        return []
+    return [
+        Flag(
+            code="engine-fault",
+            detail=f"{engine.fault}: what it had searched since its last proof was searched again"
+            " by the model itself",
+        )
+    ]
 
 
 def result_flags(stages: Sequence[StageResult], n: int) -> list[Flag]:

@@ -156,17 +156,6 @@ class Run:
             )
         )
 
-    def note_fault(self) -> None:
-        """Flag a copy of the model that went wrong after it had been proven."""
-        if self.nets is not None and self.nets.fault:
-            self.flags.append(
-                Flag(
-                    code="engine-fault",
-                    detail=f"{self.nets.fault}: what it had searched since its last proof was"
-                    " searched again by the model itself",
-                )
-            )
-
     def check_unchanged(self, digest: str) -> None:
         """Flag a model whose weights or statistics are not what they were before."""
         after = weights_sha256(self.model)

@@ -75,7 +75,7 @@ class APGD:
         """A random point at distance eps, and the gradient there."""
         keys = random.split(task.key, run)
         x_adv = self.threat.project(task.x + self._random_delta(keys, task.x), task.x)
-        n = torch.zeros(run.shape, device=run.device)
+        n = torch.zeros(run.shape, device=run.device, dtype=task.x.dtype)
         search = APGDSearch(
             **Search.fresh(task, run),
             x_adv=x_adv,
@@ -98,7 +98,7 @@ class APGD:
         """Move, evaluate, and at a checkpoint adapt the step size."""
         x, x_adv = search.task.x, search.x_adv
         # The first step has no previous move to blend with.
-        alpha = torch.where(search.k == 0, 1.0, ALPHA).view(-1, 1, 1, 1)
+        alpha = torch.where(search.k == 0, 1.0, ALPHA).to(x.dtype).view(-1, 1, 1, 1)
         size = search.step_size.view(-1, 1, 1, 1)
         z = self.threat.project(x_adv + size * direction(search.grad, self.threat.norm), x)
         moved = x_adv + alpha * (z - x_adv) + (1 - alpha) * (x_adv - search.x_last)

@@ -111,7 +111,7 @@ class Search(Rows):
             "candidate": torch.zeros_like(task.x),
             "is_hit": torch.zeros_like(run, dtype=torch.bool),
             "best": task.x.clone(),
-            "best_score": torch.full(run.shape, -torch.inf, device=run.device),
+            "best_score": torch.full(run.shape, -torch.inf, device=run.device, dtype=task.x.dtype),
             "best_run": run.clone(),
             "had_gradient": torch.zeros_like(run, dtype=torch.bool),
             "had_nan": torch.zeros_like(run, dtype=torch.bool),

@@ -148,4 +148,4 @@ def _span(u: Tensor, side: Tensor, size: int) -> Tensor:
 
 
 def _signs(u: Tensor) -> Tensor:
-    return torch.where(u < 0.5, -1.0, 1.0)
+    return torch.where(u < 0.5, -1.0, 1.0).to(u.dtype)

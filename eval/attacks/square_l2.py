@@ -21,7 +21,7 @@ FIRST_SIGN = 5
 @cache
 def pattern(side: int) -> Tensor:
     """The update eta of the paper: (side, side), unit L2 norm, one half positive, one negative."""
-    eta = torch.zeros(side, side)
+    eta = torch.zeros(side, side, dtype=torch.float32)
     upper = side // 2
     eta[:upper] = _bump(upper, side)
     eta[upper:] = -_bump(side - upper, side)
@@ -30,7 +30,7 @@ def pattern(side: int) -> Tensor:
 
 def _bump(height: int, width: int) -> Tensor:
     """Nested rectangles around the centre, each layer lighter by 1 / layer^2."""
-    bump = torch.zeros(height, width)
+    bump = torch.zeros(height, width, dtype=torch.float32)
     row, column = height // 2, width // 2
     for layer in range(max(row, column) + 1):
         top, left = max(row - layer, 0), max(column - layer, 0)
@@ -73,7 +73,9 @@ def _propose_same_side(delta: Tensor, s: int, drawn: Tensor, eps: float) -> Tens
     n, channels, height, width = delta.shape
     eta = pattern(s).to(delta.device).expand(n, s, s)
     eta = torch.where(drawn[:, 2, None, None] < 0.5, eta, eta.transpose(1, 2))
-    signs = torch.where(drawn[:, FIRST_SIGN : FIRST_SIGN + channels] < 0.5, -1.0, 1.0)
+    signs = torch.where(drawn[:, FIRST_SIGN : FIRST_SIGN + channels] < 0.5, -1.0, 1.0).to(
+        drawn.dtype
+    )
     first = _index(drawn[:, 0], drawn[:, 1], s, height, width)
     second = _index(drawn[:, 3], drawn[:, 4], s, height, width)
     flat = delta.flatten(2)

@@ -1,14 +1,14 @@
 """What a model must keep is found out before the first attack, each in one sentence."""
 
 from collections import OrderedDict, namedtuple
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from eval import evaluate
+from eval import evaluate, protocols
 from eval.classifier import Classifier
 from eval.contract import fitted
 from eval.data import ImageSet
@@ -150,11 +150,8 @@ def test_a_model_that_writes_into_its_images_is_given_a_copy(
 ) -> None:
     spoils = Around(tiny_net, before=before)
     spares = Around(tiny_net, before=lambda x: before(x.clone()))
-    for attack in ("pgd-5", "autoattack"):
-        spoilt, spared = (
-            measured(model, tiny_data.take(12), attack=attack) for model in (spoils, spares)
-        )
-        assert spoilt.images.verdicts == spared.images.verdicts
+    spoilt, spared = (measured(model, tiny_data) for model in (spoils, spares))
+    assert spoilt.images.verdicts == spared.images.verdicts
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
@@ -185,24 +182,32 @@ def test_a_model_of_several_precisions_converts_by_itself(
 
 
 @pytest.fixture
-def float64_by_default() -> Any:
+def float64_by_default() -> Iterator[None]:
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(torch.float32)
 
 
+@pytest.mark.parametrize(("norm", "eps"), [("Linf", "1/20"), ("L2", "1/4")])
 @pytest.mark.parametrize(
-    ("attack", "norm"), [("pgd-5", "Linf"), ("pgd-5", "L2"), ("autoattack", "Linf"),
-                         ("autoattack", "L2"), ("autoattack-plus", "Linf"), ("fgsm", "Linf")]
-)  # fmt: skip
+    "attack", ["pgd-5", "pgd-sat-3", "fgsm", "autoattack", "autoattack-plus", "autoattack-rand"]
+)
 def test_the_default_dtype_of_the_process_changes_no_verdict(
-    attack: str, norm: str, tiny_net: nn.Module, tiny_data: ImageSet, float64_by_default: None
+    attack: str,
+    norm: str,
+    eps: str,
+    tiny_net: nn.Module,
+    tiny_data: ImageSet,
+    float64_by_default: None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    data = tiny_data.take(10)
-    eps = "1/20" if norm == "Linf" else "1/4"
-    double = measured(tiny_net, data, attack=attack, norm=norm, eps=eps)
+    for name, stages in protocols._AUTOATTACK.items():
+        short = tuple(stage.model_copy(update={"steps": 4}) for stage in stages)
+        monkeypatch.setitem(protocols._AUTOATTACK, name, short)
+    options = {"attack": attack, "norm": norm, "eps": eps}
+    double = measured(tiny_net, tiny_data.take(10), **options)
     torch.set_default_dtype(torch.float32)
-    single = measured(tiny_net, data, attack=attack, norm=norm, eps=eps)
+    single = measured(tiny_net, tiny_data.take(10), **options)
     assert double.images.verdicts == single.images.verdicts
     assert codes(double) == codes(single)
 
