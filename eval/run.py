@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from eval.attacks import build
-from eval.attacks.reference import ReferenceStage
+from eval.attacks.reference import ReferenceStage, whole_batches
 from eval.attacks.rows import Attack
 from eval.batching import is_out_of_memory, no_memory, warn_of_halving
 from eval.checks import check_logits, check_pixels
@@ -239,7 +239,7 @@ class Run:
                 stage=stage,
                 threat=self.threat,
                 data=self.data,
-                positions=_whole_batches(standing, missing, self.batch_size),
+                positions=whole_batches(standing, missing, self.batch_size),
                 batch_size=self.batch_size,
                 device=self.device,
                 n_classes=self.n_classes,
@@ -278,15 +278,3 @@ def _counts(work: Pool | ReferenceStage, started: float) -> dict[str, float]:
         "without_gradient": work.outcome.n_without_gradient,
         "with_nan": work.outcome.n_with_nan,
     }
-
-
-def _whole_batches(
-    standing: Sequence[int], missing: Sequence[int], batch_size: int
-) -> Sequence[int]:
-    """Those batches of `standing` that hold any of `missing`, whole.
-
-    The reference draws its random numbers a batch, so a verdict depends on its batch.
-    """
-    wanted = set(missing)
-    batches = [standing[i : i + batch_size] for i in range(0, len(standing), batch_size)]
-    return [p for batch in batches if not wanted.isdisjoint(batch) for p in batch]

@@ -107,6 +107,18 @@ class ReferenceStage:
                 yield position
 
 
+def whole_batches(
+    standing: Sequence[int], missing: Sequence[int], batch_size: int
+) -> Sequence[int]:
+    """Those batches of `standing` that hold any of `missing`, whole.
+
+    The reference draws its random numbers a batch, so a verdict depends on its batch.
+    """
+    wanted = set(missing)
+    batches = [standing[i : i + batch_size] for i in range(0, len(standing), batch_size)]
+    return [p for batch in batches if not wanted.isdisjoint(batch) for p in batch]
+
+
 def _configured(
     model: CountedModel,
     stage: Stage,
