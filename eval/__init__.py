@@ -1,5 +1,10 @@
 """The instrument: adversarial robustness of any `torch.nn.Module`, verified.
 
+- `evaluate(model, data)`: clean and robust accuracy; of models with a card see `zoo.evaluate`.
+- `open_data(name)`: a known data set, checked to be what its name says.
+- `protocol(name)`: what an attack's name stands for, with every hyper-parameter.
+- `Report`: the result, with each image's verdict. `Threat`: the ball around an image.
+
 `from eval import evaluate, Report, Threat` (never import this package by its bare name, which
 would hide the builtin). Names are loaded on first use: importing the package imports no torch.
 """
@@ -28,3 +33,7 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'eval' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

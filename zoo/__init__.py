@@ -1,22 +1,41 @@
-"""Smooth Adversarial Training models: `zoo.load(name)`, `zoo.card(name)`, `zoo.list_models()`.
+"""Smooth Adversarial Training models, and how robust a model is.
 
-Importing the package imports no torch; `load` does.
+- `zoo.evaluate(model)`: clean and robust accuracy, exactly as the command `sat-zoo eval` measures.
+- `zoo.images(card_or_name)`: the images that a model is measured on, as its card wants them.
+- `zoo.load(name)`: a model, ready to be attacked.
+- `zoo.card(name)`: its `ModelCard`, all that is known of it.
+- `zoo.list_models(pattern)`: the names of all models.
+- `zoo.__version__`: of the package sat-zoo.
+
+Importing the package imports no torch; `load` and `evaluate` do when they are called.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from zoo.cards import ModelCard
 from zoo.registry import card, list_models
 
 if TYPE_CHECKING:
+    from zoo.evaluation import evaluate
     from zoo.loading import load
+    from zoo.pictures import images
 
-__all__ = ["ModelCard", "card", "list_models", "load"]
+    __version__: str
+
+_HOMES = {"evaluate": "zoo.evaluation", "images": "zoo.pictures", "load": "zoo.loading"}
+__all__ = ["ModelCard", "card", "evaluate", "images", "list_models", "load"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "load":
-        from zoo.loading import load
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    if name == "__version__":
+        from importlib.metadata import version
 
-        return load
+        return version("sat-zoo")
     raise AttributeError(f"module 'zoo' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "__version__"})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from eval.digest import weights_sha256
 from zoo import archs, foreign_nets
 from zoo.cards import ForeignCard
 from zoo.file_activation import refuse_another
@@ -46,6 +47,11 @@ class ZooModel(nn.Module):
         self.source = source
         self.file_sha256 = file_sha256
         _register_normalisation(self, card.input)
+        self._loaded_sha256 = None if source is None else weights_sha256(self)
+
+    def is_as_loaded(self) -> bool:
+        """Whether its tensors are those that came from `source`; never so of random weights."""
+        return self._loaded_sha256 == weights_sha256(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (B, C, H, W) in [0, 1] -> logits (B, classes)."""

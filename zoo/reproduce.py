@@ -143,7 +143,7 @@ def _run_of(claim: Claim) -> tuple[str, str | None, str | None]:
 
 @dataclass(frozen=True)
 class Settings:
-    """How the measurements run; as the arguments of `eval.evaluate` with the same names.
+    """How the measurements run; as the arguments of `zoo.evaluate` with the same names.
 
     journal: a folder of journals, which lets an interrupted reproduction go on.
     """
@@ -164,9 +164,9 @@ def reproduce(model: ZooModel, images: ImageSet, out: Path, settings: Settings) 
     out: the folder that gets one Report a run; made if it is not there. The search is in fp32, as
     the published numbers are: bf16 takes other paths to other last iterates.
 
-    Raises as `measurements` and `eval.evaluate` do; `ReportError` if `out` cannot be made.
+    Raises as `measurements` and `zoo.evaluate` do; `ReportError` if `out` cannot be made.
     """
-    from eval.evaluation import evaluate
+    from zoo.evaluation import evaluate
 
     info = model.card
     own = info.threat or ThreatSpec(eps="8/255")
@@ -178,7 +178,7 @@ def reproduce(model: ZooModel, images: ImageSet, out: Path, settings: Settings) 
         path = out / run.file_name(info.name, len(images))
         report = evaluate(
             model,
-            images,
+            images=images,
             attack=run.protocol,
             norm=run.norm or own.norm,  # a clean run has no ball; its report has one all the same
             eps=run.eps or own.eps,
@@ -186,9 +186,6 @@ def reproduce(model: ZooModel, images: ImageSet, out: Path, settings: Settings) 
             seed=settings.seed,
             batch_size=settings.batch_size,
             device=settings.device,
-            name=info.name,
-            source=model.source or "factory",
-            file_sha256=model.file_sha256,
             command=settings.command,
             out=path,
             journal=settings.journal,

@@ -76,17 +76,13 @@ def read_gallery(path: Path, data_dir: Path | None = None) -> Gallery:
 
 def _clean(claim: Claim, data_dir: Path | None) -> NDArray[np.float32]:
     """The clean images, (N, C, H, W) in [0, 1], in the order of the claim."""
-    from zoo.cli.data import chosen_images
-    from zoo.registry import card
+    import zoo
 
-    data = chosen_images(
-        card(claim.model),
-        data_name=claim.data.removesuffix("-partial"),
+    data = zoo.images(
+        zoo.card(claim.model),
+        data=claim.data.removesuffix("-partial"),
         data_dir=data_dir,
-        n=None,
-        ids=None,
         allow_partial=claim.data.endswith("-partial"),
-        skip_corrupt=False,
     ).select_ids(claim.ids)
     if data.pixels_sha256() != claim.pixels_sha256:
         raise DataError(

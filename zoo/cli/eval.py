@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import click
 
-from eval.errors import UsageError
-from eval.files import check_writable
 from eval.protocols import protocol
-from eval.threat import Threat
-from zoo.cli.data import chosen_images, data_options
+from zoo.choice import Known
+from zoo.cli.console import say
+from zoo.cli.data import data_options, download_bar
 from zoo.cli.model import chosen_model, model_options
 from zoo.cli.offer import offer_weights, yes_option
 from zoo.cli.plan import batch_size_option, plan_evaluation
-
-if TYPE_CHECKING:
-    from eval.data import ImageSet
-    from zoo.cards import ModelCard
+from zoo.evaluation import check, evaluate, prepare
+from zoo.pictures import images
 
 EXAMPLES = """\b
 Examples:
@@ -129,86 +127,57 @@ def command(
     Whatever ends a run, the same command goes on with what was known.
     """
     # What can be checked without torch is checked first: a typo must not cost three seconds.
-    choice = chosen_model(name, rest["data_name"], rest)
-    threat = _threat(choice.card, norm, eps)
-    plan = protocol(attack, step_size=step_size)
-    if out is not None:
-        check_writable(out)
-    if choice.wanted is not None:
+    choice = chosen_model(name, rest["data"], rest)
+    threat = check(choice.card, attack, step_size, norm, eps, out, save_adversarial)
+    if isinstance(choice, Known):
         offer_weights(choice.card, choice.wanted.weights, yes=yes)
 
-    from eval.evaluation import evaluate
-    from eval.journal import default_folder
     from zoo.cli.output import print_report, progress_bar
 
-    found = choice.load(device)
-    model, info = found.model, found.card
-    images = chosen_images(info, **rest)
-    _check_shape(info, images)
     if is_plan:
+        with download_bar() as on_download:
+            ready = prepare(
+                choice,
+                device,
+                partial(images, **rest, on_progress=on_download, on_message=say),
+            )
         plan_evaluation(
-            model,
-            images,
-            plan,
+            ready.loaded.model,
+            ready.images,
+            protocol(attack, step_size=step_size),
             threat,
             engine=engine,
             precision=precision,
             batch_size=batch_size,
             device=device,
-            name=info.name,
+            name=ready.loaded.card.name,
             as_json=as_json,
         )
         return
-    with progress_bar() as on_progress:
+    with download_bar() as on_download, progress_bar() as on_progress:
         report = evaluate(
-            model,
-            images,
+            choice,
             attack=attack,
-            eps=threat.eps_text,
-            norm=threat.norm,
+            **rest,
+            eps=eps,
+            norm=norm,
             step_size=step_size,
             engine=engine,
             precision=precision,
             seed=seed,
             batch_size=batch_size,
             device=device,
-            name=info.name,
-            source=found.source,
-            file_sha256=found.file_sha256,
-            command=shlex.join(["sat-zoo", *sys.argv[1:]]),
             out=out,
-            allow_probabilities=allow_probabilities,
-            journal=journal or default_folder(),
-            fresh=fresh,
             save_adversarial=save_adversarial,
+            journal=journal or True,
+            fresh=fresh,
+            allow_probabilities=allow_probabilities,
+            command=shlex.join(["sat-zoo", *sys.argv[1:]]),
             on_progress=on_progress,
-            on_message=lambda text: click.echo(f"sat-zoo: {text}", err=True),
+            on_download=on_download,
+            on_message=say,
         )
     if as_json:
         click.echo(report.to_json(), nl=False)
     else:
         print_report(report, out)
-
-
-def _check_shape(info: ModelCard, images: ImageSet) -> None:
-    got = tuple(images.batch([0]).x.shape[1:])
-    takes = (info.input.channels, info.input.size, info.input.size)
-    if got != takes:
-        raise UsageError(
-            f"the images of {images.name} have shape {got} and {info.name} takes {takes}: choose"
-            " images of that size, or say another --size if the model takes it"
-        )
-
-
-def _threat(info: ModelCard, norm: str | None, eps: str | None) -> Threat:
-    own = info.threat
-    if own is None and (norm is None or eps is None):
-        raise UsageError(
-            f"model {info.name!r} has no threat model of its own: give --norm Linf --eps 8/255"
-        )
-    if own is not None and norm is not None and eps is None and norm.lower() != own.norm.lower():
-        raise UsageError(
-            f"--norm {norm} without --eps: the model's own eps {own.eps} is for {own.norm};"
-            " give --eps too"
-        )
-    return Threat(norm or (own.norm if own else ""), eps or (own.eps if own else ""))

@@ -92,7 +92,7 @@ def _settle(name: str, checkpoint: Path, data_dir: Path) -> None:
     examine_readings(
         name,
         checkpoint=checkpoint,
-        data_name=None,
+        data=None,
         data_dir=data_dir,
         n=None,
         allow_partial=True,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 from rich.table import Table
 
@@ -24,7 +24,7 @@ def progress_bar() -> Iterator[Callable[[Progress], None]]:
     """A bar on stderr: images settled, what is still right of all, time left of the stage.
 
     Not called robust: after the clean pass nothing is attacked yet, and in a stage the share still
-    falls.
+    falls. It appears with the first batch: what is loaded or fetched before may have a bar too.
     """
     columns = (
         TextColumn("{task.description:<10}"),
@@ -34,16 +34,21 @@ def progress_bar() -> Iterator[Callable[[Progress], None]]:
         TimeRemainingColumn(),
     )
     console = Console(stderr=True)
-    with RichProgress(*columns, console=console, disable=not console.is_terminal) as bar:
-        tasks = {}
+    bar = RichProgress(*columns, console=console, disable=not console.is_terminal)
+    tasks: dict[str, TaskID] = {}
 
-        def update(now: Progress) -> None:
-            if now.stage not in tasks:
-                tasks[now.stage] = bar.add_task(now.stage, total=now.total, right="")
-            right = f"{100 * now.n_right / now.n:.1f} %" if now.n else ""
-            bar.update(tasks[now.stage], completed=now.done, right=right)
+    def update(now: Progress) -> None:
+        if not tasks:
+            bar.start()
+        if now.stage not in tasks:
+            tasks[now.stage] = bar.add_task(now.stage, total=now.total, right="")
+        right = f"{100 * now.n_right / now.n:.1f} %" if now.n else ""
+        bar.update(tasks[now.stage], completed=now.done, right=right)
 
+    try:
         yield update
+    finally:
+        bar.stop()
 
 
 def print_report(report: Report, out: Path | None) -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eval.errors import SatZooError, UsageError
-from zoo.cli.console import stdout
-from zoo.cli.data import SUBSET_SEED, chosen_images
+from zoo.cli.console import say, stdout
+from zoo.pictures import SUBSET_SEED, images
 from zoo.registry import card
 from zoo.store import Store
 
@@ -26,7 +26,7 @@ def readings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     path = click.Path(path_type=Path)
     options = (
         click.option("--checkpoint", type=path, metavar="PREFIX", help="Of NAME: as released."),
-        click.option("--data", "data_name", metavar="NAME|PATH", help="Of NAME: the set."),
+        click.option("--data", metavar="NAME|PATH", help="Of NAME: the set."),
         click.option("--n", type=click.IntRange(1), help="Of NAME: pictures.  [default: 300]"),
         click.option("--allow-partial", is_flag=True, help="Of NAME: an incomplete ImageNet."),
         click.option("--device", default="cpu", show_default=True, help="Of NAME."),
@@ -38,10 +38,10 @@ def readings_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def refuse_readings_options(given: dict[str, Any]) -> None:
     """Raises `UsageError` for the first of these options that was given without a NAME."""
-    without = {"checkpoint": None, "data_name": None, "n": None, "allow_partial": False}
+    without = {"checkpoint": None, "data": None, "n": None, "allow_partial": False}
     for name, nothing in without.items():
         if given[name] != nothing:
-            option = "--" + name.removesuffix("_name").replace("_", "-")
+            option = "--" + name.replace("_", "-")
             raise UsageError(f"{option} is for the NAME of a model: say which, or leave it out")
 
 
@@ -49,7 +49,7 @@ def examine_readings(
     name: str,
     *,
     checkpoint: Path | None,
-    data_name: str | None,
+    data: str | None,
     data_dir: Path | None,
     n: int | None,
     allow_partial: bool,
@@ -71,18 +71,12 @@ def examine_readings(
         found = of_checkpoint(info, checkpoint, device=device)
     else:
         found = of_weights(info, device=device)
-    images = chosen_images(
-        info,
-        data_name=data_name,
-        data_dir=data_dir,
-        n=n,
-        ids=None,
-        allow_partial=allow_partial,
-        skip_corrupt=False,
+    chosen = images(
+        info, data=data, data_dir=data_dir, n=n, allow_partial=allow_partial, on_message=say
     )
-    if n is None and len(images) > N_IMAGES:
-        images = images.subset(N_IMAGES, seed=SUBSET_SEED)
-    findings = settle(info, found, images, device=device)
+    if n is None and len(chosen) > N_IMAGES:
+        chosen = chosen.subset(N_IMAGES, seed=SUBSET_SEED)
+    findings = settle(info, found, chosen, device=device)
     recorded = record(findings, Store(), checkpoint)
     if as_json:
         click.echo(findings.to_json(), nl=False)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.console import stdout
-from zoo.cli.data import chosen_images, data_options
+from zoo.cli.console import say, stdout
+from zoo.cli.data import data_options, download_bar
 from zoo.cli.model import prefix_option
 from zoo.cli.offer import offer_weights, yes_option
 from zoo.cli.plan import batch_size_option
+from zoo.pictures import images
 
 if TYPE_CHECKING:
     from zoo.reproduce import Reproduction
@@ -67,7 +68,7 @@ def command(
     fresh: bool,
     as_json: bool,
     yes: bool,
-    **data: Any,
+    **which: Any,
 ) -> None:
     """Measure every number that was published for the model NAME, each by its own protocol.
 
@@ -90,13 +91,14 @@ def command(
     from zoo.cli.output import progress_bar
     from zoo.loading import load
 
-    images = chosen_images(info, **data)  # first: without pictures no weights need be fetched
+    with download_bar() as on_download:  # first: without pictures no weights need be fetched
+        chosen = images(info, **which, on_progress=on_download, on_message=say)
     offer_weights(info, weights, yes=yes)
     model = load(name, weights=weights, device=device, strip_prefix=strip_prefix)
     with progress_bar() as on_progress:
         found = reproduce(
             model,
-            images,
+            chosen,
             folder,
             Settings(
                 seed=seed,
@@ -106,7 +108,7 @@ def command(
                 fresh=fresh,
                 command=shlex.join(["sat-zoo", *sys.argv[1:]]),
                 on_progress=on_progress,
-                on_message=lambda text: click.echo(f"sat-zoo: {text}", err=True),
+                on_message=say,
             ),
         )
     if as_json:

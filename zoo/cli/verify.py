@@ -8,8 +8,9 @@ import click
 
 from eval.errors import ReportError, UsageError
 from eval.report import Report
-from zoo.cli.data import chosen_images
+from zoo.cli.console import say
 from zoo.cli.model import prefix_option
+from zoo.pictures import images
 from zoo.stated import Stated
 
 EXAMPLES = """\b
@@ -109,15 +110,13 @@ def _verify_images(
             f"{path} is of {claim.model!r}, which sat-zoo cannot load by its name ({error}): check"
             " it in Python with eval.adversarial.recheck"
         ) from error
-    data = chosen_images(
+    data = images(
         model.card,
-        data_name=claim.data.removesuffix("-partial"),
+        data=claim.data.removesuffix("-partial"),
         data_dir=data_dir,
         classes=classes,
-        n=None,
-        ids=None,
         allow_partial=claim.data.endswith("-partial"),
-        skip_corrupt=False,
+        on_message=say,
     )
     network = load_wanted(model, device=device)
     done = recheck(found, network, data, batch_size=batch_size, device=device)

@@ -10,7 +10,6 @@ from typing import Any
 
 import yaml
 
-from eval.data import open_data
 from eval.errors import SatZooError, UsageError
 from eval.evaluation import evaluate
 from eval.files import write_atomically
@@ -18,6 +17,7 @@ from eval.run import Progress
 from zoo.cards import ModelCard
 from zoo.filling import read
 from zoo.loading import from_weights
+from zoo.pictures import images
 from zoo.registry import FAMILIES, metrics_file
 from zoo.train.result import ABOUT, METRICS, WEIGHTS
 from zoo.weight_file import WeightFile
@@ -161,14 +161,14 @@ def _measure(
     if info.threat is None:
         raise UsageError(f"--bundle: {info.name} has no threat model to be measured under")
     model = from_weights(info, weights.weights(), "file", device)
-    images = open_data(data, data_dir=data_dir)
+    found = images(info, data=data, data_dir=data_dir, on_message=say)
     paths = []
     for attack in ATTACKS:
-        say(f"measuring {info.name} with {attack} on {len(images)} images of {images.name}")
+        say(f"measuring {info.name} with {attack} on {len(found)} images of {found.name}")
         path = run / f"{info.name}.{attack}.json"
         report = evaluate(
             model,
-            images,
+            found,
             attack=attack,
             eps=info.threat.eps,
             norm=info.threat.norm,

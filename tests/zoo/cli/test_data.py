@@ -12,7 +12,9 @@ from eval import Report
 from eval.data import cifar10, open_data
 from eval.data.cifar10_exact import Pictures
 from eval.errors import DataError
-from zoo.cli.data import SUBSET_SEED, chosen_images
+from zoo import images
+from zoo.cli.data import download_bar
+from zoo.pictures import SUBSET_SEED
 from zoo.registry import card
 
 DIGITS = "resnet8-silu-sat-digits"
@@ -122,13 +124,12 @@ def test_labels_of_another_number_of_classes_are_refused_before_any_attack(
 
 
 def test_data_made_for_other_models_is_refused() -> None:
-    options = {"data_dir": None, "n": None, "ids": None, "allow_partial": False}
     with pytest.raises(DataError, match=r"digits has 10 classes, .* use the data that the model"):
-        chosen_images(card("resnet50-silu-sat"), data_name="digits", skip_corrupt=False, **options)
+        images(card("resnet50-silu-sat"), data="digits")
 
 
 def test_cifar10_is_fetched_only_when_asked_and_the_bar_stays_away_from_a_pipe(
-    sat_zoo: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fetched: list[Path] = []
 
@@ -143,29 +144,27 @@ def test_cifar10_is_fetched_only_when_asked_and_the_bar_stays_away_from_a_pipe(
     monkeypatch.setattr(cifar10, "proved", lambda found, *_: found)
     monkeypatch.delenv("SAT_ZOO_DATA", raising=False)
     monkeypatch.setenv("SAT_ZOO_HOME", str(tmp_path))
-    options = {"data_dir": None, "n": 5, "ids": None, "allow_partial": False, "skip_corrupt": False}
     model = card("resnet18-w16-silu-sat-cifar10")
     with pytest.raises(DataError, match="let `sat-zoo eval` fetch it with --download"):
-        chosen_images(model, data_name=None, **options)
+        images(model, n=5)
     assert fetched == []
-    images = chosen_images(model, data_name=None, download=True, **options)
-    chosen_images(model, data_name=None, download=True, download_to=tmp_path / "x", **options)
-    assert (images.name, len(images)) == ("cifar10", 5)
+    with download_bar() as bar:
+        found = images(model, n=5, download=True, on_progress=bar)
+        images(model, n=5, download=True, download_to=tmp_path / "x", on_progress=bar)
+    assert (found.name, len(found)) == ("cifar10", 5)
+    assert capsys.readouterr() == ("", "")
     name = "cifar-10-python.tar.gz"
     assert fetched == [tmp_path / "data" / name, tmp_path / "x" / name]
 
 
 def test_imagenets_subset_is_seeded_and_a_larger_one_contains_it(shared: Path) -> None:
     classes = shared / "data/imagenet-sample/classes.txt"
-    options = {
-        "data_name": str(shared / "data/imagenet-sample"), "data_dir": None, "ids": None,
-        "allow_partial": False, "skip_corrupt": False, "classes": classes, "workers": 0,
-    }  # fmt: skip
+    options = {"data": shared / "data/imagenet-sample", "classes": classes, "workers": 0}
     model = card("resnet50-silu-sat")
-    few, more = (chosen_images(model, n=n, **options) for n in (10, 50))
+    few, more = (images(model, n=n, **options) for n in (10, 50))
     assert set(few.ids) < set(more.ids)
     assert few.n_classes == 1000
-    whole = chosen_images(model, n=None, **options)
+    whole = images(model, **options)
     assert few.ids == whole.subset(10, seed=SUBSET_SEED).ids
 
 

@@ -151,7 +151,7 @@ BALL = ["--norm", "Linf", "--eps", "3/16"]
         ([str(FILE), *said_of_file(size="9"), *BALL], 2, "have shape (1, 8, 8) and resnet8-silu"),
         (["--factory", "homemade:fails", "--data", "digits", *BALL], 1, "ValueError: no such file"),
         (["--factory", "homemade:words", "--data", "digits", *BALL], 2, "made a str, no torch.nn"),
-        (["--factory", "homemade:Pair", "--data", "digits", *BALL], 1, "returned a tuple: it must"),
+        (["--factory", "homemade:Pair", "--data", "digits", *BALL], 1, "returned a tuple of 2"),
         (["--factory", "homemade:rgb_only", "--data", "digits", *BALL], 1, "fails on an image of"),
         (["--factory", "homemade:features", "--data", "digits", *BALL], 1, "returned shape (1, 10"),
         (["--factory", "home:build", "--data", "digits", *BALL], 2, "there is no module home: "),

@@ -219,7 +219,7 @@ def run(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Doctor
     monkeypatch.setenv("SAT_ZOO_HOME", str(tmp_path / "home"))
 
     def run(truth: Reading, *arguments: str | Path) -> Result:
-        monkeypatch.setattr(readings, "chosen_images", lambda *_, **__: world.images(truth))
+        monkeypatch.setattr(readings, "images", lambda *_, **__: world.images(truth))
         return CliRunner().invoke(doctor.command, ["small-resnet", *map(str, arguments)])
 
     return run

@@ -1,0 +1,260 @@
+"""One door to the measurement: the command `sat-zoo eval` and Python get the same Report.
+
+No torch at import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eval.errors import UsageError
+from eval.files import check_writable
+from eval.protocols import protocol
+from eval.threat import Threat
+from zoo import pictures
+from zoo.choice import Choice, Loaded, choose
+from zoo.pictures import as_path, check_classes, check_shape
+from zoo.stated import Stated
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from eval.data import ImageSet
+    from eval.data.download import OnProgress
+    from eval.engine import Precision
+    from eval.evaluation import Engine
+    from eval.report import Report
+    from eval.run import Progress
+    from zoo.cards import ModelCard
+
+
+def evaluate(
+    model: str | Path | nn.Module | Choice,
+    *,
+    attack: str = "autoattack",
+    images: ImageSet | tuple[Tensor, Tensor] | None = None,
+    data: str | Path | None = None,
+    data_dir: str | Path | None = None,
+    n: int | None = None,
+    ids: str | Path | Sequence[str] | None = None,
+    balanced: bool = False,
+    classes: str | Path | None = None,
+    allow_partial: bool = False,
+    skip_corrupt: bool = False,
+    download: bool = False,
+    download_to: str | Path | None = None,
+    workers: int | None = None,
+    eps: str | float | None = None,
+    norm: str | None = None,
+    step_size: str | None = None,
+    engine: Engine = "fast",
+    precision: Precision = "auto",
+    seed: int = 0,
+    batch_size: int | None = None,
+    device: str = "cpu",
+    name: str | None = None,
+    out: str | Path | None = None,
+    save_adversarial: str | Path | None = None,
+    journal: str | Path | bool | None = True,
+    fresh: bool = False,
+    allow_probabilities: bool = False,
+    weights: str | Path | None = None,
+    arch: str | None = None,
+    arch_args: Mapping[str, Any] | None = None,
+    activation: str | None = None,
+    n_classes: int | None = None,
+    size: int | None = None,
+    channels: int | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    interpolation: str | None = None,
+    crop_pct: float | None = None,
+    strip_prefix: str | None = None,
+    command: str = "",
+    on_progress: Callable[[Progress], None] | None = None,
+    on_download: OnProgress | None = None,
+    on_message: Callable[[str], None] | None = None,
+) -> Report:
+    """Measure the clean and robust accuracy of a model, exactly as `sat-zoo eval` does.
+
+    Threat, preprocessing and images are those of the model's card where nothing else is said.
+
+    Args:
+        model: a name of `zoo.list_models()`, "hf-hub:ORG/NAME[@REVISION]", a file that ends in
+            .safetensors, what `zoo.load` returned, or a `torch.nn.Module` of your own: in eval
+            mode, images (B, C, H, W) in [0, 1] -> logits (B, K).
+        attack: a protocol: clean, fgsm, pgd-K, autoattack ...; see `eval.protocols.protocol`.
+        images: an image set, or a pair x (N, C, H, W) in [0, 1] and y (N,), to measure on
+            instead of what the next ten arguments choose.
+        data, data_dir, n, ids, balanced, classes, allow_partial, skip_corrupt, download,
+            download_to, workers: which images, see `zoo.images`; data is needed where the model
+            has no card that says it.
+        eps, norm: of the ball, "8/255" and "Linf"; default the card's own, and an error where
+            there is none. One needs the other where the card's norm is another.
+        step_size: of pgd-K: "eps/N", or in pixel units "1/255".
+        engine, precision, seed, batch_size, device, allow_probabilities: see
+            `eval.evaluation.evaluate`.
+        name: what the Report calls a model of your own; default its class.
+        out, save_adversarial: files for the Report and for the adversarial images.
+        journal: True keeps each verdict in SAT_ZOO_HOME/journals, so that the same call goes on
+            after whatever ended it; a file or folder keeps them there; False or None nowhere.
+        fresh: forget what the journal holds.
+        weights, arch, arch_args, activation, n_classes, size, mean, std, interpolation, crop_pct,
+            strip_prefix: what `zoo.load` takes (n_classes is its `classes`). Of an own model
+            measured on pictures of many sizes: size, interpolation, crop_pct, channels.
+        command: what the Report says of how it was made.
+        on_progress, on_download: called with a `Progress` after each batch; see `zoo.images`.
+        on_message: called with sentences for people, about the images and the journal.
+
+    Raises:
+        UsageError: an argument that cannot be, or something that must be said is not.
+        ModelError: a model that is no classifier, or one of `zoo.load` whose weights were changed
+        since and which got no `name`. And what `zoo.load`, `zoo.images` and
+        `eval.evaluation.evaluate` raise.
+
+    """
+    where: dict[str, Any] = {
+        "data": data, "data_dir": data_dir, "n": n, "ids": ids, "balanced": balanced,
+        "classes": classes, "allow_partial": allow_partial, "skip_corrupt": skip_corrupt,
+        "download": download, "download_to": download_to, "workers": workers,
+    }  # fmt: skip
+    given = _given_images(images, where)
+    stated = Stated(
+        arch=arch,
+        arch_args=arch_args,
+        activation=activation,
+        n_classes=n_classes,
+        size=size,
+        mean=None if mean is None else tuple(mean),
+        std=None if std is None else tuple(std),
+        interpolation=interpolation,
+        crop_pct=crop_pct,
+        strip_prefix=strip_prefix,
+    )
+    choice = choose(
+        model, stated, name=name, weights=weights, channels=channels, data=data, images=given
+    )
+    out, save_adversarial = as_path(out), as_path(save_adversarial)
+    threat = check(choice.card, attack, step_size, norm, eps, out, save_adversarial)
+    ready = prepare(
+        choice,
+        device,
+        lambda card: (
+            pictures.images(card, **where, on_progress=on_download, on_message=on_message)
+            if given is None
+            else given
+        ),
+    )
+
+    from eval.evaluation import evaluate as measure
+
+    found = ready.loaded
+    return measure(
+        found.model,
+        ready.images,
+        attack=attack,
+        eps=threat.eps_text,
+        norm=threat.norm,
+        step_size=step_size,
+        engine=engine,
+        precision=precision,
+        seed=seed,
+        batch_size=batch_size,
+        device=device,
+        name=found.card.name,
+        source=found.source,
+        file_sha256=found.file_sha256,
+        command=command,
+        out=out,
+        allow_probabilities=allow_probabilities,
+        journal=_place(journal),
+        fresh=fresh,
+        save_adversarial=save_adversarial,
+        on_progress=on_progress,
+        on_message=on_message,
+    )
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A model and the images that it is measured on, which go together."""
+
+    loaded: Loaded
+    images: ImageSet
+
+
+def prepare(choice: Choice, device: str, pick: Callable[[ModelCard], ImageSet]) -> Ready:
+    """Load the model, pick the images for its card, and see that they are images for it.
+
+    Raises as `choice.load` and `pick`; `UsageError` and `DataError` where the two do not fit.
+    """
+    loaded = choice.load(device)
+    images = pick(loaded.card)
+    check_classes(loaded.card, images)
+    check_shape(loaded.card, images)
+    return Ready(loaded, images)
+
+
+def check(
+    info: ModelCard,
+    attack: str,
+    step_size: str | None,
+    norm: str | None,
+    eps: str | float | None,
+    out: Path | None,
+    save_adversarial: Path | None,
+) -> Threat:
+    """The ball; raises what is wrong and can be known without torch, before anything is fetched."""
+    threat = threat_of(info, norm, eps)
+    protocol(attack, step_size=step_size)
+    if out is not None:
+        check_writable(out)
+    if save_adversarial is not None:
+        check_writable(save_adversarial, "--save-adversarial")
+    return threat
+
+
+def threat_of(info: ModelCard, norm: str | None, eps: str | float | None) -> Threat:
+    """The ball that was said, else the card's own. Raises `UsageError` where one is missing."""
+    own = info.threat
+    if own is None and (norm is None or eps is None):
+        raise UsageError(
+            f"model {info.name!r} has no threat model of its own: give --norm Linf --eps 8/255"
+        )
+    if own is not None and norm is not None and eps is None and norm.lower() != own.norm.lower():
+        raise UsageError(
+            f"--norm {norm} without --eps: the model's own eps {own.eps} is for {own.norm};"
+            " give --eps too"
+        )
+    radius = (own.eps if own else "") if eps is None else str(eps)
+    return Threat(norm or (own.norm if own else ""), radius)
+
+
+def _given_images(
+    images: ImageSet | tuple[Tensor, Tensor] | None, where: Mapping[str, Any]
+) -> ImageSet | None:
+    """The caller's own images as a set; raises `UsageError` if others are chosen beside them."""
+    if images is None:
+        return None
+    for option, value in where.items():
+        if value is not None and value is not False:
+            raise UsageError(
+                f"{option} {value!r} chooses images, and images= gives them: leave one out"
+            )
+    if isinstance(images, tuple):
+        from eval.data import from_tensors
+
+        return from_tensors(*images)
+    return images
+
+
+def _place(journal: str | Path | bool | None) -> Path | None:
+    """Where the journal lies, None for nowhere."""
+    if not isinstance(journal, bool):
+        return as_path(journal)
+    from eval.journal import default_folder
+
+    return default_folder() if journal else None

@@ -1,0 +1,191 @@
+"""The images that a model is measured on: as its card wants them, the subset that everybody draws.
+
+No torch at import.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eval.errors import DataError, UsageError
+from zoo.cards import ModelCard
+
+if TYPE_CHECKING:
+    from eval.data import ImageSet
+    from eval.data.download import OnProgress
+
+SUBSET_SEED = 0
+"""Of random subsets: fixed, so that everybody's `n=1000` of ImageNet is the same thousand."""
+
+IN_ORDER = ("digits", "cifar10", "cifar10-jpeg")
+"""Sets whose first N images are the subset that everybody uses; the others are drawn from."""
+
+
+def images(
+    card_or_name: ModelCard | str,
+    *,
+    data: str | Path | None = None,
+    data_dir: str | Path | None = None,
+    n: int | None = None,
+    ids: str | Path | Sequence[str] | None = None,
+    balanced: bool = False,
+    classes: str | Path | None = None,
+    allow_partial: bool = False,
+    skip_corrupt: bool = False,
+    download: bool = False,
+    download_to: str | Path | None = None,
+    workers: int | None = None,
+    on_progress: OnProgress | None = None,
+    on_message: Callable[[str], None] | None = None,
+) -> ImageSet:
+    """The images to measure a model on, preprocessed as its card says: (C, H, W) in [0, 1].
+
+    The same images, in the same order, as `sat-zoo eval` takes with the same options.
+
+    Args:
+        card_or_name: of the model: a card, or a name that `zoo.card` or the Hub knows.
+        data: a name of `eval.data.DATA_SETS`, or a folder with one folder of pictures for each
+            class; default the card's own data set.
+        data_dir: folder of the data set; only read. Default: see `eval.data.locate.data_root`.
+        n: only n images: the first ones of digits and CIFAR-10, of ImageNet and folders those
+            drawn with the seed `SUBSET_SEED`, of which a larger n has all.
+        ids: only these, in this order: their ids, or a file that lists them.
+        balanced: draw the n images evenly from all classes.
+        classes: of a folder of pictures: the file that names its classes, label 0 first.
+        allow_partial: accept an incomplete ImageNet, under the name "imagenet-partial".
+        skip_corrupt: leave out pictures that do not decode; the Report then has a flag.
+        download, download_to: fetch CIFAR-10 if it is not here, into this folder.
+        workers: processes that decode pictures; default one a core, at most 16.
+        on_progress: called with the bytes that were downloaded and those of all.
+        on_message: called with sentences for people: how the files lie, what was passed over.
+
+    Raises:
+        UsageError: a name that is not known, or arguments that do not go together. DataError:
+        files that are missing or damaged, or whose classes are not the model's.
+
+    """
+    from eval.data import open_data
+    from eval.data.entries import told
+    from zoo.preprocess import for_card
+
+    if balanced and n is None:
+        raise UsageError("--balanced without --n: say how many images to draw, as --n 1000")
+    if download_to is not None and not download:
+        raise UsageError(f"--download-to {download_to} without --download: give both")
+    info = _card(card_or_name)
+    if data is None and not info.dataset:
+        raise no_data(info.name)
+    name, folder = _named(data or info.dataset, as_path(data_dir))
+    found = open_data(
+        name,
+        data_dir=folder,
+        download=download,
+        download_to=as_path(download_to),
+        on_progress=on_progress,
+        classes=as_path(classes),
+        preprocess=for_card(info),
+        allow_partial=allow_partial,
+        n_workers=workers,
+    )
+    check_classes(info, found)
+    if ids is not None:
+        found = found.select_ids(_listed(ids))
+    if n is not None:
+        found = _some(found, n, balanced=balanced, is_listed=ids is not None)
+    if skip_corrupt:
+        found = found.without_unreadable()
+    if on_message is not None and found.name != "digits":
+        on_message(f"{found.name} ({found.split}): {found.layout}")
+    if on_message is not None and found.passed_over:
+        on_message(f"{found.name}: {told(found.passed_over)}")
+    return found
+
+
+def check_classes(info: ModelCard, found: ImageSet) -> None:
+    """A label must mean the same class to the data and to the model; raises `DataError` if not.
+
+    Of arrays of the caller's own nobody said how many classes there are, only the highest label.
+    """
+    from eval.data.arrays import PROVED_NAMES
+
+    fits = found.n_classes == info.classes
+    if found.name not in PROVED_NAMES:
+        fits = found.n_classes <= info.classes
+    if fits:
+        return
+    fix = "use the data that the model was made for"
+    if found.name == "folder":
+        fix = (
+            f"list the {info.classes} classes of the model, label 0 first, in a file and name it"
+            " with --classes; not every class must have a folder"
+        )
+    raise DataError(
+        f"{found.name} has {found.n_classes} classes, but the model {info.name} tells"
+        f" {info.classes} apart, so its labels mean other classes: {fix}"
+    )
+
+
+def check_shape(info: ModelCard, found: ImageSet) -> None:
+    """Raises `UsageError` unless the images have the size and channels of the card's input."""
+    got = tuple(found.batch([0]).x.shape[1:])
+    takes = (info.input.channels, info.input.size, info.input.size)
+    if got != takes:
+        raise UsageError(
+            f"the images of {found.name} have shape {got} and {info.name} takes {takes}: choose"
+            " images of that size, or say another --size if the model takes it"
+        )
+
+
+def no_data(who: str) -> UsageError:
+    """The error that it is when nobody says which images to take."""
+    return UsageError(
+        f"{who} has no data set of its own: say which one with --data, for example cifar10"
+    )
+
+
+def as_path(place: str | Path | None) -> Path | None:
+    """A path as people write it; "~" alone, which a shell would have replaced, is the home."""
+    if place is None:
+        return None
+    path = Path(place)
+    return path.expanduser() if path.parts[:1] == ("~",) else path
+
+
+def _card(card_or_name: ModelCard | str) -> ModelCard:
+    if isinstance(card_or_name, ModelCard):
+        return card_or_name
+    from zoo.foreign import wanted
+
+    return wanted(card_or_name).card
+
+
+def _named(data: str | Path, data_dir: Path | None) -> tuple[str, Path | None]:
+    """The data set that --data means, and its folder; what looks like a path is a folder."""
+    from eval.data import DATA_SETS
+
+    is_path = isinstance(data, Path) or (
+        data not in DATA_SETS
+        and ("/" in data or os.sep in data or data[:1] in {".", "~"} or Path(data).exists())
+    )
+    if not is_path:
+        return str(data), data_dir
+    if data_dir is not None:
+        raise UsageError(f"--data {data} is a folder, and --data-dir {data_dir} another: give one")
+    return "folder", as_path(data)
+
+
+def _listed(ids: str | Path | Sequence[str]) -> Sequence[str]:
+    from eval.data.ids import read_ids
+
+    return read_ids(as_path(ids) or Path()) if isinstance(ids, str | Path) else ids
+
+
+def _some(found: ImageSet, n: int, *, balanced: bool, is_listed: bool) -> ImageSet:
+    if balanced:
+        return found.subset(n, seed=SUBSET_SEED, balanced=True)
+    if is_listed or found.name in IN_ORDER:
+        return found.take(n)
+    return found.subset(n, seed=SUBSET_SEED)
