@@ -1,8 +1,12 @@
 """The rules of the house that no linter knows."""
 
 import ast
+import pydoc
+import re
 import subprocess
 import sys
+from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -23,6 +27,19 @@ def imported(path: Path) -> list[str]:
     return names
 
 
+def cli_imports(path: Path) -> list[str]:
+    """What a file imports of packages called `cli`, wherever in it and in whichever form."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module or ''}.{alias.name}" for alias in node.names]
+        found += [name for name in names if "cli" in name.split(".")]
+    return found
+
+
 def relative(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
@@ -34,6 +51,33 @@ def test_imports_flow_one_way(path: Path) -> None:
     for name in imported(path):
         top = name.split(".")[0]
         assert top not in PACKAGES or top in allowed, f"{package} must not import {name}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_only_commands_import_commands(path: Path) -> None:
+    # What a command can do, Python must be able to do. `python -m PACKAGE` is a command too.
+    _, *rooms = path.relative_to(ROOT).parts
+    if "cli" in rooms[:-1] or path.name == "__main__.py":
+        return
+    assert cli_imports(path) == [], "move what is needed out of the command"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from zoo.cli.data import download_bar",
+        "import leaderboard.cli.options as options",
+        "from zoo import cards, cli",
+        "from . import cli",
+        "from ..cli.output import print_report",
+        "def lazy():\n    from zoo.cli import main",
+        "if TYPE_CHECKING:\n    import zoo.cli",
+    ],
+)
+def test_no_import_of_a_command_is_overlooked(tmp_path: Path, statement: str) -> None:
+    file = tmp_path / "file.py"
+    file.write_text(f"import click\nfrom zoo.client import cli_like\n{statement}\n")
+    assert len(cli_imports(file)) == 1
 
 
 @pytest.mark.parametrize("path", ALL, ids=relative)
@@ -58,7 +102,8 @@ def test_leaderboard_never_imports_torch() -> None:
     "statement",
     [
         "from eval import Report, Threat, protocol",
-        "import zoo; zoo.list_models(); zoo.card('resnet50-silu-sat')",
+        "import zoo; zoo.list_models(); zoo.card('resnet50-silu-sat'); zoo.__version__",
+        "import zoo; zoo.evaluate, zoo.images",
         "import leaderboard",
         "from zoo.cli import cli; cli.main(['--help'], standalone_mode=False)",
         "from zoo.cli import cli; cli.main(['list'], standalone_mode=False)",
@@ -71,3 +116,33 @@ def test_what_needs_no_torch_does_not_import_it(statement: str) -> None:
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_type_checkers_see_the_types_of_what_is_installed(package: str) -> None:
+    assert (ROOT / package / "py.typed").read_text() == ""
+
+
+@pytest.mark.parametrize("package", ["eval", "zoo"])
+def test_help_begins_with_every_public_name(package: str) -> None:
+    module = import_module(package)
+    shown = pydoc.plain(pydoc.render_doc(module))
+    description = shown.partition("PACKAGE CONTENTS")[0]
+    assert set(module.__all__) <= set(dir(module))
+    for name in module.__all__:
+        assert re.search(rf"[`.]{name}[`(]", description), f"help({package}) lists no {name}"
+        assert getattr(module, name) is not None
+        assert f"    {name}(" in shown or f"class {name}(" in shown, f"no help on {name}"
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    import zoo
+
+    assert zoo.__version__ == version("sat-zoo")
+    assert "__version__" in dir(zoo)
+
+
+def test_a_public_function_is_not_replaced_by_a_module_of_its_name() -> None:
+    for package in ("eval", "zoo"):
+        files = {path.stem for path in (ROOT / package).iterdir()}
+        assert not files & set(import_module(package).__all__)
