@@ -1,6 +1,7 @@
 """The instrument: adversarial robustness of any `torch.nn.Module`, verified.
 
 - `evaluate(model, data)`: clean and robust accuracy; of models with a card see `zoo.evaluate`.
+- `attack(model, x, y, "pgd-20")`: adversarial images of tensors, each verified.
 - `open_data(name)`: a known data set, checked to be what its name says.
 - `protocol(name)`: what an attack's name stands for, with every hyper-parameter.
 - `Report`: the result, with each image's verdict. `Threat`: the ball around an image.
@@ -13,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from eval.attacking import Attacked, attack
     from eval.data import open_data
     from eval.evaluation import evaluate
     from eval.protocols import protocol
@@ -20,13 +22,15 @@ if TYPE_CHECKING:
     from eval.threat import Threat
 
 _HOMES = {
+    "Attacked": "eval.attacking",
+    "attack": "eval.attacking",
     "Report": "eval.report",
     "Threat": "eval.threat",
     "evaluate": "eval.evaluation",
     "open_data": "eval.data",
     "protocol": "eval.protocols",
 }
-__all__ = ["Report", "Threat", "evaluate", "open_data", "protocol"]
+__all__ = ["Attacked", "Report", "Threat", "attack", "evaluate", "open_data", "protocol"]
 
 
 def __getattr__(name: str) -> Any:

@@ -17,14 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from eval.attacks import build
+from eval.attacks.attack import Passes
 from eval.attacks.losses import cross_entropy
 from eval.batching import STATE_IMAGES, auto_batch_size
 from eval.checks import check_labels, check_logits, check_model, check_pixels
 from eval.contract import fitted, probe_images
 from eval.cost import Cost, measure_cost
 from eval.engine import PROOF_SHARE, Engine, Precision, build_engine
-from eval.passes import Passes, least_passes, most_passes
-from eval.pool import POLISH_STEPS
 from eval.protocols import Protocol
 from eval.threat import Threat
 from eval.verify import predict
@@ -223,10 +222,9 @@ def _stages(
     clean = _clean_work(n, speed)
     plans = [StagePlan(name="clean", most=clean, least=clean)]
     for i, stage in enumerate(protocol.stages):
-        build(stage, threat, n_classes)  # a stage that cannot be is found out now
-        polish = min(POLISH_STEPS[stage.attack], stage.steps) if engine.precision == "bf16" else 0
-        most = most_passes(stage, n_classes, polish)
-        least = least_passes(stage, n_classes) if i == 0 else Passes()
+        attack = build(stage, threat, n_classes)  # a stage that cannot be is found out now
+        most = attack.most_passes(attack.polish_steps if engine.precision == "bf16" else 0)
+        least = attack.least_passes() if i == 0 else Passes()
         plans.append(
             StagePlan(
                 name=stage.name,

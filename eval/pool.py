@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -17,17 +16,11 @@ from eval.errors import SatZooError, first_line
 from eval.stage import Broken, End, Ended, Outcome, StageInput
 from eval.verify import predict, verify
 
-if TYPE_CHECKING:
-    pass
-
 REFILL_AT = 0.25
 """New images join when this share of the places is free: fewer, larger starts."""
 
 CUDA_STRIDE = 10
 """Steps between looks at the rows on a GPU, where each look makes the host wait."""
-
-POLISH_STEPS = {"pgd": 10, "pgd-sat": 10, "apgd": 10, "fab": 5, "square": 50, "fgsm": 1}
-"""Steps in fp32 for the survivors of a search in bf16, from their best point."""
 
 
 class Pool:
@@ -151,8 +144,8 @@ class Pool:
 
     def _advance_search(self, search: Search) -> Iterator[Broken | Ended | int]:
         attack = self.stage.attack
-        for _ in range(self._stride(search)):
-            attack.step(self.stage.engine.search, search)
+        for _ in range(self._stride(search)):  # rows that have no steps left are not here
+            attack.advance(self.stage.engine.search, search)
         self._met = search.best[:CHECK_IMAGES]
         newly = yield from self._verify_hits(search)
         is_over = (search.k >= attack.n_steps).cpu()

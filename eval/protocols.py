@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
+from eval.attacks.registry import others
 from eval.errors import UsageError, unknown
 
 
@@ -21,7 +22,9 @@ class Stage(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(description="how verdicts call it, for example apgd-ce")
-    attack: Literal["fgsm", "pgd", "pgd-sat", "apgd", "fab", "square"]
+    attack: str = Field(
+        pattern="^[a-z0-9][a-z0-9-]{0,39}$", description="a name of eval.attacks.registry"
+    )
     loss: Literal["ce", "dlr", "dlr-targeted", "margin"] | None = None
     steps: int = Field(ge=1, description="gradient steps of one run, or queries of Square")
     restarts: int = Field(default=1, ge=1, description="runs from different random starts")
@@ -106,7 +109,8 @@ def protocol(name: str, *, step_size: str | None = None) -> Protocol:
 
     Args:
         name: "clean", "fgsm", "pgd-K" for any K >= 1, "pgd-sat-K" (= "pgd-sat-K@1"), "autoattack"
-            (= "autoattack-standard@1"), "autoattack-plus@1", "autoattack-rand@1".
+            (= "autoattack-standard@1"), "autoattack-plus@1", "autoattack-rand@1"; "NAME-K" for an
+            attack NAME that another package brings, see `eval.attacks.registry`.
         step_size: for pgd-K instead of eps/4: "eps/N" or a number in pixel units, "1/255".
 
     Raises:
@@ -133,6 +137,10 @@ def protocol(name: str, *, step_size: str | None = None) -> Protocol:
             fallback_loss="margin",
         )
         return Protocol(name="fgsm", stages=(stage,))
+    brought = re.fullmatch(r"(.+)-(\d+)", key)
+    if brought is not None and int(brought[2]) > 0 and brought[1] in others():
+        stage = Stage(name=key, attack=brought[1], steps=int(brought[2]))
+        return Protocol(name=key, stages=(stage,))
     match = re.fullmatch(r"pgd-(sat-)?(\d+)(@1)?", key)
     if match is None or (match[3] and not match[1]):
         raise unknown("attack", name, NAMES, see="pgd-K takes any number of steps K")

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from eval.attacks import build
-from eval.attacks.reference import ReferenceStage, whole_batches
-from eval.attacks.rows import Attack
+from eval.attacks.attack import Attack
+from eval.attacks.reference import ReferenceStage, is_of_the_package, whole_batches
 from eval.batching import is_out_of_memory, no_memory, warn_of_halving
 from eval.checks import check_logits, check_pixels
 from eval.classifier import Classifier
@@ -26,7 +26,7 @@ from eval.errors import ModelError
 from eval.flags import looks_like_probabilities, model_flags, search_flags
 from eval.heap import freed_memory_kept
 from eval.memory import Memory
-from eval.pool import POLISH_STEPS, Pool
+from eval.pool import Pool
 from eval.protocols import Protocol, Stage
 from eval.report import Flag, StageResult
 from eval.stage import Broken, Ended, StageInput
@@ -233,7 +233,7 @@ class Run:
         self, stage: Stage, attack: Attack, standing: Sequence[int], missing: Sequence[int]
     ) -> Pool | ReferenceStage:
         """The search on the `missing` of the images that stood when the stage began."""
-        if self.engine == "reference" and stage.attack in {"apgd", "fab", "square"}:
+        if self.engine == "reference" and is_of_the_package(stage):
             return ReferenceStage(
                 model=self.classifier,
                 stage=stage,
@@ -247,12 +247,11 @@ class Run:
             )
         engine = self.nets
         assert engine is not None
-        polish = POLISH_STEPS[stage.attack] if engine.precision == "bf16" else 0
         inputs = StageInput(
             name=stage.name,
             attack=attack,
             engine=engine,
-            polish_steps=min(polish, stage.steps),
+            polish_steps=attack.polish_steps if engine.precision == "bf16" else 0,
             model=self.classifier,
             threat=self.threat,
             data=self.data,

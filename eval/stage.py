@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from eval.attacks.attack import Attack
 from eval.attacks.random import image_key
-from eval.attacks.rows import Attack, Task
+from eval.attacks.rows import Task
 from eval.threat import Threat
 
 if TYPE_CHECKING:

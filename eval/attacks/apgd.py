@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from eval.attacks import losses, random
+from eval.attacks.attack import Attack, Passes, n_targets
 from eval.attacks.gradients import gradient
 from eval.attacks.pgd import direction
 from eval.attacks.rows import Search, Task, put_rows, where_rows
@@ -17,6 +18,7 @@ from eval.threat import Threat
 
 if TYPE_CHECKING:
     from eval.engine import Net
+    from eval.protocols import Stage
 
 ALPHA = 0.75
 """Share of the new step against the momentum of the last one (section 3, "momentum")."""
@@ -50,7 +52,7 @@ class APGDSearch(Search):
 
 
 @dataclass(frozen=True)
-class APGD:
+class APGD(Attack):
     """APGD on the cross-entropy, the DLR or the targeted DLR loss.
 
     Each step moves by `step_size` along the gradient, blends with the previous move, and projects.
@@ -70,6 +72,19 @@ class APGD:
     rho: float = 0.75
     eot: int = 1
     leaves_when_broken: bool = True
+    POLISH_STEPS: ClassVar[int] = 10
+
+    @classmethod
+    def of(cls, stage: Stage, threat: Threat, n_classes: int) -> APGD:
+        """With the loss of `stage`; with fewer classes than targets, towards all wrong ones."""
+        return cls(
+            threat=threat,
+            loss=stage.loss if stage.loss in {"dlr", "dlr-targeted"} else "ce",
+            n_steps=stage.steps,
+            n_runs=n_targets(stage, n_classes),
+            rho=0.75 if stage.rho is None else stage.rho,
+            eot=stage.eot,
+        )
 
     def start(self, net: Net, task: Task, run: Tensor) -> APGDSearch:
         """A random point at distance eps, and the gradient there."""
@@ -94,7 +109,7 @@ class APGD:
         search.loss_at_check = search.loss_best.clone()
         return search
 
-    def step(self, net: Net, search: APGDSearch) -> None:
+    def advance(self, net: Net, search: APGDSearch) -> None:
         """Move, evaluate, and at a checkpoint adapt the step size."""
         x, x_adv = search.task.x, search.x_adv
         # The first step has no previous move to blend with.
@@ -123,6 +138,14 @@ class APGD:
         search.step_size.fill_(self.threat.eps / 8)
         search.k.fill_(self.n_steps - n_steps)
         self._evaluate(net, search)
+
+    def run_passes(self, n_steps: int) -> tuple[int, int]:
+        """Exact."""
+        return 0, (n_steps + 1) * self.eot
+
+    def least_passes(self) -> Passes:
+        """The gradient at the random start."""
+        return Passes(gradients=self.eot)
 
     def _evaluate(self, net: Net, search: APGDSearch) -> None:
         logits, search.grad = gradient(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
 
 from eval.attacks import losses, random
+from eval.attacks.attack import Attack, Passes, n_targets
 from eval.attacks.gradients import gradient
 from eval.attacks.pgd import direction
 from eval.attacks.projections import FAR, project_plane_l2, project_plane_linf
@@ -18,6 +19,7 @@ from eval.threat import Threat
 
 if TYPE_CHECKING:
     from eval.engine import Net
+    from eval.protocols import Stage
 
 ALPHA_MAX = 0.1  # largest pull towards the original image
 OVERSHOOT = 1.05  # eta: steps go a little past the plane
@@ -39,7 +41,7 @@ class FABSearch(Search):
 
 
 @dataclass(frozen=True)
-class FAB:
+class FAB(Attack):
     """FAB with eps known: an image is broken when an adversarial point within eps is found.
 
     Each step linearises the boundary at x1, projects x1 and the original image onto it inside
@@ -59,9 +61,22 @@ class FAB:
 
     threat: Threat
     is_targeted: bool
+    n_classes: int
     n_steps: int = 100
     n_runs: int = 1
     leaves_when_broken: bool = True
+    POLISH_STEPS: ClassVar[int] = 5
+
+    @classmethod
+    def of(cls, stage: Stage, threat: Threat, n_classes: int) -> FAB:
+        """With fewer classes than targets, towards all wrong ones."""
+        return cls(
+            threat=threat,
+            is_targeted=stage.targets is not None,
+            n_classes=n_classes,
+            n_steps=stage.steps,
+            n_runs=n_targets(stage, n_classes),
+        )
 
     def start(self, net: Net, task: Task, run: Tensor) -> FABSearch:
         """At the image itself, or, in later untargeted runs, at a random point near it."""
@@ -76,7 +91,7 @@ class FAB:
             was_adversarial=torch.ones_like(run, dtype=torch.bool),
         )
 
-    def step(self, net: Net, search: FABSearch) -> None:
+    def advance(self, net: Net, search: FABSearch) -> None:
         """Classify the proposals that will probably be stepped back from; then one gradient pass.
 
         The gradient pass classifies the other proposals, and proposes for every row that it does
@@ -125,6 +140,21 @@ class FAB:
         search.best_score.fill_(-torch.inf)
         search.k.fill_(self.n_steps - n_steps)
 
+    def run_passes(self, n_steps: int) -> tuple[int, int]:
+        """At most: how many depends on how often a run crosses the boundary.
+
+        A step is one forward and one gradient where it finds what it expects; where it finds an
+        adversarial point that it did not expect, which can be at every second step, it is two
+        gradients. Untargeted, every boundary has its gradient.
+        """
+        n_surprises = n_steps // 2
+        n_rounds = n_steps + 1 + n_surprises
+        return n_steps - n_surprises, n_rounds * (1 if self.is_targeted else self.n_classes)
+
+    def least_passes(self) -> Passes:
+        """It begins at the image itself, which is right; its first proposal is the first look."""
+        return Passes(forwards=1, gradients=1 if self.is_targeted else self.n_classes)
+
     def _record(self, search: FABSearch, is_adversarial: Tensor) -> None:
         distance = self.threat.distance(search.x1, search.task.x)
         score = torch.where(is_adversarial, -distance.float(), -torch.inf)
@@ -141,7 +171,7 @@ class FAB:
             )
             return logits, losses.difference(logits, y, target), grad
         nearest: tuple[Tensor, Tensor, Tensor] | None = None
-        for c in range(net.logits(search.x1[:1]).shape[1]):
+        for c in range(self.n_classes):
             distance, gap, grad, logits = self._distance_to(net, search, torch.full_like(y, c))
             if nearest is None:
                 nearest = (distance, gap, grad)

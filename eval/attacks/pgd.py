@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from eval.attacks import losses, random
+from eval.attacks.attack import Attack, Passes, n_targets
 from eval.attacks.gradients import cross_entropy_or_margin, gradient
 from eval.attacks.rows import Search, Task, where_rows
 from eval.lengths import unit
+from eval.protocols import Stage, step_in_pixels
 from eval.threat import Threat
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ class PGDSearch(Search):
 
 
 @dataclass(frozen=True)
-class PGD:
+class PGD(Attack):
     """`x <- project(x + step * direction(grad))`, from a random point of the ball.
 
     Linf: the direction is sign(grad), the start uniform in the box. L2: the direction is
@@ -59,6 +61,20 @@ class PGD:
     n_runs: int = 1
     fallback_loss: Literal["margin"] | None = None
     leaves_when_broken: bool = False
+    POLISH_STEPS: ClassVar[int] = 10
+
+    @classmethod
+    def of(cls, stage: Stage, threat: Threat, n_classes: int) -> PGD:
+        """FGSM, PGD, or PGD as the SAT code evaluates with it."""
+        return cls(
+            threat=threat,
+            n_steps=stage.steps,
+            step_size=step_in_pixels(stage, threat.eps),
+            random_start=bool(stage.random_start),
+            clips_start=stage.attack != "pgd-sat",
+            n_runs=n_targets(stage, n_classes),
+            fallback_loss=stage.fallback_loss,
+        )
 
     def start(self, net: Net, task: Task, run: Tensor) -> PGDSearch:
         """Begin at a random point of the ball, or at the image itself."""
@@ -70,7 +86,7 @@ class PGD:
                 x_adv = self.threat.project(x_adv, task.x)
         return PGDSearch(**Search.fresh(task, run), x_adv=x_adv.clone())
 
-    def step(self, net: Net, search: PGDSearch) -> None:
+    def advance(self, net: Net, search: PGDSearch) -> None:
         """One gradient step; the last step also classifies the point it reaches."""
         x, y = search.task.x, search.task.y
         if self.fallback_loss is None:
@@ -96,6 +112,14 @@ class PGD:
         search.x_adv = search.best.clone()
         search.best_score.fill_(-torch.inf)
         search.k.fill_(self.n_steps - n_steps)
+
+    def run_passes(self, n_steps: int) -> tuple[int, int]:
+        """Exact but for the fallback loss, which may be needed in every step."""
+        return 1, n_steps if self.fallback_loss is None else 2 * n_steps
+
+    def least_passes(self) -> Passes:
+        """A broken image is kept to the end of its run, for the accuracy of the last iterate."""
+        return Passes(self.n_runs, self.n_runs * self.n_steps)
 
     def _random_delta(self, keys: Tensor, x: Tensor) -> Tensor:
         shape = tuple(x.shape[1:])

@@ -82,7 +82,7 @@ class ReferenceStage:
                 f"engine 'reference' cannot run {self.stage.name} on {self.n_classes} classes,"
                 f" it needs {needed}: use --engine fast"
             )
-        attack = _configured(
+        _, attack = configured(
             self._counted, self.stage, self.threat, self.n_classes, self.seed, self.device
         )
         for i in range(0, len(self.positions), self.batch_size):
@@ -119,18 +119,24 @@ def whole_batches(
     return [p for batch in batches if not wanted.isdisjoint(batch) for p in batch]
 
 
-def _configured(
-    model: CountedModel,
+def is_of_the_package(stage: Stage) -> bool:
+    """Whether the package has the attack of `stage`."""
+    return stage.attack in {"apgd", "fab", "square"}
+
+
+def configured(
+    model: nn.Module,
     stage: Stage,
     threat: Threat,
     n_classes: int,
     seed: int,
     device: torch.device,
-) -> Any:
-    """The package's attack object for `stage`.
+) -> tuple[AutoAttack, Any]:
+    """The package set up for `stage`, and its attack object of that stage.
 
-    Its entry point `run_standard_evaluation` is left alone: its checks end whatever trace function
-    a debugger or coverage has set, and the checks of `eval.checks` stand in for them.
+    Where a verdict is wanted its entry point `run_standard_evaluation` is left alone: its checks
+    end whatever trace function a debugger or coverage has set, and those of `eval.checks` stand in
+    for them.
     """
     whole = AutoAttack(
         model,
@@ -160,4 +166,4 @@ def _configured(
         attack.targeted = True
         # With fewer classes than targets the package would index past the last class.
         attack.n_target_classes = min(stage.targets, n_classes - 1)
-    return attack
+    return whole, attack

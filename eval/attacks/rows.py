@@ -7,13 +7,10 @@ verified broken its row leaves, the next image takes the place, and the device s
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
-
-if TYPE_CHECKING:
-    from eval.engine import Net
 
 
 @dataclass
@@ -144,35 +141,6 @@ class Search(Rows):
         is_new = is_adversarial & ~self.is_hit
         self.is_hit = self.is_hit | is_new
         put_rows(self.candidate, is_new, x)
-
-
-class Attack(Protocol):
-    """A search that can be stepped. Stepping a row that has done its n_steps changes nothing.
-
-    n_runs: restarts or targets of each image. n_steps: steps of one run.
-    leaves_when_broken: False where the end of a broken image's run is wanted too (PGD).
-    """
-
-    @property
-    def n_runs(self) -> int: ...  # noqa: D102
-
-    @property
-    def n_steps(self) -> int: ...  # noqa: D102
-
-    @property
-    def leaves_when_broken(self) -> bool: ...  # noqa: D102
-
-    def start(self, net: Net, task: Task, run: Tensor) -> Search:
-        """Begin run `run` (B,) of each image."""
-        ...
-
-    def step(self, net: Net, search: Any) -> None:
-        """One step of every row, in place."""
-        ...
-
-    def resume(self, net: Net, search: Any, n_steps: int) -> None:
-        """Make `search`, in place, go on for `n_steps` steps from its best images with `net`."""
-        ...
 
 
 def put_rows(target: Tensor, mask: Tensor, source: Tensor) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
 
 from eval.attacks import losses, random
+from eval.attacks.attack import Attack, Passes, n_targets
 from eval.attacks.rows import Search, Task, put_rows
 from eval.attacks.square_l2 import FIRST_SIGN as FIRST_SIGN_L2
 from eval.attacks.square_l2 import initial_l2, propose_l2
@@ -16,6 +17,7 @@ from eval.threat import Threat
 
 if TYPE_CHECKING:
     from eval.engine import Net
+    from eval.protocols import Stage
 
 DRAWS = 16
 """Random numbers of one query: corners, in L2 a turn and a second window's corners, and a sign for
@@ -38,7 +40,7 @@ class SquareSearch(Search):
 
 
 @dataclass(frozen=True)
-class Square:
+class Square(Attack):
     """Square in Linf or L2 on the margin loss.
 
     Linf: start with vertical stripes of +-eps; each query sets one square window to +-eps per
@@ -56,6 +58,17 @@ class Square:
     n_runs: int = 1
     p_init: float = 0.8
     leaves_when_broken: bool = True
+    POLISH_STEPS: ClassVar[int] = 50
+
+    @classmethod
+    def of(cls, stage: Stage, threat: Threat, n_classes: int) -> Square:
+        """With the queries and the first window of `stage`."""
+        return cls(
+            threat=threat,
+            n_steps=stage.steps,
+            n_runs=n_targets(stage, n_classes),
+            p_init=0.8 if stage.p_init is None else stage.p_init,
+        )
 
     def start(self, net: Net, task: Task, run: Tensor) -> SquareSearch:
         """The initial pattern, classified."""
@@ -77,7 +90,7 @@ class Square:
         search.note(x_best, margin)
         return search
 
-    def step(self, net: Net, search: SquareSearch) -> None:
+    def advance(self, net: Net, search: SquareSearch) -> None:
         """One query of every row."""
         x = search.task.x
         side = self._sides(search.k, x)
@@ -90,11 +103,11 @@ class Square:
             delta = propose_l2(search.x_best - x, side, drawn, self.threat.eps)
             x_new = self.threat.project(x + delta, x)
         margin = losses.margin(net.logits(x_new), search.task.y)
-        is_better = (margin > search.margin) & (search.k < self.n_steps)
+        is_better = margin > search.margin
         put_rows(search.x_best, is_better, x_new)
         search.margin = torch.where(is_better, margin, search.margin)
         search.note(search.x_best, search.margin)
-        search.k = search.k + (search.k < self.n_steps).long()
+        search.k = search.k + 1
 
     def resume(self, net: Net, search: SquareSearch, n_steps: int) -> None:
         """Go on from the best image with the last, smallest windows."""
@@ -104,6 +117,14 @@ class Square:
         search.margin = losses.margin(net.logits(search.x_best), search.task.y)
         search.best_score.fill_(-torch.inf)
         search.note(search.x_best, search.margin)
+
+    def run_passes(self, n_steps: int) -> tuple[int, int]:
+        """Exact."""
+        return n_steps + 1, 0
+
+    def least_passes(self) -> Passes:
+        """The initial pattern."""
+        return Passes(forwards=1)
 
     def _propose_linf(self, x: Tensor, x_best: Tensor, side: Tensor, drawn: Tensor) -> Tensor:
         window = windows(x, side, drawn[:, 0], drawn[:, 1])

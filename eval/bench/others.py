@@ -12,10 +12,9 @@ from importlib.util import find_spec
 from typing import Any, Literal
 
 import torch
-from pyautoattack import AutoAttack
-from torch import Tensor, nn
+from torch import Tensor
 
-from eval.attacks.reference import CountedModel
+from eval.attacks.reference import CountedModel, configured
 from eval.bench.contenders import Contender, Setup
 from eval.protocols import Stage, step_in_pixels
 from eval.verify import predict, verify
@@ -92,40 +91,14 @@ class AuthorsAutoAttack(Others):
     def _perturb(self, stage: Stage, rows: Tensor) -> Tensor:
         setup = self.setup
         n_classes = int(self._counted(self._x[:1].to(setup.device)).shape[1])
-        whole = _configured(self._counted, stage, setup, n_classes)
+        whole, _ = configured(
+            self._counted, stage, setup.threat, n_classes, setup.seed, setup.device
+        )
         with _undisturbed():
             x_adv: Tensor = whole.run_standard_evaluation(
                 self._x[rows], self._y[rows], batch_size=setup.batch_size
             )[0]
         return x_adv
-
-
-def _configured(model: nn.Module, stage: Stage, setup: Setup, n_classes: int) -> Any:
-    whole = AutoAttack(
-        model,
-        attacks=[stage.name],
-        device=setup.device,
-        eps=setup.threat.eps,
-        norm=setup.threat.norm,
-        seed=setup.seed,
-        version="custom",
-    )
-    part = {
-        "apgd": whole.apgd_targeted if stage.targets else whole.apgd,
-        "fab": whole.fab,
-        "square": whole.square,
-    }[stage.attack]
-    part.n_restarts = stage.restarts
-    if stage.attack == "square":
-        part.n_queries = stage.steps
-    else:
-        part.n_iter = stage.steps
-    if stage.attack == "apgd":
-        part.eot_iter = stage.eot
-    if stage.targets is not None:
-        # With fewer classes than targets the package would index past the last class.
-        part.n_target_classes = min(stage.targets, n_classes - 1)
-    return whole
 
 
 @contextmanager

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from eval.attacks import build
 from eval.classifier import Classifier
 from eval.cost import measure_cost, peak_bytes
 from eval.data import ImageSet, from_tensors
 from eval.errors import DataError, ModelError
-from eval.passes import least_passes, most_passes
 from eval.plan import Plan, plan_run
 from eval.protocols import Protocol, protocol
 from eval.run import Run
@@ -118,7 +118,7 @@ def test_fab_that_crosses_at_every_second_step_needs_no_more_than_planned() -> N
 
     (stage,) = [s for s in protocol("autoattack").stages if s.name == "fab-t"]
     for n in range(1, 11):
-        most = most_passes(stage.model_copy(update={"steps": n, "targets": 1}), 10, 0)
+        most = build(stage.model_copy(update={"steps": n, "targets": 1}), TINY, 10).most_passes()
         found = [passes([bool(i >> bit & 1) for bit in range(n)]) for i in range(2**n)]
         assert max(f for f, _ in found) == most.forwards + most.gradients
         assert n <= max(g for _, g in found) <= most.gradients
@@ -126,14 +126,15 @@ def test_fab_that_crosses_at_every_second_step_needs_no_more_than_planned() -> N
 
 def test_fewer_classes_than_targets_cost_fewer_runs() -> None:
     stage = protocol("autoattack").stages[1]
-    assert most_passes(stage, 10, 0).gradients == 9 * 101
-    assert most_passes(stage, 4, 0).gradients == 3 * 101
-    assert most_passes(stage, 4, 10).exact_gradients == 11
+    assert build(stage, TINY, 10).most_passes().gradients == 9 * 101
+    assert build(stage, TINY, 4).most_passes().gradients == 3 * 101
+    assert build(stage, TINY, 4).most_passes(10).exact_gradients == 11
 
 
 def test_pgd_costs_the_same_when_everything_breaks() -> None:
     (stage,) = protocol("pgd-sat-50").stages
-    assert least_passes(stage, 10) == most_passes(stage, 10, 0)
+    pgd = build(stage, TINY, 10)
+    assert pgd.least_passes() == pgd.most_passes()
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -148,10 +149,11 @@ def test_pgd_takes_a_second_gradient_in_every_step_at_the_most(
             return logits
 
     (stage,) = protocol(name).stages
-    polish = 0 if precision == "fp32" else min(10, stage.steps)
+    pgd = build(stage, TINY, 5)
     run = run_stages(Confident().eval(), right, protocol(name), TINY, precision)
     (done,) = run.stage_results
-    most, least = most_passes(stage, 5, polish), least_passes(stage, 5)
+    most = pgd.most_passes(0 if precision == "fp32" else pgd.polish_steps)
+    least = pgd.least_passes()
     assert (least.gradients, most.gradients) == (stage.steps, 2 * stage.steps)
     n_gradients = most.gradients + most.exact_gradients
     wanted = len(right) * (n_gradients if is_most else n_gradients // 2)

@@ -60,7 +60,7 @@ def test_fab_stops_at_the_nearest_adversarial_image(
     x = torch.full((1, 1, 2, 2), 0.5)
     dual = float(w.abs().sum() if norm == "Linf" else w.norm())
     model = linear(w, float((w * x).sum()) + 0.2 * dual)
-    fab = FAB(Threat(norm, "1"), is_targeted=True)
+    fab = FAB(Threat(norm, "1"), is_targeted=True, n_classes=2)
     search = run(model, fab, task(model, x, torch.tensor([0])), 100)
     # The plane is 0.2 away; the overshoot of 5 % shrinks with each step back.
     assert float(-search.best_score) == pytest.approx(0.2, rel=0.02)

@@ -105,7 +105,7 @@ def test_fab_walks_the_same_way_at_every_scale(norm: str, is_targeted: bool, sca
     found = []
     for model in (Classes(1.0).eval(), Classes(scale).eval()):
         images = task(model, x, model(x).argmax(1))
-        fab = FAB(Threat(norm, "1"), is_targeted=is_targeted, n_steps=30)
+        fab = FAB(Threat(norm, "1"), is_targeted, n_classes=2, n_steps=30)
         found.append(-run(model, fab, images, 30).best_score)
     torch.testing.assert_close(found[1], found[0], rtol=1e-3, atol=1e-4)
 

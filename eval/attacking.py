@@ -1,0 +1,112 @@
+"""Adversarial images of tensors in one call: what a researcher types first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from eval.checks import check_labels, check_model, usable_device
+from eval.contract import fitted, probe_images
+from eval.data import from_tensors
+from eval.engine import Precision
+from eval.errors import UsageError
+from eval.protocols import protocol
+from eval.report import Flag
+from eval.run import Run
+from eval.threat import Threat
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """What an attack found; every adversarial image was verified in fp32 by the untouched model.
+
+    x_adv: (N, C, H, W) float32; the adversarial image where there is one, else the clean one.
+    is_adversarial: (N,) bool, misclassified inside the ball; of images that are wrong without an
+        attack too, where x_adv is the image itself.
+    stages: (N,) which stage broke the image: "clean" wrong without an attack, "robust" none did.
+    forwards, backwards: images sent through networks. flags: what a reader must know.
+    """
+
+    x_adv: Tensor
+    is_adversarial: Tensor
+    stages: tuple[str, ...]
+    forwards: int
+    backwards: int
+    flags: tuple[Flag, ...]
+
+    @property
+    def robust_accuracy(self) -> float:
+        """Share of images that are right and that nothing broke."""
+        return 1 - float(self.is_adversarial.float().mean())
+
+    def __repr__(self) -> str:
+        n, n_adversarial = len(self.stages), int(self.is_adversarial.sum())
+        return (
+            f"Attacked({n_adversarial} of {n} images adversarial, {self.forwards:,} forwards,"
+            f" {self.backwards:,} backwards)"
+        )
+
+
+def attack(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    name: str = "autoattack",
+    *,
+    eps: str | float = "8/255",
+    norm: str = "Linf",
+    step_size: str | None = None,
+    seed: int = 0,
+    precision: Precision = "auto",
+    batch_size: int = 128,
+    device: str = "cpu",
+) -> Attacked:
+    """Attack images x (N, C, H, W) in [0, 1] with labels y (N,) by the protocol `name`.
+
+    The images meet the same random numbers, and so the same verdicts, as in
+    `eval.evaluate(model, (x, y), attack=name, ...)`; see there for the other arguments.
+
+    Raises as `eval.evaluate`; `UsageError` for "clean", which is no attack.
+
+    """
+    plan, threat = protocol(name, step_size=step_size), Threat(norm, str(eps))
+    if not plan.stages:
+        raise UsageError(f"attack {name!r} attacks nothing: use for example pgd-20 or autoattack")
+    check_model(model, "model")
+    images, place = from_tensors(x, y), usable_device(device)
+    classifier, flags = fitted(
+        model.to(place), "model", probe_images(images, place), needs_gradient=True
+    )
+    check_labels(images, classifier.contract.n_classes)
+    found: dict[int, Tensor] = {}
+    run = Run(
+        classifier=classifier,
+        name="model",
+        data=images,
+        threat=threat,
+        protocol=plan,
+        engine="fast",
+        precision=precision,
+        seed=seed,
+        batch_size=batch_size,
+        device=place,
+        allow_probabilities=True,
+        on_progress=lambda _: None,
+        flags=flags,
+        images=found,
+    )
+    with torch.inference_mode(False):
+        run.attack()
+    x_adv = x.detach().float().cpu().clone()
+    for position, image in found.items():
+        x_adv[position] = image
+    return Attacked(
+        x_adv=x_adv,
+        is_adversarial=torch.tensor([verdict != "robust" for verdict in run.verdicts]),
+        stages=tuple(run.verdicts),
+        forwards=sum(stage.forwards for stage in run.stage_results),
+        backwards=sum(stage.backwards for stage in run.stage_results),
+        flags=tuple(run.flags),
+    )

@@ -1,0 +1,100 @@
+"""What an attack is: all that the rest of the project knows of one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from torch import Tensor
+
+from eval.attacks.rows import Search, Task
+
+if TYPE_CHECKING:
+    from eval.engine import Net
+    from eval.protocols import Stage
+    from eval.threat import Threat
+
+
+@dataclass(frozen=True)
+class Passes:
+    """Images sent through the searching network, and through the fp32 network that polishes.
+
+    Gradients are both a forward and a backward; `forwards` and `exact_forwards` come on top.
+    """
+
+    forwards: int = 0
+    gradients: int = 0
+    exact_forwards: int = 0
+    exact_gradients: int = 0
+
+
+class Attack(ABC):
+    """A search that can be stepped, for rows that come and go.
+
+    Rows may be selected, joined and shuffled between steps: no result of a row depends on the
+    others. A row that has done its `n_steps` stays as it is.
+
+    n_runs: restarts or targets of each image. n_steps: steps of one run.
+    leaves_when_broken: False where the end of a broken image's run is wanted too (PGD).
+    POLISH_STEPS: in fp32, for the survivors of a search in bf16, from their best point.
+    """
+
+    n_runs: int
+    n_steps: int
+    leaves_when_broken: bool
+    POLISH_STEPS: ClassVar[int] = 0
+
+    @classmethod
+    @abstractmethod
+    def of(cls, stage: Stage, threat: Threat, n_classes: int) -> Self:
+        """The attack that `stage` describes, for models of `n_classes` classes."""
+
+    @abstractmethod
+    def start(self, net: Net, task: Task, run: Tensor) -> Search:
+        """Begin run `run` (B,) of each image."""
+
+    @abstractmethod
+    def advance(self, net: Net, search: Any) -> None:
+        """One step of every row, in place; all of them must have steps left."""
+
+    @abstractmethod
+    def resume(self, net: Net, search: Any, n_steps: int) -> None:
+        """Make `search`, in place, go on for `n_steps` steps from its best images with `net`."""
+
+    @abstractmethod
+    def run_passes(self, n_steps: int) -> tuple[int, int]:
+        """Forwards, and gradients, of one run of `n_steps` of an image that survives: at most."""
+
+    @abstractmethod
+    def least_passes(self) -> Passes:
+        """Passes of an image that falls to the first point looked at."""
+
+    def step(self, net: Net, search: Any) -> None:
+        """One step of every row that has steps left, in place; the others stay as they are."""
+        has_steps = search.k < self.n_steps
+        if not bool(has_steps.any()):
+            return
+        if bool(has_steps.all()):
+            self.advance(net, search)
+        else:
+            rows = has_steps.nonzero().squeeze(1)
+            part = search.select(rows)
+            self.advance(net, part)
+            search.put(rows, part)
+
+    @property
+    def polish_steps(self) -> int:
+        """`POLISH_STEPS`, or as many as there are."""
+        return min(self.POLISH_STEPS, self.n_steps)
+
+    def most_passes(self, polish_steps: int = 0) -> Passes:
+        """Passes of an image that survives; polish_steps 0 where the search is in fp32."""
+        forwards, gradients = self.run_passes(self.n_steps)
+        exact = self.run_passes(polish_steps) if polish_steps else (0, 0)
+        return Passes(self.n_runs * forwards, self.n_runs * gradients, *exact)
+
+
+def n_targets(stage: Stage, n_classes: int) -> int:
+    """Runs of a stage: its restarts, or its targets, of which a model may have fewer."""
+    return stage.restarts if stage.targets is None else min(stage.targets, n_classes - 1)
