@@ -24,7 +24,7 @@ from eval.errors import JournalError
 from eval.home import home
 from eval.journal_file import JournalFile, Statement
 from eval.memory import Key, Memory, Session
-from eval.stage import Broken, Ended
+from eval.stage import Ended, Event, Survived
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -108,12 +108,12 @@ class Journal:
         self._session = session
         self._writer.start()
 
-    def add(self, stage: str, result: Broken | Ended | int, counts: Mapping[str, float]) -> None:
-        """Hand over one result of `stage`, and what the stage has cost in this session so far.
+    def add(self, stage: str, event: Event, counts: Mapping[str, float]) -> None:
+        """Hand over one event of `stage`, and what the stage has cost in this session so far.
 
         Raises `JournalError` if an earlier result could not be written.
         """
-        statements = self._statements_of(stage, result)
+        statements = self._statements_of(stage, event)
         with self._lock:
             if self._error is not None:
                 raise self._file.explained(self._error) from self._error
@@ -142,17 +142,17 @@ class Journal:
             if error is None:  # what is under way already says more
                 raise
 
-    def _statements_of(self, stage: str, result: Broken | Ended | int) -> list[Statement]:
-        if isinstance(result, int):
-            return [("REPLACE INTO survived VALUES (?, ?)", (stage, result))]
-        if isinstance(result, Ended):
-            values = (stage, result.position, int(result.is_right))
+    def _statements_of(self, stage: str, event: Event) -> list[Statement]:
+        if isinstance(event, Survived):
+            return [("REPLACE INTO survived VALUES (?, ?)", (stage, event.position))]
+        if isinstance(event, Ended):
+            values = (stage, event.position, int(event.is_right))
             return [("REPLACE INTO ended VALUES (?, ?, ?)", values)]
-        verdict = (result.position, stage, int(result.is_broken_8bit))
+        verdict = (event.position, stage, int(event.is_broken_8bit))
         statements: list[Statement] = [("REPLACE INTO broken VALUES (?, ?, ?)", verdict)]
         if self._file.keeps_images:
-            pixels = result.x_adv.detach().cpu().float().contiguous().numpy()
-            image = (result.position, json.dumps(pixels.shape), pixels.tobytes())
+            pixels = event.x_adv.detach().cpu().float().contiguous().numpy()
+            image = (event.position, json.dumps(pixels.shape), pixels.tobytes())
             statements.append(("REPLACE INTO images VALUES (?, ?, ?)", image))
         return statements
 
@@ -198,7 +198,7 @@ class Journal:
 def _memories(file: JournalFile) -> dict[str, Memory]:
     memories: defaultdict[str, Memory] = defaultdict(Memory)
     for stage, position in file.read("SELECT stage, position FROM survived"):
-        memories[stage].take(position)
+        memories[stage].take(Survived(position))
     for stage, position, is_right in file.read("SELECT stage, position, is_right FROM ended"):
         memories[stage].right_at_end[position] = bool(is_right)
     # After `survived`: what one session broke stays broken, whatever another machine's kernels say.

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from eval.stage import Broken, Ended
+from eval.stage import Broken, Ended, Event, Survived
 
 if TYPE_CHECKING:
     from eval.data import ImageSet
@@ -149,16 +149,17 @@ class Memory:
             settled &= self.right_at_end.keys()
         return [p for p in positions if p not in settled]
 
-    def take(self, result: Broken | Ended | int) -> None:
-        """Note one result of a pool. What is verified broken stays broken."""
-        if isinstance(result, int):
-            if result not in self.broken:
-                self.survived.add(result)
-        elif isinstance(result, Ended):
-            self.right_at_end[result.position] = result.is_right
-        else:
-            self.broken[result.position] = result.is_broken_8bit
-            self.survived.discard(result.position)
+    def take(self, event: Event) -> None:
+        """Note one event. What is verified broken stays broken."""
+        match event:
+            case Broken(position, _, is_broken_8bit):
+                self.broken[position] = is_broken_8bit
+                self.survived.discard(position)
+            case Survived(position):
+                if position not in self.broken:
+                    self.survived.add(position)
+            case Ended(position, is_right):
+                self.right_at_end[position] = is_right
 
     def total(self, counts: Mapping[str, float]) -> dict[str, float]:
         """The `counts` of this session added to those of earlier ones."""

@@ -13,7 +13,7 @@ from eval.attacks.rows import Search
 from eval.batching import is_out_of_memory, no_memory, warn_of_halving
 from eval.engine import CHECK_IMAGES
 from eval.errors import SatZooError, first_line
-from eval.stage import Broken, End, Ended, Outcome, StageInput
+from eval.stage import Broken, End, Ended, Event, Outcome, StageInput, Survived
 from eval.verify import predict, verify
 
 REFILL_AT = 0.25
@@ -55,12 +55,12 @@ class Pool:
         forwards, backwards = self.stage.engine.passes()
         return forwards - self._passes_before[0], backwards - self._passes_before[1]
 
-    def run(self) -> Iterator[Broken | Ended | int]:
+    def run(self) -> Iterator[Event]:
         """Attack until nothing is left to try.
 
-        Yields a `Broken` as soon as one is verified, and the bare position of an image that
-        survived the stage; from attacks that look at it, the `Ended` of each run too, after the
-        `Broken` of the search and before what the polish finds.
+        Yields a `Broken` as soon as one is verified, and a `Survived` once that is proven; from
+        attacks that look at it, the `Ended` of each run too, after the `Broken` of the search and
+        before what the polish finds.
         """
         while self._has_work():
             try:
@@ -91,7 +91,7 @@ class Pool:
     def _has_work(self) -> bool:
         return self._has_search() or bool(self._unproven)
 
-    def _tell_proven(self) -> Iterator[int]:
+    def _tell_proven(self) -> Iterator[Survived]:
         """The survivors, where a copy of the model found nothing as soon as it is proven again."""
         engine = self.stage.engine
         if engine.is_copy:
@@ -106,7 +106,7 @@ class Pool:
             if end is not None:
                 self.outcome.n_without_gradient += not end.had_gradient
                 self.outcome.n_with_nan += end.had_nan
-                yield position
+                yield Survived(position)
 
     def _search_again(self) -> None:
         """With the model itself, whatever its copy searched since it was last proven."""
@@ -114,7 +114,7 @@ class Pool:
         self._unproven = {}
         self._start_over(again)
 
-    def _round(self) -> Iterator[Broken | Ended | int]:
+    def _round(self) -> Iterator[Event]:
         self._refill()
         if self._search is not None:
             yield from self._advance_search(self._search)
@@ -142,7 +142,7 @@ class Pool:
         new = self.stage.attack.start(self.stage.engine.search, task, torch.zeros_like(task.key))
         self._search = new if self._search is None else self._search.cat(new)
 
-    def _advance_search(self, search: Search) -> Iterator[Broken | Ended | int]:
+    def _advance_search(self, search: Search) -> Iterator[Event]:
         attack = self.stage.attack
         for _ in range(self._stride(search)):  # rows that have no steps left are not here
             attack.advance(self.stage.engine.search, search)

@@ -29,7 +29,7 @@ from eval.memory import Memory
 from eval.pool import Pool
 from eval.protocols import Protocol, Stage
 from eval.report import Flag, StageResult
-from eval.stage import Broken, Ended, StageInput
+from eval.stage import Broken, Ended, Executor, StageInput
 from eval.threat import Threat
 from eval.verify import predict
 
@@ -127,15 +127,15 @@ class Run:
         work = self._work(stage, attack, standing, missing)
         self._take_broken(stage.name, memory.broken)
         self._progress(stage.name, memory.n_settled, len(standing))
-        for result in work.run():
-            memory.take(result)
-            if isinstance(result, Broken):
-                self._take_broken(stage.name, [result.position])
+        for event in work.run():
+            memory.take(event)
+            if isinstance(event, Broken):
+                self._take_broken(stage.name, [event.position])
                 if self.images is not None:
-                    self.images[result.position] = result.x_adv.cpu()
+                    self.images[event.position] = event.x_adv.cpu()
             if self.journal is not None:
-                self.journal.add(stage.name, result, _counts(work, started))
-            if not isinstance(result, Ended):
+                self.journal.add(stage.name, event, _counts(work, started))
+            if not isinstance(event, Ended):
                 self._progress(stage.name, memory.n_settled, len(standing))
         self.n_broken_8bit += sum(memory.broken.values())
         self.batch_size = work.batch_size  # smaller now, if memory ran out
@@ -231,7 +231,7 @@ class Run:
 
     def _work(
         self, stage: Stage, attack: Attack, standing: Sequence[int], missing: Sequence[int]
-    ) -> Pool | ReferenceStage:
+    ) -> Executor:
         """The search on the `missing` of the images that stood when the stage began."""
         if self.engine == "reference" and is_of_the_package(stage):
             return ReferenceStage(
@@ -266,7 +266,7 @@ class Run:
         self.on_progress(Progress(stage, done, total, standing, len(self.verdicts)))
 
 
-def _counts(work: Pool | ReferenceStage, started: float) -> dict[str, float]:
+def _counts(work: Executor, started: float) -> dict[str, float]:
     """What a stage has cost in this session so far; journals add up these names."""
     forwards, backwards = work.passes()
     return {

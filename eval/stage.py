@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -31,6 +31,13 @@ class Broken:
 
 
 @dataclass(frozen=True)
+class Survived:
+    """Nothing is left to try against the image at `position`."""
+
+    position: int
+
+
+@dataclass(frozen=True)
 class Ended:
     """The end of the run of the image at `position`, broken or not: what the last iterate does.
 
@@ -39,6 +46,10 @@ class Ended:
 
     position: int
     is_right: bool
+
+
+Event = Broken | Survived | Ended
+"""What an executor tells of an image as soon as it is known."""
 
 
 @dataclass
@@ -54,6 +65,25 @@ class Outcome:
     n_polished: int = 0
     n_without_gradient: int = 0
     n_with_nan: int = 0
+
+
+class Executor(Protocol):
+    """Whatever carries out a stage: the pool here, the authors' package, others.
+
+    batch_size: images in one pass, smaller after memory ran out. outcome: what it counts.
+    """
+
+    batch_size: int
+    outcome: Outcome
+
+    def run(self) -> Iterator[Event]:
+        """Attack until nothing is left to try, telling each event once it is known and proven.
+
+        A `Broken` comes before the `Ended` of the same image; an event may be told twice.
+        """
+
+    def passes(self) -> tuple[int, int]:
+        """Images sent forward and backward through networks so far."""
 
 
 @dataclass(frozen=True)

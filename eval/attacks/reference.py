@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from eval.errors import UsageError
 from eval.protocols import Stage
-from eval.stage import Broken, Outcome
+from eval.stage import Broken, Outcome, Survived
 from eval.threat import Threat
 from eval.verify import predict, verify
 
@@ -71,8 +71,8 @@ class ReferenceStage:
         """Images sent forward and backward through the model so far."""
         return self._counted.forwards, self._counted.backwards
 
-    def run(self) -> Iterator[Broken | int]:
-        """As `Pool.run`: a `Broken` for each broken image, the position of each survivor.
+    def run(self) -> Iterator[Broken | Survived]:
+        """A `Broken` for each broken image, a `Survived` for each other.
 
         The package draws from the global random generator; its state is put back afterwards.
         """
@@ -95,7 +95,7 @@ class ReferenceStage:
 
     def _verified(
         self, positions: Sequence[int], x: Tensor, x_adv: Tensor, y: Tensor
-    ) -> Iterator[Broken | int]:
+    ) -> Iterator[Broken | Survived]:
         checked = verify(self.model, x, x_adv, y, self.threat)
         # The package returns the clean image where it found nothing: right, so no claim.
         is_claimed = predict(self.model, torch.nan_to_num(x_adv)).argmax(1) != y
@@ -104,7 +104,7 @@ class ReferenceStage:
             if checked.is_broken[i]:
                 yield Broken(position, x_adv[i], bool(checked.is_broken_8bit[i]))
             else:
-                yield position
+                yield Survived(position)
 
 
 def whole_batches(

@@ -17,7 +17,7 @@ from eval import journal as journal_module
 from eval.errors import JournalError, ReportError
 from eval.journal import Journal, default_folder
 from eval.memory import Key, Session
-from eval.stage import Broken, Ended
+from eval.stage import Broken, Ended, Survived
 
 DIGESTS = [letter * 64 for letter in "abcde0"]  # weights, ids, labels, pixels, stages, definition
 WHAT = (DIGESTS[0], DIGESTS[5], "digits (test)", *DIGESTS[1:4], "Linf 8/255", "pgd-5", DIGESTS[4])
@@ -42,8 +42,8 @@ def test_what_is_added_is_known_to_the_next_session(tmp_path: Path) -> None:
         assert journal.sessions == []
         journal.add("pgd-5", broken(3, is_8bit=False), COUNTS)
         journal.add("pgd-5", Ended(3, is_right=True), COUNTS)
-        journal.add("pgd-5", 4, COUNTS)
-        journal.add("square", 4, {"forwards": 7})
+        journal.add("pgd-5", Survived(4), COUNTS)
+        journal.add("square", Survived(4), {"forwards": 7})
     with Journal(tmp_path / "j", KEY) as again:
         memory = again.recall("pgd-5")
         assert (memory.broken, memory.survived) == ({3: False}, {4})
@@ -58,8 +58,8 @@ def test_what_is_added_is_known_to_the_next_session(tmp_path: Path) -> None:
 def test_counts_are_summed_over_sessions(tmp_path: Path) -> None:
     for n in range(3):
         with begun(tmp_path / "j") as journal:
-            journal.add("pgd-5", n, {"forwards": 1})
-            journal.add("pgd-5", n, {"forwards": 10})
+            journal.add("pgd-5", Survived(n), {"forwards": 1})
+            journal.add("pgd-5", Survived(n), {"forwards": 10})
     with Journal(tmp_path / "j", KEY) as journal:
         assert journal.recall("pgd-5").counts == {"forwards": 30}
         assert len(journal.sessions) == 3
@@ -157,7 +157,7 @@ def test_the_second_of_two_on_one_journal_is_told(tmp_path: Path) -> None:
     ):
         Journal(tmp_path / "j", KEY, fresh=True)
     with begun(tmp_path / "j") as journal:
-        journal.add("pgd-5", 1, COUNTS)  # the first is none the worse for it
+        journal.add("pgd-5", Survived(1), COUNTS)  # the first is none the worse for it
 
 
 def test_another_process_holds_the_lock_until_it_is_killed(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_a_full_disk_is_said_and_loses_nothing_that_was_committed(tmp_path: Path
     journal._write()
     message = "the disk is full: what was committed is safe; make room, and the same command goes"
     with pytest.raises(JournalError, match=message):
-        journal.add("pgd-5", 2, COUNTS)
+        journal.add("pgd-5", Survived(2), COUNTS)
     with pytest.raises(JournalError, match=message):
         journal.close()
     assert recalled(tmp_path / "j", "pgd-5") == {0: True}
@@ -287,7 +287,7 @@ def test_images_come_back_bit_for_bit(tmp_path: Path) -> None:
 
 def test_a_journal_without_the_images_is_refused_when_they_are_wanted(tmp_path: Path) -> None:
     with begun(tmp_path / "j") as journal:
-        journal.add("pgd-5", 1, COUNTS)
+        journal.add("pgd-5", Survived(1), COUNTS)
     with begun(tmp_path / "j", keeps_images=True) as journal:  # nothing was broken yet
         pass
     with begun(tmp_path / "k") as journal:
