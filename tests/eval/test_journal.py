@@ -241,7 +241,7 @@ def test_a_damaged_journal_is_refused_and_fresh_replaces_it(tmp_path: Path) -> N
     path = tmp_path / "j"
     with begun(path) as journal:
         for position in range(500):
-            journal.add("pgd-5", position, COUNTS)
+            journal.add("pgd-5", Survived(position), COUNTS)
     whole = path.read_bytes()
     for content in (whole[: len(whole) // 2], whole[:4096] + bytes(len(whole) - 4096)):
         path.write_bytes(content)
