@@ -22,6 +22,7 @@ from eval.batching import is_out_of_memory
 from eval.classifier import Classifier
 from eval.errors import first_line
 from eval.folding import fold_batch_norm
+from eval.layout import memory_layout
 from eval.proof import PROOF_IMAGES, fault, unseen
 
 
@@ -198,7 +199,6 @@ def build_engine(model: nn.Module, x: Tensor, precision: Precision = "auto") -> 
         wanted = bf16_speedup(x.device.type) >= WORTHWHILE
     images = unseen(x[:PROOF_IMAGES])
     copied: Classifier | None
-    layout = torch.channels_last
     try:
         copied = _fast_copy(model, x)
     except Exception as error:  # a stranger's modules may raise anything when they are copied
@@ -206,7 +206,7 @@ def build_engine(model: nn.Module, x: Tensor, precision: Precision = "auto") -> 
             raise
         copied, engine.warning = None, f"the model cannot be copied ({first_line(error)})"
     if copied is not None:
-        net = Net(copied, memory_format=layout)
+        net = Net(copied, memory_format=memory_layout(copied))
         found, engine.error = fault(net, engine.plain, images, "fp32")
         if found:
             copied, engine.warning, engine.error = None, f"the folded copy of the model {found}", 0
@@ -216,7 +216,7 @@ def build_engine(model: nn.Module, x: Tensor, precision: Precision = "auto") -> 
         net = Net(
             copied or model,
             is_bf16=True,
-            memory_format=layout if copied else torch.contiguous_format,
+            memory_format=memory_layout(copied) if copied else torch.contiguous_format,
         )
         found, error_bf16 = fault(net, engine.plain, images, "bf16")
         if found:
@@ -255,4 +255,4 @@ def _called(model: nn.Module) -> Classifier:
 def _fast_copy(model: Classifier, x: Tensor) -> Classifier:
     copied = model.around(copy.deepcopy(model.model))
     fold_batch_norm(copied, x[:2])
-    return copied.requires_grad_(False).to(memory_format=torch.channels_last)
+    return copied.requires_grad_(False).to(memory_format=memory_layout(copied))

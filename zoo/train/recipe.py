@@ -101,7 +101,9 @@ class Recipe(BaseModel):
     precision: Annotated[
         Literal["fp32", "bf16"], Field(description="bf16: autocast, fp32 master weights")
     ] = "fp32"
-    channels_last: Annotated[bool, Field(description="memory layout")] = False
+    channels_last: Annotated[
+        bool, Field(description="memory layout, where eval/layout.py finds it safe")
+    ] = False
     compile: Annotated[bool, Field(description="torch.compile the network")] = False
 
     @model_validator(mode="after")

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from eval.attacks.random import image_key
+from eval.layout import memory_layout
 from zoo import archs
 from zoo.cards import ModelCard
 from zoo.loading import ZooModel
@@ -47,6 +48,7 @@ class Stepper:
         self.generator = generator
         self.ranks = ranks
         self.inner = Inner.of(recipe)
+        self._layout = _layout(model, recipe)
         self.ema = (
             ModelEmaV3(model, decay=recipe.ema_decay, use_warmup=recipe.ema_warmup)
             if recipe.ema_decay
@@ -56,9 +58,11 @@ class Stepper:
         self._twin = _twin(model) if recipe.attack_folded else None
         self._parallel = _parallel(self.objective, ranks)
         if recipe.compile:
-            model.net.compile()
+            # By itself inductor turns every convolution on a CPU to channels_last.
+            options = {"layout_optimization": memory_layout(model) == torch.channels_last}
+            model.net.compile(options=options)
             if self._twin is not None:
-                self._twin.net.net.compile()
+                self._twin.net.net.compile(options=options)
 
     @property
     def averaged(self) -> ZooModel:
@@ -74,6 +78,8 @@ class Stepper:
         Returns (2,): the summed loss and the number of right predictions on adversarial images.
         """
         recipe = self.recipe
+        # A copy, since images of one channel count as contiguous in the layout they must not have.
+        x = x.clone(memory_format=self._layout)
         found = torch.zeros(2, device=x.device)
         self.model.train()
         self.optimizer.zero_grad()
@@ -125,13 +131,16 @@ def begin(info: ModelCard, recipe: Recipe, steps_per_epoch: int, ranks: Ranks) -
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         model = ZooModel(archs.build(info), info, None).to(ranks.device)
-    if recipe.channels_last:
-        model = model.to(memory_format=torch.channels_last)
+    model = model.to(memory_format=_layout(model, recipe))
     optimizer = build_optimizer(model, recipe)
     schedule = build_schedule(optimizer, recipe, steps_per_epoch)
     seed = image_key(recipe.seed, str(ranks.rank), "rank") if ranks.rank else recipe.seed
     stream = torch.Generator(ranks.device).manual_seed(seed)
     return Stepper(model, recipe, optimizer, schedule, stream, ranks)
+
+
+def _layout(model: ZooModel, recipe: Recipe) -> torch.memory_format:
+    return memory_layout(model) if recipe.channels_last else torch.contiguous_format
 
 
 def _twin(model: ZooModel) -> Twin:

@@ -37,7 +37,7 @@ class Counted(nn.Module):
 
 @pytest.fixture
 def net(tiny_net: nn.Module) -> Counted:
-    return Counted(tiny_net).train()
+    return Counted(copy.deepcopy(tiny_net)).train()  # `tiny_net` is of the whole session
 
 
 @pytest.fixture
