@@ -1,6 +1,7 @@
 """Every flag that a Report can carry: its code, what it means, what to do.
 
 The only list of them: the JSON Schema of a Report and the table in eval/README.md repeat it.
+Beside it stands which of them cost a model its rank on the leaderboard.
 """
 
 from __future__ import annotations
@@ -107,6 +108,60 @@ FLAGS: Mapping[str, Meaning] = {
         "Look for an attack that was made for this model.",
     ),
 }
+
+
+class Rank(NamedTuple):
+    """Whether a flag costs a model its rank on the leaderboard, and why, in one sentence."""
+
+    is_lost: bool
+    why: str
+
+
+RANK: Mapping[str, Rank] = {
+    "clean-at-chance": Rank(True, "What a model that guesses withstands says nothing."),
+    "label-order": Rank(True, "Images that count as wrong may be right, and the other way round."),
+    "probabilities": Rank(True, "The attacks were weaker than they are on other models."),
+    "randomised-forward": Rank(
+        True, "One verdict is a draw, and only attacks that average over draws are strong."
+    ),
+    "images-interact": Rank(
+        False, "Search and verdicts were each image's own, so the number is of what it says."
+    ),
+    "model-changed": Rank(True, "The verdicts are not all of one model."),
+    "model-dtype": Rank(
+        True, "The other numbers are of float32, and coarser steps can hide a small perturbation."
+    ),
+    "optimises-at-inference": Rank(True, "The attacks were not made for it and may be too weak."),
+    "zero-gradient": Rank(True, "The gradient attacks had nothing to follow on some images."),
+    "nan-gradient": Rank(True, "The gradient attacks were led astray on some images."),
+    "engine-fallback": Rank(False, "The model itself was attacked, which is no weaker."),
+    "engine-fault": Rank(
+        False, "What the faulty copy had searched was searched again by the model itself."
+    ),
+    "square-breaks": Rank(
+        True, "What a black-box attack finds and gradients miss, a better attack finds more of."
+    ),
+    "protocol-gap": Rank(
+        False, "What is ranked is the whole protocol, and the later stages are part of it."
+    ),
+    "skipped-images": Rank(
+        False, "A table holds numbers of the same images only, so those left are ranked alone."
+    ),
+    "passed-over-files": Rank(
+        False, "They are not among the images of the number, which a table knows by their ids."
+    ),
+    "mixed-sessions": Rank(
+        False, "Every break was verified, and no setting of a session makes an attack weaker."
+    ),
+    "unreliable": Rank(True, "Its own source does not rely on it."),
+}
+"""A decision for each code. Lost is what may be too high or of another thing than its neighbours;
+kept is what only tells how a right number came about."""
+
+
+def costs_rank(code: str) -> bool:
+    """Whether a flag with this code costs the rank; one that we do not know may say anything."""
+    return code not in RANK or RANK[code].is_lost
 
 
 def _schema(schema: dict[str, Any]) -> None:

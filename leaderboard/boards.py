@@ -178,8 +178,8 @@ def _ranked(rows: Sequence[Row], attack: str | None) -> list[Row]:
     reasons: dict[int, str] = {}
     for i, row in enumerate(rows):
         found = number(row, attack) if attack else None
-        if row.flags:
-            reasons[i] = f"flagged: {', '.join(sorted({flag.code for flag in row.flags}))}"
+        if row.doubts:
+            reasons[i] = f"flagged: {', '.join(row.doubts)}"
         elif found is None:
             reasons[i] = f"no {attack or 'robust'} accuracy measured by anybody but its authors"
         elif found.low is None or found.high is None:

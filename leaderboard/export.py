@@ -32,7 +32,7 @@ _ABOUT = """Accuracies in per cent. `measured`: by us, from a Report, with its 9
 `third-party`: published by somebody who attacked another's model; `claimed`: by the authors.
 Attacks differ in strength, so only numbers of one attack can be compared. rank: models whose
 interval overlaps that of the best of their group share a rank, since chance explains the rest;
-claims and flagged models are not ranked."""
+claims are not ranked, nor models with a flag that casts doubt on the number."""
 
 HOW_TO_ADD = "sat-zoo eval MODEL --out report.json && sat-zoo leaderboard add report.json"
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from eval.flag_codes import costs_rank
 from eval.report import Flag, Report
 from leaderboard.published import Published
 from zoo.cards import ModelCard
@@ -104,6 +105,11 @@ class Row:
     rank_group: int | None = None
     unranked: str | None = None
     excluded: str | None = None
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """The codes of the flags that cost it its rank, sorted; other flags are notes."""
+        return tuple(sorted({flag.code for flag in self.flags if costs_rank(flag.code)}))
 
     @property
     def link(self) -> str | None:

@@ -99,7 +99,7 @@ def _print_foot(board: Board, others: Sequence[Board], console: Console) -> None
     if board.ranked_by:
         console.print(
             f"rank by {board.ranked_by}: a group overlaps the 95 % interval of its best; claims and"
-            " flagged models are not ranked"
+            " models with a flag that casts doubt on the number are not ranked"
         )
     if others:
         console.print("other tables, never to be mixed with this one:")

@@ -134,7 +134,7 @@ def board_data(board: Board) -> list[dict[str, Any]]:
             ],
             "parameters": row.parameters,
             "flops": row.flops,
-            "counts": row.rank_group is not None if board.ranked_by else not row.flags,
+            "counts": row.rank_group is not None if board.ranked_by else not row.doubts,
             "values": chart_values(row, all_columns),
         }
         for row in board.rows

@@ -10,6 +10,7 @@ import pytest
 import zoo
 from eval import Report
 from eval.errors import UsageError
+from eval.flag_codes import FLAGS, RANK
 from leaderboard.boards import RESULTS, Board, boards, leaderboard
 from leaderboard.columns import CLEAN, family
 from leaderboard.published import published
@@ -142,6 +143,31 @@ def test_flagged_and_excluded_rows_say_why(built: tuple[Board, ...]) -> None:
     assert [row.excluded for row in odd.excluded] == ["its source does not state eps"]
     for one in built:
         assert all((row.rank_group is None) == (row.unranked is not None) for row in one.rows)
+
+
+def row_with(flags: list[str], made: Make, results: Folder) -> Row:
+    report = made(flags=[(code, "why") for code in flags])
+    (row,) = (row for board in boards([results(report)]) for row in board.rows if row.reports)
+    return row
+
+
+@pytest.mark.parametrize("code", FLAGS)
+def test_a_flag_costs_the_rank_where_the_table_of_flags_says_so(
+    code: str, made: Make, results: Folder
+) -> None:
+    row = row_with([code], made, results)
+    assert [flag.code for flag in row.flags] == [code], "shown either way"
+    if RANK[code].is_lost:
+        assert (row.rank_group, row.unranked) == (None, f"flagged: {code}")
+    else:
+        assert (row.rank_group, row.unranked) == (1, None)
+
+
+def test_only_the_flags_that_cost_the_rank_are_its_reason(made: Make, results: Folder) -> None:
+    flags = ["engine-fault", "zero-gradient", "passed-over-files", "of-a-later-version"]
+    row = row_with(flags, made, results)
+    assert row.unranked == "flagged: of-a-later-version, zero-gradient"
+    assert len(row.flags) == 4
 
 
 def test_external_evaluations_decide_the_rank(built: tuple[Board, ...]) -> None:
