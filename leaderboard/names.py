@@ -22,9 +22,6 @@ _ACTIVATIONS = {
     "relu-smooth-backward": "ReLU (smooth backward)",
 }
 # ELU is smooth with alpha 1, which is what the zoo has and what papers mean by the bare name.
-_SMOOTH = frozenset({"SiLU", "GELU", "ELU", "CELU", "Mish", "SmoothReLU", "PSSiLU"})
-_SMOOTH |= {"Softplus", "Parametric Softplus"}
-
 _KINDS = {"resnet": "ResNet", "resnext": "ResNeXt", "efficientnet": "EfficientNet"}
 # How other sources abbreviate or join: ResNet50, Wide-ResNet50, WRN-28-10, ConvNextB, SwinL.
 _SPELLINGS = (
@@ -40,11 +37,6 @@ _SPELLINGS = (
 def activation(name: str | None) -> str | None:
     """The activation as tables spell it; unknown stays unknown."""
     return None if name is None else _ACTIVATIONS.get(name.lower(), name)
-
-
-def is_smooth(name: str | None) -> bool | None:
-    """Is the activation, spelled as in tables, smooth? None where it is unknown."""
-    return None if name is None else name in _SMOOTH
 
 
 def architecture(name: str | None) -> str | None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import zoo
 from eval import Report
 from leaderboard.columns import column, family, order, title
-from leaderboard.names import activation, architecture, architecture_of, is_smooth
+from leaderboard.names import activation, architecture, architecture_of
 from leaderboard.published import published
 from leaderboard.threats import (
     FULL,
@@ -147,4 +147,3 @@ def test_architectures_have_one_spelling(printed: str | None, wanted: str | None
 def test_activations_have_one_spelling_and_unknown_is_not_relu() -> None:
     assert activation("silu") == activation("Swish") == activation("SiLU") == "SiLU"
     assert activation(None) is None
-    assert [is_smooth(name) for name in ("SiLU", "ReLU", None)] == [True, False, None]

@@ -10,9 +10,9 @@ from timm.models.resnet import Bottleneck
 from torch import nn
 
 from eval.errors import UsageError
+from tests.networksize import count_parameters
 from zoo import archs
 from zoo.activations import ACTIVATIONS, Activation, SmoothReLU, attacker_pass
-from zoo.archs.count import count_parameters
 from zoo.archs.resnet import SatResNet
 from zoo.cards import InputSpec, ModelCard
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch
 
+from tests.networksize import count_flops, count_parameters
 from zoo import registry
 from zoo.activations import ACTIVATIONS
 from zoo.archs import build
-from zoo.archs.count import count_flops, count_parameters
 from zoo.cards import ModelCard
 
 NAMES = registry.list_models()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,8 +26,6 @@ IN_HOME = (
 )
 IN_ROOT = ("data", "datasets", "mnt/data", "mnt/datasets", "srv/data", "srv/datasets")
 IN_HUB_CACHE = ("datasets--*imagenet-1k*/snapshots/*", "datasets--*cifar10*/snapshots/*")
-
-Opener = Callable[[str, Path | None], "ImageSet"]
 
 
 def common_places() -> list[Path]:
