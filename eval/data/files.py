@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eval.cpus import usable_cpus
 from eval.data.base import ImageSet, Rows
 from eval.data.entries import Passed
 from eval.data.pictures import Preprocess, read_picture
@@ -151,7 +151,7 @@ def picture_set(
 
     n_workers: processes that decode; default one a core, at most 16; 0 decodes in this process.
     """
-    workers = min(_n_cores(), 16) if n_workers is None else n_workers
+    workers = min(usable_cpus(), 16) if n_workers is None else n_workers
     return ImageSet(
         name=name,
         split=split,
@@ -164,13 +164,6 @@ def picture_set(
         layout=layout,
         passed_over=passed_over,
     )
-
-
-def _n_cores() -> int:
-    # What this process may use: a container's share, where the system tells it.
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _unchanged(chunk: list[Decoded]) -> list[Decoded]:

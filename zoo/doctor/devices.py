@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eval.cpus import usable_cpus
 from zoo.doctor.findings import Fact, Line, died, size
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def _cpu() -> Line:
 
     model = processor(torch.device("cpu"))
     n_cores = os.cpu_count() or 1
-    n_usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else n_cores
+    n_usable = usable_cpus()
     n_threads = torch.get_num_threads()
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return Line(

@@ -9,7 +9,6 @@ that whatever else the machine does meets all of them. Needs torchattacks: pip i
 from __future__ import annotations
 
 import importlib
-import os
 import statistics
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ import click
 import torch
 import torch.nn.functional as F
 
+from eval.cpus import usable_cpus
 from eval.errors import SatZooError, UsageError
 from zoo import archs
 from zoo.cards import ModelCard
@@ -153,7 +153,7 @@ def command(model: str, batch_size: int, steps: int, rounds: int, device: str) -
     timings = measure(info, recipe, rounds=rounds, device=torch.device(device))
     click.echo(
         f"{model}, batch {batch_size}, PGD-{steps}, {rounds} rounds in turns, {device},"
-        f" {torch.get_num_threads()} threads of {os.cpu_count()} CPUs, torch {torch.__version__}\n"
+        f" {torch.get_num_threads()} threads of {usable_cpus()} CPUs, torch {torch.__version__}\n"
     )
     click.echo(table(timings))
 

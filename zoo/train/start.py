@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from eval.cpus import usable_cpus
 from eval.data import ImageSet, open_data
 from eval.errors import ReportError, UsageError
 from zoo.cards import ModelCard
@@ -204,5 +204,5 @@ def _about(info: ModelCard, data: Split, ranks: Ranks, options: Options) -> dict
         },
         "processes": ranks.size,
         "device": str(ranks.device),
-        "cpus": os.cpu_count(),
+        "cpus": usable_cpus(),
     }
