@@ -14,20 +14,33 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises `ReportError` if the folder is missing or cannot be written, or the disk is full; the
     old file, if there was one, is then untouched.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        replace_file(path, content)
     except OSError as error:
         raise ReportError(
             f"{path} cannot be written: {error.strerror}; choose another path"
         ) from error
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """As `write_atomically`, for callers with their own words: raises `OSError`."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        flush_to_disk(temporary)
+        temporary.replace(path)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def flush_to_disk(path: Path) -> None:
+    """Flush a file or a folder to the disk: a rename must not outrun what it publishes."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def check_writable(path: Path, option: str = "--out") -> None:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError
 
 from eval.errors import SatZooError, UsageError, WeightsMismatch
+from eval.files import flush_to_disk
 from eval.home import home
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class Store:
                 shutil.rmtree(fresh, ignore_errors=True)
                 self._restore(name)
                 raise
-            _fsync(self.root)
+            flush_to_disk(self.root)
         return self.root / name / _WEIGHTS
 
     def find(self, name: str) -> Stored | None:
@@ -203,16 +204,7 @@ def _write(
     }
     (folder / _PROVENANCE).write_text(json.dumps(record, indent=2) + "\n", "utf-8")
     for path in (weights, folder / _PROVENANCE, folder):
-        _fsync(path)
-
-
-def _fsync(path: Path) -> None:
-    """Flush a file or a folder to the disk: a rename must not outrun what it publishes."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        flush_to_disk(path)
 
 
 @contextlib.contextmanager

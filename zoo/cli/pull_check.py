@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from eval.errors import SatZooError, UsageError, WeightsMismatch
+from eval.files import replace_file
 from zoo.filling import read
 from zoo.pins import write_pin
 from zoo.registry import card
@@ -27,21 +27,13 @@ def copy_to(name: str, found: Found, folder: Path) -> None:
     """
     content = read(name, found).content
     path = folder / f"{name}.safetensors"
-    temporary = folder / f".{path.name}.{os.getpid()}.tmp"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        replace_file(path, content)
     except OSError as error:
         raise SatZooError(
             f"--to {folder} cannot be written: {error.strerror}; name another folder"
         ) from error
-    finally:
-        if temporary.is_file():
-            temporary.unlink()
     click.echo(f"{name}: copied to {path}")
 
 

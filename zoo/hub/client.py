@@ -22,6 +22,7 @@ from huggingface_hub.utils import WeakFileLock, build_hf_headers
 from pydantic import ValidationError
 
 from eval.errors import SatZooError, UsageError, WeightsMismatch, WeightsUnavailable
+from eval.files import flush_to_disk
 from eval.home import home
 from zoo.hub.cache import peek, repo_folder, size_of
 from zoo.hub.failures import Asked, explained, not_offline
@@ -235,8 +236,7 @@ def _check_space(folder: Path, n_bytes: int) -> None:
 
 def _move(part: Path, blob: Path) -> None:
     """Rename `part` to `blob`, whole or not at all, also from one disk to another."""
-    with part.open("r+b") as file:
-        os.fsync(file.fileno())
+    flush_to_disk(part)
     try:
         part.replace(blob)
         return
@@ -248,8 +248,7 @@ def _move(part: Path, blob: Path) -> None:
     try:
         _check_space(blob.parent, size_of(part))
         shutil.copyfile(part, copy)
-        with copy.open("r+b") as file:
-            os.fsync(file.fileno())
+        flush_to_disk(copy)
         copy.replace(blob)
     finally:
         copy.unlink(missing_ok=True)

@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from eval.errors import SatZooError
+from eval.files import flush_to_disk
 
 _TENSORS, _STATE = "tensors.safetensors", "state.json"
 _NAME = re.compile(r"step-(\d{8,})(?:\.(\d+))?")
@@ -58,9 +59,9 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
         save_file(tensors, fresh / _TENSORS)
         (fresh / _STATE).write_text(json.dumps(checkpoint.state) + "\n", "utf-8")
         for path in (fresh / _TENSORS, fresh / _STATE, fresh):
-            _flush(path)
+            flush_to_disk(path)
         fresh.rename(final)
-        _flush(folder)
+        flush_to_disk(folder)
     except (OSError, SafetensorError) as error:
         raise _explained(final, error) from error
     finally:
@@ -118,14 +119,6 @@ def _delete_others(kept: Path) -> None:
         # Of hidden folders, those of killed runs too: one run at a time writes here.
         if path != kept and (_NAME.fullmatch(path.name) or path.name.startswith(".step-")):
             shutil.rmtree(path, ignore_errors=True)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _explained(path: Path, error: Exception) -> CheckpointError:

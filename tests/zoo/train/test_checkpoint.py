@@ -44,7 +44,7 @@ def test_no_file_of_a_checkpoint_is_a_pickle(tmp_path: Path) -> None:
     [
         ("save_file", OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))),
         ("save_file", SafetensorError("I/O error: No space left on device (os error 28)")),
-        ("_flush", OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))),
+        ("flush_to_disk", OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))),
     ],
 )
 def test_a_full_disk_is_named_and_the_checkpoint_before_survives(
@@ -93,7 +93,7 @@ def killed_at(number: int, patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(shutil, "rmtree", dying(shutil.rmtree))
     patch.setattr(Path, "rename", dying(Path.rename))
-    patch.setattr(checkpoint, "_flush", dying(checkpoint._flush))
+    patch.setattr(checkpoint, "flush_to_disk", dying(checkpoint.flush_to_disk))
 
 
 @pytest.mark.parametrize("step", [7, 8], ids=["the same step again", "the next step"])
