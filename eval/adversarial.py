@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from eval.digest import weights_sha256
 from eval.errors import DataError, ReportError, WeightsMismatch
 from eval.files import write_atomically
+from eval.frozen import Frozen
 from eval.report import UNBROKEN
 from eval.threat import Threat
 from eval.verify import verify
@@ -27,14 +28,12 @@ if TYPE_CHECKING:
 SCHEMA: Literal["sat-zoo/adversarial@1"] = "sat-zoo/adversarial@1"
 
 
-class Claim(BaseModel):
+class Claim(Frozen):
     """What the images are said to be: the file's metadata, as JSON under the name of the schema.
 
     ids, labels, stages: one an image; stages says which attack found it. pixels_sha256: of the
     clean images with these ids, in this order, as in a Report.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str
     weights_sha256: str

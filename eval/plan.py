@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from eval.attacks import build
@@ -24,6 +24,7 @@ from eval.checks import check_labels, check_logits, check_model, check_pixels
 from eval.contract import fitted, probe_images
 from eval.cost import Cost, measure_cost
 from eval.engine import PROOF_SHARE, Engine, Precision, build_engine
+from eval.frozen import Frozen
 from eval.protocols import Protocol
 from eval.threat import Threat
 from eval.verify import predict
@@ -37,11 +38,7 @@ N_TIMED = 2
 """Batches that are timed."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Work(_Part):
+class Work(Frozen):
     """Passes, and what they take."""
 
     forwards: int = Field(description="images through the network forward")
@@ -50,7 +47,7 @@ class Work(_Part):
     seconds: float = Field(description="of the network; the attacks' arithmetic is not in it")
 
 
-class StagePlan(_Part):
+class StagePlan(Frozen):
     """The two ends of one stage."""
 
     name: str
@@ -58,7 +55,7 @@ class StagePlan(_Part):
     least: Work
 
 
-class Speed(_Part):
+class Speed(Frozen):
     """What one image takes in a full batch, the faster of two: seconds, multiply-adds."""
 
     clean_seconds: float = Field(description="the untouched model, forward")
@@ -70,7 +67,7 @@ class Speed(_Part):
     backward_multiply_adds: int
 
 
-class Plan(_Part):
+class Plan(Frozen):
     """What an evaluation will cost, `sat-zoo/plan@1`."""
 
     schema_: Literal["sat-zoo/plan@1"] = Field(alias="schema")

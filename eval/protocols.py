@@ -10,16 +10,15 @@ import re
 from fractions import Fraction
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from eval.attacks.registry import others
 from eval.errors import UsageError, unknown
+from eval.frozen import Frozen
 
 
-class Stage(BaseModel):
+class Stage(Frozen):
     """One attack with its hyper-parameters; fields that an attack does not use are None."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(description="how verdicts call it, for example apgd-ce")
     attack: str = Field(
@@ -51,10 +50,8 @@ class Stage(BaseModel):
         return written
 
 
-class Protocol(BaseModel):
+class Protocol(Frozen):
     """An ordered list of stages; each attacks what the stages before it left standing."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     stages: tuple[Stage, ...]

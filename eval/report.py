@@ -12,11 +12,12 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from eval.errors import ReportError, UsageError, first_fault
 from eval.files import write_atomically
 from eval.flag_codes import Code
+from eval.frozen import Frozen
 from eval.old_reports import unattacked
 from eval.protocols import Stage
 from eval.threat import Threat
@@ -30,11 +31,7 @@ UNBROKEN = frozenset({"clean", "robust", "right"})
 """Verdicts of images that no stage broke; every other verdict is the name of a stage."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ModelPart(_Part):
+class ModelPart(Frozen):
     """Which model was attacked."""
 
     name: str
@@ -45,7 +42,7 @@ class ModelPart(_Part):
     classes: int
 
 
-class DataPart(_Part):
+class DataPart(Frozen):
     """Which pictures; two people with equal digests evaluated the same pixels."""
 
     name: str
@@ -56,7 +53,7 @@ class DataPart(_Part):
     official_subset: bool = Field(description="the first n in the data set's official order")
 
 
-class ThreatPart(_Part):
+class ThreatPart(Frozen):
     """The ball in which the attacker moves."""
 
     norm: str
@@ -64,14 +61,14 @@ class ThreatPart(_Part):
     eps_text: str
 
 
-class ProtocolPart(_Part):
+class ProtocolPart(Frozen):
     """The attacks, in order, with every hyper-parameter."""
 
     name: str
     stages: tuple[Stage, ...]
 
 
-class EnginePart(_Part):
+class EnginePart(Frozen):
     """What computed the search. Verdicts are always fp32 on the untouched model."""
 
     name: Literal["fast", "reference"]
@@ -81,7 +78,7 @@ class EnginePart(_Part):
     torch: str
 
 
-class Accuracy(_Part):
+class Accuracy(Frozen):
     """A share of images with its 95 % Wilson interval."""
 
     correct: int
@@ -96,7 +93,7 @@ class Accuracy(_Part):
         return cls(correct=correct, n=n, accuracy=correct / n, ci95=wilson(correct, n))
 
 
-class StageResult(_Part):
+class StageResult(Frozen):
     """What one attack did to the images that the stages before it left."""
 
     name: str
@@ -113,7 +110,7 @@ class StageResult(_Part):
     )
 
 
-class Images(_Part):
+class Images(Frozen):
     """One entry an image, in the order of the data set."""
 
     ids: tuple[str, ...]
@@ -125,21 +122,21 @@ class Images(_Part):
     )
 
 
-class Flag(_Part):
+class Flag(Frozen):
     """A machine-readable reason to read the numbers with care; codes: `eval.flag_codes`."""
 
     code: Code
     detail: str
 
 
-class Survive8Bit(_Part):
+class Survive8Bit(Frozen):
     """Of the n adversarial images found, 0 without an attack, how many still fool it in 8 bits."""
 
     broken_after_rounding: int
     n: int
 
 
-class Report(_Part):
+class Report(Frozen):
     """One evaluation of one model on one set of images under one protocol."""
 
     schema_: Literal["sat-zoo/report@1"] = Field(alias="schema")

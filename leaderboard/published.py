@@ -10,9 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from eval.errors import ReportError, first_fault
+from eval.frozen import Frozen
 
 BASELINES = Path(__file__).parent / "baselines"
 
@@ -22,10 +23,8 @@ NOT_STATED = "not stated"
 Share = Field(default=None, ge=0, le=1)
 
 
-class Published(BaseModel):
+class Published(Frozen):
     """One entry: a model, an attack, and the numbers that one source gives for them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str = Field(description="unique together with dataset and norm")
     model: str = Field(
@@ -71,10 +70,8 @@ class Published(BaseModel):
         return min(found, default=None)
 
 
-class Baselines(BaseModel):
+class Baselines(Frozen):
     """One file of `baselines/`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_: Literal["sat-zoo/baselines@1"] = Field(alias="schema")
     about: str

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from eval.frozen import Frozen
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "box", "hamming", "lanczos"]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class InputSpec(_Frozen):
+class InputSpec(Frozen):
     """Pictures as float NCHW in [0, 1]; `(x - mean) / std` happens inside the model."""
 
     channels: int = 3
@@ -39,14 +37,14 @@ class InputSpec(_Frozen):
         return self
 
 
-class ThreatSpec(_Frozen):
+class ThreatSpec(Frozen):
     """The threat model a checkpoint was trained for, or a number was claimed under."""
 
     norm: Literal["Linf", "L2"] = "Linf"
     eps: str = Field(description='as an exact fraction of the pixel range, "8/255"')
 
 
-class Claim(_Frozen):
+class Claim(Frozen):
     """One number that somebody published, with where it stands."""
 
     accuracy: float = Field(ge=0, le=1)
@@ -60,14 +58,14 @@ class Claim(_Frozen):
     )
 
 
-class Bundled(_Frozen):
+class Bundled(Frozen):
     """Weights that lie inside the package, beside the cards of their family."""
 
     file: str
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
-class Official(_Frozen):
+class Official(Frozen):
     """Where the authors' TensorFlow checkpoint lies and how it must be read."""
 
     prefix: str
@@ -76,7 +74,7 @@ class Official(_Frozen):
     ema: bool = Field(description="evaluate the exponential-moving-average shadows")
 
 
-class ModelCard(_Frozen):
+class ModelCard(Frozen):
     """Everything known about one model; unknown is None and shown as "not published"."""
 
     name: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")

@@ -10,10 +10,11 @@ import json
 import re
 from pathlib import Path, PurePosixPath
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
 from eval.errors import SatZooError, first_fault
 from eval.files import write_atomically
+from eval.frozen import Frozen
 from eval.home import home
 
 PACKAGED = Path(__file__).with_name("pins.json")
@@ -23,10 +24,8 @@ _REPO_LENGTH = 96  # the Hub's own limits, as huggingface_hub enforces them
 _REPO_NEVER = ("--", "..")
 
 
-class Pin(BaseModel):
+class Pin(Frozen):
     """One file on the Hub that cannot change: a commit and a digest name its bytes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     repo: str = Field(description="OWNER/NAME on the Hub")
     revision: str = Field(pattern=r"^[0-9a-f]{40}$", description="a full commit hash, no branch")

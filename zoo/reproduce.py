@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from eval.errors import ReportError, UsageError
+from eval.frozen import Frozen
 from eval.protocols import protocol
 from eval.report import Accuracy, Flag, Report
 from zoo.cards import Claim, ModelCard, ThreatSpec
@@ -35,11 +36,7 @@ WIDE = 0.01
 _Z = 1.959963984540054  # of 95 %, as in `eval.report.wilson`
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Row(_Part):
+class Row(Frozen):
     """One claim and what was measured for it."""
 
     claim: Claim
@@ -51,14 +48,14 @@ class Row(_Part):
     report: str = Field(description="the file with every image's verdict")
 
 
-class NotRun(_Part):
+class NotRun(Frozen):
     """One claim that cannot be measured as its source did."""
 
     claim: Claim
     reason: str
 
 
-class Reproduction(_Part):
+class Reproduction(Frozen):
     """Every claim of one card, measured or not."""
 
     schema_: Literal["sat-zoo/reproduction@1"] = Field(alias="schema", default=SCHEMA)

@@ -6,20 +6,17 @@ from pathlib import Path
 from statistics import median
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from eval.errors import ReportError, first_fault
 from eval.files import write_atomically
+from eval.frozen import Frozen
 from eval.protocols import Stage
 
 SCHEMA: Literal["sat-zoo/bench@1"] = "sat-zoo/bench@1"
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Timing(_Part):
+class Timing(Frozen):
     """Seconds of each repeat, in order."""
 
     repeats: tuple[float, ...]
@@ -33,7 +30,7 @@ class Timing(_Part):
         return cls(repeats=tuple(seconds), median=median(seconds), spread=spread)
 
 
-class Machine(_Part):
+class Machine(Frozen):
     """Where it ran. Peaks are in 10^9 floating-point operations a second, two a multiply-add."""
 
     device: str
@@ -46,7 +43,7 @@ class Machine(_Part):
     auto_precision: Literal["fp32", "bf16"] = Field(description="what --precision auto takes here")
 
 
-class StageRow(_Part):
+class StageRow(Frozen):
     """One contender in one stage; the first stage, `clean`, holds all preparation."""
 
     name: str
@@ -62,7 +59,7 @@ class StageRow(_Part):
     )
 
 
-class TimeShares(_Part):
+class TimeShares(Frozen):
     """Where our time goes, as shares of the total that sum to 1."""
 
     start: float = Field(description="clean pass, fast copy and its proof, flags")
@@ -72,7 +69,7 @@ class TimeShares(_Part):
     io: float = Field(description="reading images, writing the journal")
 
 
-class ContenderRow(_Part):
+class ContenderRow(Frozen):
     """One contender in all stages."""
 
     name: str
@@ -98,7 +95,7 @@ class ContenderRow(_Part):
     stages: tuple[StageRow, ...]
 
 
-class Comparison(_Part):
+class Comparison(Frozen):
     """Contenders on the same images with the same stages; the first is what we compare with."""
 
     protocol: str
@@ -106,7 +103,7 @@ class Comparison(_Part):
     rows: tuple[ContenderRow, ...]
 
 
-class BenchRecord(_Part):
+class BenchRecord(Frozen):
     """One benchmark: one model, one set of images."""
 
     schema_: Literal["sat-zoo/bench@1"] = Field(alias="schema")

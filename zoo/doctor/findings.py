@@ -6,19 +6,20 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from eval.errors import SatZooError
+from eval.frozen import Frozen
 
 Mark = Literal["ok", "missing", "broken"]
 Fact = str | int | float | bool | None | tuple[str, ...]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+class _Named(Frozen):
+    model_config = ConfigDict(populate_by_name=True)
 
 
-class Line(_Frozen):
+class Line(_Named):
     """One thing that was looked at."""
 
     name: str
@@ -35,14 +36,14 @@ class Line(_Frozen):
         return self
 
 
-class Section(_Frozen):
+class Section(_Named):
     """Lines that belong together."""
 
     title: str
     lines: tuple[Line, ...]
 
 
-class DefaultJob(_Frozen):
+class DefaultJob(_Named):
     """The README's main command."""
 
     command: str
@@ -50,7 +51,7 @@ class DefaultJob(_Frozen):
     why_not: tuple[str, ...] = Field(description="one sentence for each needed line that is not ok")
 
 
-class Diagnosis(_Frozen):
+class Diagnosis(_Named):
     """Everything that `sat-zoo doctor` says."""
 
     schema_: Literal["sat-zoo/doctor@1"] = Field(default="sat-zoo/doctor@1", alias="schema")

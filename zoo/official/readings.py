@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import nn
 
 from eval.errors import UsageError
+from eval.frozen import Frozen
 from eval.report import Accuracy
 from eval.verify import predict
 from zoo.cards import ModelCard
@@ -53,11 +54,7 @@ class Reading:
         return self.channel_order if question == "channel order" else self.values
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Contest(_Part):
+class Contest(Frozen):
     """One question: the answer of the best reading, beside the best that answers otherwise."""
 
     question: Question
@@ -82,7 +79,7 @@ class Contest(_Part):
         return self.is_settled and self.answer != self.used
 
 
-class Findings(_Part):
+class Findings(Frozen):
     """What pictures say about the readings of one checkpoint."""
 
     schema_: Literal["sat-zoo/readings@1"] = Field(alias="schema", default="sat-zoo/readings@1")

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from eval.errors import UsageError, unknown
+from eval.frozen import Frozen
 from zoo.cards import ModelCard
 from zoo.registry import FAMILIES
 
@@ -19,10 +20,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 
 
-class Recipe(BaseModel):
+class Recipe(Frozen):
     """Hyper-parameters with their units. Unknown fields are refused; so are those that clash."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     epochs: Annotated[int, Field(ge=1, description="passes over the training images")]
     batch_size: Annotated[int, Field(ge=1, description="images a step, all processes together")]
