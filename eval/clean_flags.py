@@ -13,7 +13,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.report import Flag, wilson
+from eval.intervals import wilson
+from eval.report import Flag
 
 Ints: TypeAlias = NDArray[np.int64]
 

@@ -18,6 +18,7 @@ from eval.errors import ReportError, UsageError, first_fault
 from eval.files import write_atomically
 from eval.flag_codes import Code
 from eval.frozen import Frozen
+from eval.intervals import wilson
 from eval.old_reports import unattacked
 from eval.protocols import Stage
 from eval.threat import Threat
@@ -280,18 +281,3 @@ def _advice(error: ErrorDetails) -> str:
     if where == "images":
         return "; without each image's verdict no total can be checked: write it with sat-zoo eval"
     return ""
-
-
-def wilson(correct: float, n: float) -> tuple[float, float]:
-    """95 % interval for a share: Wilson 1927, "Probable inference", JASA 22, p. 209.
-
-    `correct` of `n` >= 1 -> (low, high) in [0, 1]; unlike the textbook interval it is right at
-    the ends, 0 of n and n of n.
-    """
-    z = 1.959963984540054
-    p = correct / n
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    low = 0.0 if correct == 0 else centre - half
-    high = 1.0 if correct == n else centre + half
-    return low, high

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.files import write_atomically
+from eval.percent import percent
 from leaderboard import escape
 from leaderboard.boards import Board, Leaderboard
 from leaderboard.columns import CLEAN, family
@@ -21,7 +22,6 @@ from leaderboard.tables import (
     columns,
     heading,
     number,
-    percent,
     rank,
     remarks,
     yes_no,

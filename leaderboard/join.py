@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from eval.report import Accuracy, Flag, Report, wilson
+from eval.intervals import wilson
+from eval.report import Accuracy, Flag, Report
 from leaderboard.checks import checks
 from leaderboard.columns import CLEAN
 from leaderboard.names import activation, architecture, architecture_of

@@ -1,4 +1,4 @@
-"""The statistics of comparisons. An accuracy's own interval is `eval.report.wilson`."""
+"""The statistics of comparisons. An accuracy's own interval is `eval.intervals.wilson`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from eval.report import wilson
+from eval.intervals import wilson
 
 
 @dataclass(frozen=True)

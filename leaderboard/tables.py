@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
+from eval.percent import percent, percent_range
 from leaderboard.boards import Board
 from leaderboard.columns import CLEAN, order, title
 from leaderboard.published import NOT_STATED
@@ -52,18 +53,13 @@ def columns(board: Board, *, at_most: int | None = None) -> list[Column]:
     return sorted(kept, key=lambda column: (SOURCES.index(column.source), order(column.key)))
 
 
-def percent(share: float) -> str:
-    """A share as people read it, "42.3"."""
-    return f"{100 * share:.1f}"
-
-
 def cell(found: Measured | Claimed | None, *, interval: bool = True) -> str:
     """A number in per cent, a measured one with its 95 % interval, or nothing."""
     if found is None:
         return ""
     text = percent(found.accuracy)
     if isinstance(found, Measured):
-        return f"{text} ({percent(found.low)} to {percent(found.high)})" if interval else text
+        return f"{text} ({percent_range(found.low, found.high)})" if interval else text
     best = percent(found.believed)
     return text if best == text else f"{text}, best known {best}"
 

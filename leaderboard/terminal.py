@@ -9,12 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from eval.errors import unknown
+from eval.percent import percent
 from leaderboard.boards import Board, Leaderboard
 from leaderboard.compare import Comparison
 from leaderboard.escape import plain
 from leaderboard.export import HOW_TO_ADD
 from leaderboard.stats import Paired
-from leaderboard.tables import cell, columns, heading, number, percent, rank, remarks, yes_no
+from leaderboard.tables import cell, columns, heading, number, rank, remarks, yes_no
 from leaderboard.threats import same_eps
 
 ROWS = 20

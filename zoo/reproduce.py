@@ -16,6 +16,7 @@ from pydantic import Field
 
 from eval.errors import ReportError, UsageError
 from eval.frozen import Frozen
+from eval.intervals import Z95
 from eval.protocols import protocol
 from eval.report import Accuracy, Flag, Report
 from zoo.cards import Claim, ModelCard, ThreatSpec
@@ -32,8 +33,6 @@ Counts = Literal["clean", "last iterate", "all stages"]
 
 WIDE = 0.01
 """Half a 95 % interval above which a claim inside of it is not confirmed: one point."""
-
-_Z = 1.959963984540054  # of 95 %, as in `eval.report.wilson`
 
 
 class Row(Frozen):
@@ -262,7 +261,7 @@ def judge(claimed: float, measured: Accuracy) -> tuple[Verdict, str]:
     half = (high - low) / 2
     if half <= WIDE:
         return "holds", f"the claim lies in an interval of ± {100 * half:.1f} points"
-    needed = math.ceil(_Z * _Z * claimed * (1 - claimed) / (WIDE * WIDE))
+    needed = math.ceil(Z95 * Z95 * claimed * (1 - claimed) / (WIDE * WIDE))
     return "cannot tell", f"± {100 * half:.1f} points; about {needed:,} images make it ± 1"
 
 

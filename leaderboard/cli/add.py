@@ -28,9 +28,9 @@ def command(report: Path, results: Path | None, force: bool) -> None:
     Every total is computed again from the verdicts; a protocol that is unknown or not the one it
     names, and weights or images that are not those of the model and data set, are refused.
     """
+    from eval.percent import percent
     from leaderboard.results import RESULTS
     from leaderboard.submit import add
-    from leaderboard.tables import percent
 
     done = add(report, results or RESULTS, force=force)
     robust = done.report.robust

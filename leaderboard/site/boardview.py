@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from eval.percent import percent, percent_range
 from leaderboard.boards import Board
 from leaderboard.columns import CLEAN, family, order, title
 from leaderboard.published import NOT_STATED
 from leaderboard.rows import Claimed, Measured, Row
-from leaderboard.site.markup import count, percent
+from leaderboard.site.markup import count, percent_or_dash
 from leaderboard.tables import SOURCES, Column, number
 from leaderboard.threats import slug
 
@@ -205,12 +206,12 @@ def _row(row: Row, facts: Sequence[Fact], all_columns: Sequence[Column]) -> dict
 def _cell(it: Column, found: Measured | Claimed | None) -> dict[str, Any]:
     small = ""
     if isinstance(found, Measured):
-        small = f"{percent(found.low)} to {percent(found.high)}"
+        small = percent_range(found.low, found.high)
     elif found is not None and found.believed < found.accuracy:
         small = f"best known {percent(found.believed)}"
     return {
         "source": it.source,
-        "text": percent(found.accuracy if found else None),
+        "text": percent_or_dash(found.accuracy if found else None),
         "small": small,
     }
 

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from eval.percent import percent
+
 HERE = Path(__file__).parent
 
 POLICY = (
@@ -55,9 +57,9 @@ def asset(name: str) -> str:
     return (HERE / "assets" / name).read_text("utf-8").strip()
 
 
-def percent(share: float | None, *, digits: int = 1) -> str:
+def percent_or_dash(share: float | None, *, digits: int = 1) -> str:
     """0.7666 as "76.7"; None, which means not known, as a dash."""
-    return "–" if share is None else f"{100 * share:.{digits}f}"
+    return "–" if share is None else percent(share, digits=digits)
 
 
 def points(difference: float) -> str:
@@ -123,6 +125,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        percent=percent, points=points, count=count, safe_url=safe_url, data_json=data_json
+        percent=percent_or_dash, points=points, count=count, safe_url=safe_url, data_json=data_json
     )
     return environment

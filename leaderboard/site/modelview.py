@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from eval.percent import percent, percent_range
 from eval.report import Report
 from leaderboard.boards import Board
 from leaderboard.columns import column, title
 from leaderboard.rows import Check, Claimed, Measured, Row
 from leaderboard.site.boardview import DASH, LABELS, WHOSE, board_name, columns
 from leaderboard.site.gallery import Gallery
-from leaderboard.site.markup import count, percent, points
+from leaderboard.site.markup import count, percent_or_dash, points
 from leaderboard.tables import SOURCES, Column, number
 from zoo.cards import ModelCard
 from zoo.registry import FAMILIES
@@ -60,7 +61,7 @@ def check_view(check: Check) -> dict[str, Any]:
         "protocol": title(check.protocol),
         "claimed": percent(check.claimed.accuracy),
         "measured": percent(check.measured.accuracy),
-        "range": f"{percent(check.measured.low)} to {percent(check.measured.high)}",
+        "range": percent_range(check.measured.low, check.measured.high),
         "difference": points(check.difference),
         "verdict": verdict,
         "tag": "good" if check.inside else "warn",
@@ -83,7 +84,7 @@ def _headline(row: Row) -> list[dict[str, Any]]:
 
 def _large(it: Column, found: Measured | Claimed | None) -> dict[str, Any]:
     return {
-        "value": percent(found.accuracy if found else None),
+        "value": percent_or_dash(found.accuracy if found else None),
         "label": f"{LABELS.get(it.key, title(it.key))}, {WHOSE[it.source]}",
         "range": _range(found),
         "other": it.source != "measured",
@@ -94,7 +95,7 @@ def _range(found: Measured | Claimed | None) -> str:
     if found is None or found.low is None or found.high is None:
         return ""
     of = f", {found.correct:,} of {found.n:,}" if isinstance(found, Measured) else ""
-    return f"{percent(found.low)} to {percent(found.high)}{of}"
+    return f"{percent_range(found.low, found.high)}{of}"
 
 
 def _numbers(row: Row) -> list[dict[str, Any]]:
@@ -111,7 +112,7 @@ def _numbers(row: Row) -> list[dict[str, Any]]:
                 "what": LABELS.get(it.key, title(it.key)),
                 "kind": it.source,
                 "whose": WHOSE[it.source],
-                "value": percent(found.accuracy if found else None),
+                "value": percent_or_dash(found.accuracy if found else None),
                 "range": _range(found),
                 "source": found.source if isinstance(found, Claimed) else _path(found),
                 "note": note,

@@ -7,11 +7,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from eval.percent import percent
 from leaderboard.boards import Board, Leaderboard
 from leaderboard.columns import CLEAN, family, title
 from leaderboard.rows import Claimed, Row
 from leaderboard.site.boardview import WHOSE, attack, board_name, chart_values, columns
-from leaderboard.site.markup import percent, points
+from leaderboard.site.markup import percent_or_dash, points
 from leaderboard.site.modelview import check_view
 from leaderboard.tables import number
 from leaderboard.twins import Gain
@@ -66,7 +67,7 @@ def _counts(board: Board) -> dict[str, Any]:
     best_of = "best ranked" if board.ranked_by else "best"
     return {
         "counts": counts,
-        "best": percent(value),
+        "best": percent_or_dash(value),
         "best_what": f"{best_of} robust accuracy, {what}, {WHOSE[source]}",
     }
 
@@ -121,7 +122,7 @@ def _reported(row: Row, board: Board) -> dict[str, Any] | None:
         "key": row.key,
         "name": row.model,
         "board": board_name(board),
-        "reported": percent(said),
+        "reported": percent_or_dash(said),
         "found": percent(found.believed),
         "difference": points(gap),
     }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from eval.report import Flag, wilson
+from eval.intervals import wilson
+from eval.report import Flag
 from leaderboard.boards import Board, Leaderboard
 from leaderboard.rows import Claimed, Measured, Row
 

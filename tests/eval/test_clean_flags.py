@@ -9,7 +9,7 @@ from torch import nn
 from eval import evaluate
 from eval.clean_flags import clean_flags
 from eval.data import ImageSet, from_tensors
-from eval.report import wilson
+from eval.intervals import wilson
 
 Ints = NDArray[np.int64]
 

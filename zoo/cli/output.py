@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as RichProgress
 from rich.table import Table
 
+from eval.percent import percent, percent_range
 from zoo.cli.console import stdout
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ def print_report(report: Report, out: Path | None) -> None:
     table.add_column("stage")
     for column in ("attacked", "broken", "rejected", "accuracy after", "passes / image", "seconds"):
         table.add_column(column, justify="right")
-    table.add_row("clean", str(report.data.n), "", "", _percent(report.clean.accuracy), "", "")
+    clean = f"{percent(report.clean.accuracy)} %"
+    table.add_row("clean", str(report.data.n), "", "", clean, "", "")
     for stage in report.stages:
         passes = (stage.forwards + stage.backwards) / max(stage.attacked, 1)
         table.add_row(
@@ -73,7 +75,7 @@ def print_report(report: Report, out: Path | None) -> None:
             str(stage.attacked),
             str(stage.broken),
             str(stage.rejected),
-            _percent(stage.accuracy_after),
+            f"{percent(stage.accuracy_after)} %",
             f"{passes:,.0f}",
             f"{stage.seconds:.1f}",
         )
@@ -85,7 +87,7 @@ def print_report(report: Report, out: Path | None) -> None:
         console.print(f"[bold]robust accuracy  {_interval(report.robust)}[/]")
     for stage in report.stages:
         if stage.last_iterate_accuracy is not None:
-            last = _percent(stage.last_iterate_accuracy)
+            last = f"{percent(stage.last_iterate_accuracy)} %"
             console.print(f"last iterates    {last} ({stage.name}, as many papers count)")
     survived = report.survive_8bit
     if survived.n:
@@ -98,13 +100,8 @@ def print_report(report: Report, out: Path | None) -> None:
     console.print(f"{report.seconds:.0f} s" + (f"; report written to {out}" if out else ""))
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
-
-
 def _interval(share: Accuracy) -> str:
-    low, high = share.ci95
     return (
-        f"{_percent(share.accuracy)}  ({share.correct} of {share.n},"
-        f" 95 % interval {100 * low:.1f} to {100 * high:.1f})"
+        f"{percent(share.accuracy)} %  ({share.correct} of {share.n},"
+        f" 95 % interval {percent_range(*share.ci95)})"
     )

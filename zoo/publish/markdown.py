@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from eval.percent import percent, percent_range
+
 if TYPE_CHECKING:
     from eval.report import Accuracy
 
@@ -31,11 +33,10 @@ def code(value: str) -> str:
     return f"`{sure(value).replace('`', chr(39)).replace('|', '/')}`"
 
 
-def percent(share: Accuracy) -> str:
-    """A share as people read it: 76.7 (72.0 to 80.7)."""
-    low, high = share.ci95
+def accuracy(share: Accuracy) -> str:
+    """A share as people read it, in per cent: 76.7 (72.0 to 80.7)."""
     estimated = ", estimated" if share.estimated else ""
-    return f"{100 * share.accuracy:.1f} ({100 * low:.1f} to {100 * high:.1f}){estimated}"
+    return f"{percent(share.accuracy)} ({percent_range(*share.ci95)}){estimated}"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

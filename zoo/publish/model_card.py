@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from zoo.publish.markdown import code, percent, sure, table, text
+from zoo.publish.markdown import accuracy, code, sure, table, text
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCardData
@@ -211,8 +211,8 @@ def _row(result: Result) -> tuple[str, ...]:
     return (
         f"{text(report.data.name)} ({text(report.data.split)}), {report.data.n} images",
         text(report.protocol.name) + (threat if report.robust else ""),
-        percent(report.clean),
-        percent(report.robust) if report.robust else "",
+        accuracy(report.clean),
+        accuracy(report.robust) if report.robust else "",
         f"{report.engine.name} {report.engine.precision}",
         ", ".join(text(flag.code) for flag in report.flags) or "none",
         code(f"reports/{result.file}"),

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leaderboard.site.markup import count, data_json, percent, points, render, safe_url
+from leaderboard.site.markup import count, data_json, percent_or_dash, points, render, safe_url
 
 COMMON = {"built": "2026-01-01", "version": "0", "here": ""}
 INDEX = {"n_reports": 0, "sections": [], "gains": [], "refused": []}
@@ -50,7 +50,7 @@ def test_http_links_stay_as_they_are() -> None:
 
 
 def test_numbers_are_written_as_people_read_them() -> None:
-    assert [percent(0.7666), percent(None)] == ["76.7", "–"]
+    assert [percent_or_dash(0.7666), percent_or_dash(None)] == ["76.7", "–"]
     assert [points(0.0278), points(-0.005), points(0.0), points(-0.0001)] == [
         "+2.8",
         "−0.5",
