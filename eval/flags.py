@@ -136,8 +136,8 @@ def _gradients(net: Net, x: Tensor, y: Tensor) -> list[Flag]:
     return [
         Flag(
             code=code,
-            detail=f"{count} of the first {len(x)} images have a {code.replace('-', ' ')}:"
-            " gradient attacks cannot start there",
+            detail=f"the cross-entropy of {count} of the first {len(x)} images has a"
+            f" {code.replace('-', ' ')}",
         )
         for code, count in counts.items()
         if count
