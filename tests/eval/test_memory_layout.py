@@ -78,7 +78,7 @@ def test_the_engine_sends_images_and_holds_weights_in_that_layout(
     assert seen == [layout == "channels_last"] * 2
 
 
-def test_the_engine_asks_for_no_gradient_of_a_weight(tiny_net: nn.Module) -> None:
+def test_the_engine_asks_for_no_gradient_of_a_weight() -> None:
     asked: list[str] = []
     model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 8, 1, stride=2), nn.Flatten()).eval()
     for name, parameter in model.named_parameters():
