@@ -5,8 +5,8 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from eval import evaluate
-from eval.data import ImageSet
+from eval import Report, evaluate
+from eval.data import ImageSet, from_tensors
 from eval.engine import Net, build_engine
 from eval.folding import fold_batch_norm
 
@@ -116,13 +116,42 @@ def test_a_fallback_is_flagged_in_the_report() -> None:
     assert [flag.code for flag in report.flags] == ["engine-fallback"]
 
 
-def test_low_precision_cannot_hide_a_break(tiny_net: nn.Module, tiny_data: ImageSet) -> None:
-    options = {"attack": "pgd-20", "eps": "1/40"}
-    exact = evaluate(tiny_net, tiny_data, precision="fp32", **options)
-    coarse = evaluate(tiny_net, tiny_data, precision="bf16", **options)
-    assert coarse.engine.precision == "bf16"
-    assert coarse.robust.correct <= exact.robust.correct + 1
-    assert coarse.stages[0].forwards > exact.stages[0].forwards  # survivors were polished
+def broken_images(report: Report) -> set[str]:
+    verdicts = zip(report.images.ids, report.images.verdicts, strict=True)
+    return {image for image, verdict in verdicts if verdict not in {"clean", "robust"}}
+
+
+@pytest.mark.parametrize("eps", ["1/100", "1/60", "1/40", "1/25"])
+def test_low_precision_cannot_hide_a_break(
+    tiny_net: nn.Module, tiny_data: ImageSet, eps: str
+) -> None:
+    for seed in (0, 1):
+        exact, coarse = (
+            evaluate(tiny_net, tiny_data, attack="pgd-20", eps=eps, seed=seed, precision=precision)
+            for precision in ("fp32", "bf16")
+        )
+        assert coarse.engine.precision == "bf16"
+        assert broken_images(exact) <= broken_images(coarse)
+        assert coarse.stages[0].forwards > exact.stages[0].forwards  # survivors were polished
+
+
+def test_breaks_below_the_resolution_of_bf16_are_found_by_the_polish() -> None:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(192, 2)).eval().requires_grad_(False)
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.rand(192, generator=generator) * 0.1 - 0.05
+    net[1].weight.copy_(torch.stack([-weight, weight]))
+    net[1].bias.zero_()
+    # Images that the ball reaches across the boundary by a thousandth of its radius.
+    x = torch.rand(64, 192, generator=generator) * 0.4 + 0.3
+    wanted = 0.999 / 40 * weight.abs().sum()
+    x += (wanted - x @ weight)[:, None] * weight / weight.square().sum()
+    x, y = x.view(-1, 3, 8, 8), torch.ones(64, dtype=torch.long)
+    worst = x - weight.sign().view(3, 8, 8) / 40
+    assert bool((net(worst).argmax(1) == 0).all())
+    in_bf16 = build_engine(net, x, "bf16").search.logits(worst).argmax(1)
+    assert 0 < int((in_bf16 == 0).sum()) < 64, "some of the breaks the search cannot see"
+    report = evaluate(net, from_tensors(x, y), attack="pgd-20", eps="1/40", precision="bf16")
+    assert (report.engine.precision, report.robust.correct) == ("bf16", 0)
 
 
 def test_passes_are_counted_in_images() -> None:

@@ -55,13 +55,32 @@ def test_a_block_is_used_again_without_a_page_fault_and_returned_in_the_end() ->
     assert told["returned"] > 100 * 2**20, told
 
 
-def test_without_glibc_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_library(_: object) -> None:
-        raise OSError("no such library")
+@pytest.mark.parametrize("error", [OSError("no such library"), TypeError("no name")])
+def test_without_glibc_what_is_within_is_done_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    asked, done = [], []
+
+    def no_library(name: object) -> None:
+        asked.append(name)
+        raise error
 
     monkeypatch.setattr("ctypes.CDLL", no_library)
     with freed_memory_kept():
-        pass
+        done.append("within")
+    assert (asked, done) == ([None], ["within"])
+
+
+def test_another_c_library_is_told_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Other:
+        """Has no mallopt, so that looking for it is an AttributeError."""
+
+        def malloc_trim(self, pad: int) -> None:
+            raise AssertionError(f"malloc_trim({pad}) was called")
+
+    monkeypatch.setattr("ctypes.CDLL", lambda _: Other())
+    with pytest.raises(KeyError, match="ours"), freed_memory_kept():
+        raise KeyError("ours")
 
 
 def test_the_heap_is_as_before_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

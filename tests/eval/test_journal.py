@@ -253,7 +253,9 @@ def test_a_damaged_journal_is_refused_and_fresh_replaces_it(tmp_path: Path) -> N
 
 def test_an_empty_file_is_a_new_journal(tmp_path: Path) -> None:
     (tmp_path / "j").touch()
-    Journal(tmp_path / "j", KEY).close()
+    with begun(tmp_path / "j") as journal:
+        assert journal.recall("pgd-5").n_settled == 0
+        assert (tmp_path / "j").stat().st_size > 0
 
 
 @pytest.mark.parametrize("fresh", [False, True])

@@ -223,4 +223,4 @@ def test_reading_checkpoints_needs_no_torch() -> None:
     code = (
         "import sys, zoo.official, zoo.official.bundle, zoo.store; sys.exit('torch' in sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
