@@ -23,7 +23,8 @@ def imported(path: Path) -> list[str]:
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.append(node.module)
+            # `from zoo import cli` imports zoo.cli too, if there is such a module.
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     return names
 
 
@@ -60,6 +61,27 @@ def test_only_commands_import_commands(path: Path) -> None:
     if "cli" in rooms[:-1] or path.name == "__main__.py":
         return
     assert cli_imports(path) == [], "move what is needed out of the command"
+def reached(path: Path, *packages: str) -> list[str]:
+    """What `path` imports of these packages."""
+    return [name for name in imported(path) if any(is_of(name, package) for package in packages)]
+
+
+def is_of(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "leaderboard/cli").glob("*.py")), ids=relative)
+def test_the_leaderboard_imports_no_command_of_the_zoo(path: Path) -> None:
+    # How a terminal is written to is no command.
+    assert set(reached(path, "zoo.cli")) <= {"zoo.cli.console"}
+
+
+EXECUTORS = ("eval.pool", "eval.run", "eval.evaluation", "eval.plan", "eval.journal", "eval.resume")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "eval/attacks").glob("*.py")), ids=relative)
+def test_an_attack_imports_nobody_who_carries_it_out(path: Path) -> None:
+    assert reached(path, *EXECUTORS) == []
 
 
 @pytest.mark.parametrize(
@@ -78,6 +100,15 @@ def test_no_import_of_a_command_is_overlooked(tmp_path: Path, statement: str) ->
     file = tmp_path / "file.py"
     file.write_text(f"import click\nfrom zoo.client import cli_like\n{statement}\n")
     assert len(cli_imports(file)) == 1
+        "from zoo.cli.data import x",
+        "from zoo import cli",
+        "import zoo.cli",
+        "from zoo.cli import x",
+    ],
+)
+def test_a_command_is_found_however_it_is_imported(statement: str, tmp_path: Path) -> None:
+    (tmp_path / "some.py").write_text(f"def late() -> None:\n    {statement}\n")
+    assert any(is_of(name, "zoo.cli") for name in imported(tmp_path / "some.py"))
 
 
 @pytest.mark.parametrize("path", ALL, ids=relative)
