@@ -9,11 +9,7 @@ from pathlib import Path
 
 from leaderboard.columns import AUTOATTACK, CLEAN, family
 from leaderboard.join import Model, card_row, keyed, measured_row, published_row, shown_names
-from leaderboard.published import Published, published
-from leaderboard.results import RESULTS, Refused, Stored, read_results
-from leaderboard.rows import Claimed, Measured, Row
-from leaderboard.stats import rank_groups
-from leaderboard.threats import (
+from leaderboard.places import (
     NOT_COUNTED,
     Subset,
     full,
@@ -23,6 +19,10 @@ from leaderboard.threats import (
     subset_of_report,
     unique,
 )
+from leaderboard.published import Published, published
+from leaderboard.results import RESULTS, Refused, Stored, read_results
+from leaderboard.rows import Claimed, Measured, Row
+from leaderboard.stats import rank_groups
 from zoo.registry import card, list_models
 
 __all__ = ["RESULTS", "Board", "Leaderboard", "Refused", "boards", "leaderboard"]

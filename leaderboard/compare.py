@@ -12,9 +12,9 @@ from typing import Any, Literal
 from eval.errors import ReportError, UsageError
 from eval.report import Images, Report
 from leaderboard.columns import column
+from leaderboard.places import same_eps
 from leaderboard.results import RESULTS, read_report
 from leaderboard.stats import Paired
-from leaderboard.threats import same_eps
 from leaderboard.twins import holds
 
 

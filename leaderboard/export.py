@@ -15,7 +15,7 @@ from leaderboard import escape
 from leaderboard.boards import Board, Leaderboard
 from leaderboard.columns import CLEAN, family
 from leaderboard.rows import Claimed, Measured, Row
-from leaderboard.tables import (
+from leaderboard.texts import (
     SOURCES,
     Column,
     cell,

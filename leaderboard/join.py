@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 
 from eval.intervals import wilson
 from eval.report import Accuracy, Flag, Report
-from leaderboard.checks import checks
+from leaderboard.claims import checks
 from leaderboard.columns import CLEAN
 from leaderboard.names import activation, architecture, architecture_of
+from leaderboard.places import same_eps, slug, unique
 from leaderboard.published import NOT_STATED, Published
 from leaderboard.results import Stored
 from leaderboard.rows import Claimed, Measured, Row
-from leaderboard.threats import same_eps, slug, unique
 from leaderboard.trust import bundled_digest, known_card
 from zoo.cards import Claim, ModelCard
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from eval.errors import ReportError, UsageError
 from eval.report import Report
 from leaderboard.columns import column
-from leaderboard.threats import same_eps
+from leaderboard.places import same_eps
 from leaderboard.trust import check
 
 RESULTS = Path(__file__).parent / "results"

@@ -8,8 +8,8 @@ from pathlib import Path
 from eval.errors import ReportError
 from eval.report import Report
 from leaderboard.columns import column
+from leaderboard.places import slug
 from leaderboard.results import RESULTS, read_report, run_key
-from leaderboard.threats import slug
 
 
 @dataclass(frozen=True)

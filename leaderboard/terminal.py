@@ -14,9 +14,9 @@ from leaderboard.boards import Board, Leaderboard
 from leaderboard.compare import Comparison
 from leaderboard.escape import plain
 from leaderboard.export import HOW_TO_ADD
+from leaderboard.places import same_eps
 from leaderboard.stats import Paired
-from leaderboard.tables import cell, columns, heading, number, rank, remarks, yes_no
-from leaderboard.threats import same_eps
+from leaderboard.texts import cell, columns, heading, number, rank, remarks, yes_no
 
 ROWS = 20
 """What fits on one screen with its head and foot."""

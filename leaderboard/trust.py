@@ -11,7 +11,7 @@ from pathlib import Path
 from eval.errors import ReportError, UsageError
 from eval.protocols import protocol, without_fallback
 from eval.report import Report
-from leaderboard.threats import FULL, official_ids
+from leaderboard.places import FULL, official_ids
 from zoo.cards import ModelCard
 from zoo.registry import FAMILIES, card, list_models
 

@@ -10,11 +10,11 @@ from typing import Any
 from eval.percent import percent, percent_range
 from leaderboard.boards import Board
 from leaderboard.columns import CLEAN, family, order, title
+from leaderboard.places import slug
 from leaderboard.published import NOT_STATED
 from leaderboard.rows import Claimed, Measured, Row
 from leaderboard.site.markup import count, percent_or_dash
-from leaderboard.tables import SOURCES, Column, number
-from leaderboard.threats import slug
+from leaderboard.texts import SOURCES, Column, number
 
 DASH = "–"
 LABELS = {CLEAN: "Clean", NOT_STATED: "Attack not stated"}

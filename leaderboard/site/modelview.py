@@ -13,7 +13,7 @@ from leaderboard.rows import Check, Claimed, Measured, Row
 from leaderboard.site.boardview import DASH, LABELS, WHOSE, board_name, columns
 from leaderboard.site.gallery import Gallery
 from leaderboard.site.markup import count, percent_or_dash, points
-from leaderboard.tables import SOURCES, Column, number
+from leaderboard.texts import SOURCES, Column, number
 from zoo.cards import ModelCard
 from zoo.registry import FAMILIES
 

@@ -14,7 +14,7 @@ from leaderboard.rows import Claimed, Row
 from leaderboard.site.boardview import WHOSE, attack, board_name, chart_values, columns
 from leaderboard.site.markup import percent_or_dash, points
 from leaderboard.site.modelview import check_view
-from leaderboard.tables import number
+from leaderboard.texts import number
 from leaderboard.twins import Gain
 
 

@@ -10,8 +10,7 @@ import zoo
 from eval import Report
 from leaderboard.columns import column, family, order, title
 from leaderboard.names import activation, architecture, architecture_of
-from leaderboard.published import published
-from leaderboard.threats import (
+from leaderboard.places import (
     FULL,
     same_eps,
     slug,
@@ -19,6 +18,7 @@ from leaderboard.threats import (
     subset_of_report,
     unique,
 )
+from leaderboard.published import published
 
 Make = Callable[..., Report]
 ENTRIES = {(e.dataset, e.norm, e.id): e for e in published()}

@@ -16,7 +16,7 @@ from leaderboard.boards import leaderboard
 from leaderboard.compare import compare
 from leaderboard.results import RESULTS
 from leaderboard.site.modelview import model_view
-from leaderboard.tables import Column, number
+from leaderboard.texts import Column, number
 from leaderboard.twins import holds
 
 Make = Callable[..., Report]
