@@ -20,7 +20,7 @@ from leaderboard.places import (
     unique,
 )
 from leaderboard.published import Published, published
-from leaderboard.results import RESULTS, Refused, Stored, read_results
+from leaderboard.results import RESULTS, Refused, StoredReport, read_results
 from leaderboard.rows import Claimed, Measured, Row
 from leaderboard.stats import rank_groups
 from zoo.registry import card, list_models
@@ -96,22 +96,22 @@ def boards(results: Sequence[Path] = (RESULTS,)) -> tuple[Board, ...]:
     return leaderboard(results).boards
 
 
-def _measured(stored: Sequence[Stored]) -> Iterable[tuple[_Place, Row]]:
+def _measured(stored: Sequence[StoredReport]) -> Iterable[tuple[_Place, Row]]:
     names = shown_names(Model.of(one.report) for one in stored)
-    groups: dict[tuple[_Place, Model], list[Stored]] = defaultdict(list)
+    groups: dict[tuple[_Place, Model], list[StoredReport]] = defaultdict(list)
     for one in stored:
         groups[_place_of(one), Model.of(one.report)].append(one)
     for (place, model), found in groups.items():
         yield place, measured_row(found, names[model], place.eps)
 
 
-def _place_of(one: Stored) -> _Place:
+def _place_of(one: StoredReport) -> _Place:
     report = one.report
     eps = same_eps(report.threat.eps_text)
     return _Place(report.data.name, report.threat.norm, eps, subset_of_report(report))
 
 
-def _only_claimed(stored: Sequence[Stored]) -> Iterable[tuple[_Place, Row]]:
+def _only_claimed(stored: Sequence[StoredReport]) -> Iterable[tuple[_Place, Row]]:
     """Cards that have no report on the whole test set, which is what their claims are about."""
     places = {(_place_of(one), one.report.model.name) for one in stored}
     measured = {name for _, name in places}

@@ -13,7 +13,7 @@ from leaderboard.columns import CLEAN
 from leaderboard.names import activation, architecture, architecture_of
 from leaderboard.places import same_eps, slug, unique
 from leaderboard.published import NOT_STATED, Published
-from leaderboard.results import Stored
+from leaderboard.results import StoredReport
 from leaderboard.rows import Claimed, Measured, Row
 from leaderboard.trust import bundled_digest, known_card
 from zoo.cards import Claim, ModelCard
@@ -50,7 +50,7 @@ def shown_names(models: Iterable[Model]) -> dict[Model, str]:
     return shown
 
 
-def measured_row(found: Sequence[Stored], name: str, eps: str) -> Row:
+def measured_row(found: Sequence[StoredReport], name: str, eps: str) -> Row:
     """The row of one model from its reports on one board."""
     # The lowest seed counts, so that nobody picks the luckiest; of equal ones, the newest.
     newest = sorted(found, key=lambda one: one.report.created, reverse=True)
@@ -80,7 +80,7 @@ def measured_row(found: Sequence[Stored], name: str, eps: str) -> Row:
     return replace(row, checks=checks(row))
 
 
-def measured(one: Stored, share: Accuracy) -> Measured:
+def measured(one: StoredReport, share: Accuracy) -> Measured:
     """`share`, the clean or the robust accuracy of a report, as tables hold it."""
     low, high = share.ci95
     return Measured(share.accuracy, low, high, share.n, share.correct, one.path)

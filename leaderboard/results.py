@@ -19,7 +19,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredReport:
     """A report and the file that it came from."""
 
     path: Path
@@ -43,7 +43,7 @@ class Refused:
 class Results:
     """What was found: one report a run, and what was refused."""
 
-    stored: tuple[Stored, ...]
+    stored: tuple[StoredReport, ...]
     refused: tuple[Refused, ...]
 
 
@@ -66,11 +66,11 @@ def read_results(results: Sequence[Path] = (RESULTS,)) -> Results:
     Of several reports of one run the newest is used. What cannot be used is named with its reason
     and does not stop the rest. Raises `UsageError` for a path that does not exist.
     """
-    stored: dict[str, Stored] = {}
+    stored: dict[str, StoredReport] = {}
     refused: list[Refused] = []
     for path in _files(results):
         try:
-            new = Stored(path, read_report(path))
+            new = StoredReport(path, read_report(path))
         except ReportError as error:
             refused.append(Refused(path, str(error)))
             continue

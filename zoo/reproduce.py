@@ -35,7 +35,7 @@ WIDE = 0.01
 """Half a 95 % interval above which a claim inside of it is not confirmed: one point."""
 
 
-class Row(Frozen):
+class JudgedClaim(Frozen):
     """One claim and what was measured for it."""
 
     claim: Claim
@@ -64,7 +64,7 @@ class Reproduction(Frozen):
     data: str
     split: str
     n: int
-    rows: tuple[Row, ...]
+    rows: tuple[JudgedClaim, ...]
     not_run: tuple[NotRun, ...]
     remarks: tuple[str, ...] = Field(description="what to know when reading the numbers")
     flags: tuple[Flag, ...] = Field(description="of the reports, each once")
@@ -168,7 +168,7 @@ def reproduce(model: ZooModel, images: ImageSet, out: Path, settings: Settings) 
     own = info.threat or ThreatSpec(eps="8/255")
     runs, not_run = measurements(info)
     prepare(out)
-    rows: dict[int, Row] = {}
+    rows: dict[int, JudgedClaim] = {}
     flags: dict[Flag, None] = {}
     for run in runs:
         path = out / run.file_name(info.name, len(images))
@@ -216,14 +216,14 @@ def prepare(out: Path) -> None:
         ) from error
 
 
-def row(info: ModelCard, claim: Claim, run: Measurement, report: Report, path: Path) -> Row:
+def row(info: ModelCard, claim: Claim, run: Measurement, report: Report, path: Path) -> JudgedClaim:
     """`claim` beside the number of `report` that it is about."""
     measured = _measured(run.counts, report)
     verdict, why = judge(claim.accuracy, measured)
     if report.data.name not in {info.dataset, f"{info.dataset}-partial"}:
         verdict = "other pictures"
         why = f"the claim is about {info.dataset}, not about {report.data.name}"
-    return Row(
+    return JudgedClaim(
         claim=claim,
         protocol=run.protocol,
         counts=run.counts,

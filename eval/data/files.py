@@ -15,7 +15,7 @@ from eval.cpus import usable_cpus
 from eval.data.base import ImageSet, Rows
 from eval.data.entries import Passed
 from eval.data.pictures import Preprocess, read_picture
-from eval.data.stores import Store
+from eval.data.stores import PictureStore
 from eval.errors import DataError
 
 _CHUNK = 8  # pictures a worker decodes before it hands them over
@@ -30,7 +30,7 @@ Decoded = NDArray[Any] | str  # a picture, or why it could not be decoded
 class _Chunks:
     """Map-style data set of the loader: item k is the k-th chunk of decoded pictures."""
 
-    store: Store
+    store: PictureStore
     preprocess: Preprocess
     rows: tuple[int, ...]
 
@@ -58,7 +58,7 @@ class PictureSource:
     over its images again and again, in order), and besides those only what the workers are ahead.
     """
 
-    store: Store
+    store: PictureStore
     preprocess: Preprocess
     n_workers: int
     cache_bytes: int = _CACHE_BYTES
@@ -134,7 +134,7 @@ class PictureSource:
 
 
 def picture_set(
-    store: Store,
+    store: PictureStore,
     labels: Sequence[int] | NDArray[np.integer[Any]],
     ids: Sequence[str],
     preprocess: Preprocess,

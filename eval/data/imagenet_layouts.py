@@ -14,7 +14,7 @@ from eval.data.parquet import ParquetStore, list_parquet
 from eval.data.stores import (
     ArchiveStore,
     FolderStore,
-    Store,
+    PictureStore,
     list_folder,
     list_tars,
     list_zip,
@@ -45,7 +45,7 @@ class Listing:
 
     path: Path
     layout: str
-    store: Store
+    store: PictureStore
     names: tuple[str, ...]
     labels: tuple[int, ...] | None = None
     passed: tuple[Passed, ...] = ()
@@ -56,7 +56,7 @@ def find_listing(folder: Path) -> Listing | None:
     return _tree(folder) or _archive(folder) or _parquet_files(folder) or _shards(folder)
 
 
-def reordered(store: Store, order: list[int]) -> Store:
+def reordered(store: PictureStore, order: list[int]) -> PictureStore:
     """The store of the same pictures in another order."""
     if isinstance(store, FolderStore):
         return replace(store, names=tuple(store.names[i] for i in order))
@@ -69,16 +69,16 @@ def reordered(store: Store, order: list[int]) -> Store:
 class ReorderedStore:
     """A store's pictures in another order, for stores whose rows cannot be moved."""
 
-    store: Store
+    store: PictureStore
     order: tuple[int, ...]
     names: tuple[str, ...]
 
     def read(self, index: int) -> bytes:
-        """See `Store.read`."""
+        """See `PictureStore.read`."""
         return self.store.read(self.order[index])
 
     def where(self, index: int) -> str:
-        """See `Store.where`."""
+        """See `PictureStore.where`."""
         return self.store.where(self.order[index])
 
 

@@ -25,7 +25,7 @@ class ParquetStore:
     _kept: tuple[int, list[bytes]] | None = field(default=None, repr=False, compare=False)
 
     def read(self, index: int) -> bytes:
-        """See `Store.read`."""
+        """See `PictureStore.read`."""
         group = self._group_of(index)
         kept = self._kept
         if kept is None or kept[0] != group:
@@ -33,7 +33,7 @@ class ParquetStore:
         return kept[1][index - self.groups[group][2]]
 
     def where(self, index: int) -> str:
-        """See `Store.where`."""
+        """See `PictureStore.where`."""
         path, _, first = self.groups[self._group_of(index)]
         return f"{path}: row {index - first} of its group, {self.names[index] or 'unnamed'}"
 

@@ -20,7 +20,7 @@ from eval.data.entries import Entry, Passed, is_hidden, is_system, sort_out
 from eval.errors import DataError
 
 
-class Store(Protocol):
+class PictureStore(Protocol):
     """Picture files by index."""
 
     @property
@@ -43,7 +43,7 @@ class FolderStore:
     passed: tuple[Passed, ...] = ()
 
     def read(self, index: int) -> bytes:
-        """See `Store.read`."""
+        """See `PictureStore.read`."""
         path = self.folder / self.names[index]
         try:
             return path.read_bytes()
@@ -51,7 +51,7 @@ class FolderStore:
             raise DataError(f"{path} cannot be read: {problem.strerror}") from None
 
     def where(self, index: int) -> str:
-        """See `Store.where`."""
+        """See `PictureStore.where`."""
         return str(self.folder / self.names[index])
 
 
@@ -75,7 +75,7 @@ class ArchiveStore:
     passed: tuple[Passed, ...] = ()
 
     def read(self, index: int) -> bytes:
-        """See `Store.read`."""
+        """See `PictureStore.read`."""
         piece = self.pieces[index]
         try:
             with piece.archive.open("rb") as stream:
@@ -90,7 +90,7 @@ class ArchiveStore:
         return data
 
     def where(self, index: int) -> str:
-        """See `Store.where`."""
+        """See `PictureStore.where`."""
         return f"{self.pieces[index].archive}: {self.names[index]}"
 
 

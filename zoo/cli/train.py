@@ -74,9 +74,9 @@ def command(
     options = Options(out, data_name, data_dir, fresh, limit_steps, minutes, workers, tensorboard)
     with processes(device) as ranks:
         if plan:
-            from zoo.train.plan import plan as estimate
+            from zoo.train.plan import plan_training
 
-            lines = estimate(info, recipe, ranks).lines()
+            lines = plan_training(info, recipe, ranks).lines()
             click.echo("\n".join(lines) if ranks.is_first else "", nl=ranks.is_first)
             return
         folder = train_model(info, recipe, options, ranks, click.echo)

@@ -13,12 +13,12 @@ from zoo.hub.cache import peek
 from zoo.pins import Pin
 
 if TYPE_CHECKING:
-    from zoo.hub.transfer import Progress
+    from zoo.hub.transfer import OnBytes
 
 __all__ = ["cached", "fetch", "peek", "resolve"]
 
 
-def fetch(pin: Pin, *, progress: Progress | None = None) -> Path:
+def fetch(pin: Pin, *, progress: OnBytes | None = None) -> Path:
     """`Hub.fetch` with the user's settings: `HF_ENDPOINT`, `HF_HOME`, `HF_TOKEN` ..."""
     from zoo.hub.client import Hub
 

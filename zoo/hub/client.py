@@ -26,7 +26,7 @@ from eval.files import flush_to_disk
 from eval.home import home
 from zoo.hub.cache import peek, repo_folder, size_of
 from zoo.hub.failures import Asked, explained, not_offline
-from zoo.hub.transfer import Progress, patiently, transfer
+from zoo.hub.transfer import OnBytes, patiently, transfer
 from zoo.hub.verified import is_good, is_verified
 from zoo.pins import Pin
 from zoo.store import sha256_of
@@ -57,7 +57,7 @@ class Hub:
         path = self.peek(pin)
         return path if path is not None and is_verified(path, pin.sha256) else None
 
-    def fetch(self, pin: Pin, *, progress: Progress | None = None) -> Path:
+    def fetch(self, pin: Pin, *, progress: OnBytes | None = None) -> Path:
         """The verified file of `pin`, downloaded if it is not in the cache.
 
         progress: told how many bytes of `pin.size` are there, from time to time.
@@ -106,7 +106,7 @@ class Hub:
             size=found.size,
         )
 
-    def _download(self, pin: Pin, asked: Asked, partial: Path, progress: Progress | None) -> Path:
+    def _download(self, pin: Pin, asked: Asked, partial: Path, progress: OnBytes | None) -> Path:
         """Download, verify, hand over to huggingface_hub's cache; the caller holds the lock."""
         found = self._ask(asked)
         if found.size not in (None, pin.size):
@@ -135,7 +135,7 @@ class Hub:
         )
         return Path(path)
 
-    def _complete(self, pin: Pin, part: Path, progress: Progress | None) -> None:
+    def _complete(self, pin: Pin, part: Path, progress: OnBytes | None) -> None:
         """Make `part` the whole pinned file; deleted if it is another."""
         url = hf_hub_url(pin.repo, pin.file, revision=pin.revision, endpoint=self._endpoint())
         headers = build_hf_headers(token=self.token)

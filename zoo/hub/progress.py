@@ -9,17 +9,17 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
+    Progress,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
-from rich.progress import Progress as RichProgress
 
-from zoo.hub.transfer import Progress
+from zoo.hub.transfer import OnBytes
 
 
 @contextmanager
-def bars() -> Iterator[Callable[[str, int], Progress]]:
+def bars() -> Iterator[Callable[[str, int], OnBytes]]:
     """Gives a function that starts the bar of one file: its name, its bytes -> its progress."""
     columns = (
         TextColumn("{task.description}"),
@@ -29,9 +29,9 @@ def bars() -> Iterator[Callable[[str, int], Progress]]:
         TimeRemainingColumn(),
     )
     console = Console(stderr=True)
-    with RichProgress(*columns, console=console, disable=not console.is_terminal) as shown:
+    with Progress(*columns, console=console, disable=not console.is_terminal) as shown:
 
-        def start(name: str, size: int) -> Progress:
+        def start(name: str, size: int) -> OnBytes:
             task = shown.add_task(name, total=size)
             return lambda n_bytes: shown.update(task, completed=n_bytes)
 

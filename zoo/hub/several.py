@@ -9,7 +9,7 @@ from threading import Event
 
 from eval.errors import SatZooError
 from zoo.hub.client import Hub
-from zoo.hub.transfer import Progress
+from zoo.hub.transfer import OnBytes
 from zoo.pins import Pin
 
 N_AT_ONCE = 4
@@ -20,7 +20,7 @@ class _StoppedError(Exception):
 
 
 def fetch_all(
-    hub: Hub, pins: Mapping[str, Pin], bar: Callable[[str, int], Progress]
+    hub: Hub, pins: Mapping[str, Pin], bar: Callable[[str, int], OnBytes]
 ) -> dict[str, Path | SatZooError]:
     """Fetch every pin; gives for every name the verified file, or why there is none.
 
@@ -32,7 +32,7 @@ def fetch_all(
     stop = Event()
 
     def fetch(name: str, pin: Pin) -> Path | SatZooError:
-        tell: Progress | None = None
+        tell: OnBytes | None = None
 
         def progress(n_bytes: int) -> None:
             nonlocal tell

@@ -15,7 +15,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from zoo.hub.cache import size_of
 
 T = TypeVar("T")
-Progress = Callable[[int], None]  # told how many bytes are there
+OnBytes = Callable[[int], None]  # told how many bytes are there
 
 _PASSING = (408, 429, 500, 502, 503, 504)
 _LONGEST_WAIT_S = 300  # the Hub counts requests in windows of five minutes
@@ -69,7 +69,7 @@ def _asked_to_wait_s(headers: Mapping[str, str]) -> float | None:
 
 
 def transfer(
-    url: str, part: Path, size: int, headers: Mapping[str, str], progress: Progress | None
+    url: str, part: Path, size: int, headers: Mapping[str, str], progress: OnBytes | None
 ) -> None:
     """Append to `part` what it lacks to `size` bytes; whatever ends it early, the bytes stay.
 

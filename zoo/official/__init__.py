@@ -7,19 +7,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zoo.official.bundle import Bundle
     from zoo.official.convert import import_checkpoint, load_tf
     from zoo.official.download import fetch
     from zoo.official.obtain import obtain
+    from zoo.official.tensor_bundle import TensorBundle
 
 _HOMES = {
-    "Bundle": "zoo.official.bundle",
+    "TensorBundle": "zoo.official.tensor_bundle",
     "fetch": "zoo.official.download",
     "import_checkpoint": "zoo.official.convert",
     "load_tf": "zoo.official.convert",
     "obtain": "zoo.official.obtain",
 }
-__all__ = ["Bundle", "fetch", "import_checkpoint", "load_tf", "obtain"]
+__all__ = ["TensorBundle", "fetch", "import_checkpoint", "load_tf", "obtain"]
 
 
 def __getattr__(name: str) -> Any:

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from eval.errors import UsageError, WeightsMismatch
 from zoo import archs
 from zoo.cards import ModelCard, Official
-from zoo.official.bundle import Bundle, Variable, read_index
 from zoo.official.golden import golden
 from zoo.official.known import RELEASE, check_sources, differences
 from zoo.official.mapping import Target, mapping
+from zoo.official.tensor_bundle import TensorBundle, Variable, read_index
 from zoo.registry import card as find_card
 from zoo.store import Store
 
@@ -34,7 +34,7 @@ _STEM = "/stem/conv2d/kernel"
 
 def load_tf(
     card_or_name: ModelCard | str,
-    prefix: Path | str | Bundle,
+    prefix: Path | str | TensorBundle,
     *,
     channel_order: ChannelOrder | None = None,
     ema: bool | None = None,
@@ -74,7 +74,7 @@ def import_checkpoint(
     """
     card = find_card(name)
     _official(card)
-    bundle = Bundle(prefix)
+    bundle = TensorBundle(prefix)
     files = bundle.digests()
     if is_release:
         check_sources(card, files)
@@ -99,7 +99,7 @@ def check_index(card: ModelCard, path: Path, ema: bool | None = None) -> None:
 
 
 def _convert(
-    card: ModelCard, prefix: Path | str | Bundle, channel_order: str | None, ema: bool | None
+    card: ModelCard, prefix: Path | str | TensorBundle, channel_order: str | None, ema: bool | None
 ) -> tuple[dict[str, Tensor], dict[str, object]]:
     """(state dict, how it was made)."""
     official = _official(card)
@@ -107,7 +107,7 @@ def _convert(
     if order not in ("RGB", "BGR"):
         raise UsageError(f"channel order {order!r}: choose one of RGB, BGR")
     use_ema = official.ema if ema is None else ema
-    bundle = prefix if isinstance(prefix, Bundle) else Bundle(prefix)
+    bundle = prefix if isinstance(prefix, TensorBundle) else TensorBundle(prefix)
     network = _skeleton(card)
     sources, skipped = _sources(card, network, official, bundle.index, bundle.variables, use_ema)
     state = _state_dict(bundle, sources)
@@ -225,7 +225,7 @@ def _check_leftovers(
     return dict(kinds)
 
 
-def _state_dict(bundle: Bundle, sources: Mapping[str, Target]) -> dict[str, Tensor]:
+def _state_dict(bundle: TensorBundle, sources: Mapping[str, Target]) -> dict[str, Tensor]:
     state = {}
     for name, target in sources.items():
         values = bundle.read(name)

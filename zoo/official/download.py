@@ -18,7 +18,7 @@ from eval.errors import SatZooError, UsageError, WeightsMismatch, WeightsUnavail
 from eval.home import home
 from zoo.cards import ModelCard
 from zoo.official import drive
-from zoo.official.bundle import Bundle, read_index
+from zoo.official.tensor_bundle import TensorBundle, read_index
 
 __all__ = ["Watch", "fetch", "manual", "problem"]
 
@@ -99,9 +99,9 @@ def manual(card: ModelCard) -> str:
 
 
 def problem(prefix: Path, *, data: Path | None = None) -> str:
-    """What is wrong with a checkpoint, every tensor read; "" if nothing is. As `Bundle`."""
+    """What is wrong with a checkpoint, every tensor read; "" if nothing is. As `TensorBundle`."""
     try:
-        bundle = Bundle(prefix, data=data)
+        bundle = TensorBundle(prefix, data=data)
     except (UsageError, WeightsMismatch) as error:
         return str(error)
     errors = []

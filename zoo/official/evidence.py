@@ -14,9 +14,9 @@ from eval.files import write_atomically
 from zoo import archs
 from zoo.cards import ModelCard
 from zoo.loading import ZooModel, load
-from zoo.official.bundle import Bundle
 from zoo.official.convert import load_tf
 from zoo.official.readings import Findings, Readable, Reading, Values, said_by
+from zoo.official.tensor_bundle import TensorBundle
 from zoo.store import Store, Stored
 
 __all__ = ["RECORD", "of_checkpoint", "of_weights", "record"]
@@ -37,7 +37,7 @@ def of_checkpoint(
     """
     stored = (store or Store()).find(info.name)
     used = said_by(info)
-    bundle = Bundle(prefix)
+    bundle = TensorBundle(prefix)
     if stored is not None and _is_of(stored, bundle):
         used = _read_as(stored, used)
     has_averages = any(name.endswith(_SHADOW) for name in bundle.variables)
@@ -90,7 +90,7 @@ def record(findings: Findings, store: Store, checkpoint: Path | None = None) -> 
     stored = store.find(findings.model)
     if stored is None or not any(contest.is_settled for contest in findings.contests):
         return None
-    if checkpoint is not None and not _is_of(stored, Bundle(checkpoint)):
+    if checkpoint is not None and not _is_of(stored, TensorBundle(checkpoint)):
         return None
     path = stored.path.with_name("provenance.json")
     known = {**stored.provenance, RECORD: findings.model_dump(mode="json", by_alias=True)}
@@ -98,7 +98,7 @@ def record(findings: Findings, store: Store, checkpoint: Path | None = None) -> 
     return path
 
 
-def _is_of(stored: Stored, checkpoint: Bundle) -> bool:
+def _is_of(stored: Stored, checkpoint: TensorBundle) -> bool:
     """Whether stored weights were imported from the files of this checkpoint, byte by byte."""
     files = stored.provenance.get("files")
     if not isinstance(files, dict):

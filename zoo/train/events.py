@@ -48,7 +48,7 @@ class Hooks:
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class FinishedRun:
     """A finished run. tensors: the chosen network's state dict; chosen_epoch: where it stood."""
 
     tensors: Mapping[str, Tensor]

@@ -19,7 +19,7 @@ from eval.heap import freed_memory_kept
 from zoo.cards import ModelCard
 from zoo.train import checkpoint
 from zoo.train.distributed import Ranks
-from zoo.train.events import EpochResult, Hooks, Outcome, Stopped
+from zoo.train.events import EpochResult, FinishedRun, Hooks, Stopped
 from zoo.train.feed import Feed, Memory
 from zoo.train.recipe import Recipe
 from zoo.train.state import (
@@ -85,7 +85,7 @@ class Run:
         same_start(self.position, self.folder, self.ranks)
 
     @freed_memory_kept()
-    def train(self) -> Outcome:
+    def train(self) -> FinishedRun:
         """Train to the end.
 
         The same seed, number of processes and of threads give the same weights on the same
@@ -102,7 +102,7 @@ class Run:
             self._save("at the end", must=True)
         average = self.stepper.averaged
         chosen = self.best.tensors or result_tensors(average)
-        return Outcome(
+        return FinishedRun(
             tensors=chosen,
             log=self.log,
             chosen_epoch=self.best.epoch or self.log[-1].epoch,

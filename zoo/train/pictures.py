@@ -23,7 +23,7 @@ from eval.data.imagenet import synsets
 from eval.data.locate import data_root, not_found, places
 from eval.data.parquet import list_parquet
 from eval.data.pictures import read_picture, to_rgb
-from eval.data.stores import Store, list_folder, list_tars, only
+from eval.data.stores import PictureStore, list_folder, list_tars, only
 from eval.errors import DataError
 from zoo.cards import ModelCard
 from zoo.preprocess import for_card
@@ -40,7 +40,7 @@ class Pictures:
     """A feed of picture files. A batch is decoded by `n_workers` processes."""
 
     data: ImageSet
-    store: Store
+    store: PictureStore
     info: ModelCard
     recipe: Recipe
     n_workers: int
@@ -86,7 +86,9 @@ class _Decoded(Dataset["Tensor | DataError"]):
     and a traceback of the worker around the sentence.
     """
 
-    def __init__(self, store: Store, data: ImageSet, size: int, recipe: Recipe, epoch: int) -> None:
+    def __init__(
+        self, store: PictureStore, data: ImageSet, size: int, recipe: Recipe, epoch: int
+    ) -> None:
         self.store = store
         self.rows = data.rows
         self.epoch = epoch
@@ -188,7 +190,7 @@ def _imagenet(info: ModelCard, data_dir: Path | None) -> ImageSet:
     raise not_found("imagenet", "train", _WANTED, root)
 
 
-_Found = tuple[Store, list[int], str] | None
+_Found = tuple[PictureStore, list[int], str] | None
 
 
 def _tree(folder: Path) -> _Found:

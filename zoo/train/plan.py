@@ -25,7 +25,7 @@ _TIMED_STEPS = 3
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """An estimate. flops counts a multiply-add as two; memory is that of one process.
 
     seconds: the best of a few steps on n_probe images, scaled up; data loading and validation
@@ -56,7 +56,9 @@ class Plan:
         ]
 
 
-def plan(info: ModelCard, recipe: Recipe, ranks: Ranks, n_images: int | None = None) -> Plan:
+def plan_training(
+    info: ModelCard, recipe: Recipe, ranks: Ranks, n_images: int | None = None
+) -> TrainingPlan:
     """Estimate a run by timing a few steps on a few random pictures, see `probe_images`.
 
     n_images: training images; default the size of the card's data set. Every process times its
@@ -71,7 +73,7 @@ def plan(info: ModelCard, recipe: Recipe, ranks: Ranks, n_images: int | None = N
     seconds = best_time(lambda: stepper.take(x, y, n_probe, step=1, epoch=recipe.epochs), ranks)
     rate = n_probe / seconds * ranks.size
     per_process = recipe.batch_size / (ranks.size * recipe.accumulate)
-    return Plan(
+    return TrainingPlan(
         n_images=n,
         n_steps=n_steps,
         flops=2.0 * (info.flops or 0) * passes(recipe) * n * recipe.epochs,

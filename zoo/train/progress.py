@@ -41,7 +41,7 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-class Progress:
+class ProgressLine:
     """Counts the time since it was made; a resumed run estimates from its own steps."""
 
     def __init__(self, epochs: int, say: Callable[[str], None]) -> None:

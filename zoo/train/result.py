@@ -19,7 +19,7 @@ from safetensors.torch import save as to_bytes
 from eval.errors import UsageError
 from eval.files import write_atomically
 from zoo.train.curves import draw
-from zoo.train.events import EpochResult, Outcome
+from zoo.train.events import EpochResult, FinishedRun
 from zoo.train.recipe import Recipe
 
 WEIGHTS, RECIPE, METRICS, ABOUT = "model.safetensors", "recipe.yaml", "metrics.jsonl", "run.json"
@@ -79,7 +79,7 @@ def write_recipe(folder: Path, recipe: Recipe) -> None:
 
 
 def save(
-    folder: Path, outcome: Outcome, recipe: Recipe, about: Mapping[str, Any]
+    folder: Path, outcome: FinishedRun, recipe: Recipe, about: Mapping[str, Any]
 ) -> tuple[Path, str]:
     """Write the weights, the recipe, the metrics, their curves and `run.json` into `folder`.
 
@@ -109,7 +109,7 @@ def _is_recorded(folder: Path, model: str, sha256: str) -> bool:
     return isinstance(about, dict) and wanted.items() <= about.items()
 
 
-def _record(folder: Path, outcome: Outcome, about: Mapping[str, Any], sha256: str) -> None:
+def _record(folder: Path, outcome: FinishedRun, about: Mapping[str, Any], sha256: str) -> None:
     chosen = next((e for e in outcome.log if e.epoch == outcome.chosen_epoch), outcome.log[-1])
     record = {
         **about,

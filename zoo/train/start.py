@@ -22,7 +22,7 @@ from zoo.train.events import EpochResult, Hooks
 from zoo.train.feed import Feed, Memory, Split, in_memory, split
 from zoo.train.loop import Run
 from zoo.train.pictures import feed, open_pictures
-from zoo.train.progress import Progress
+from zoo.train.progress import ProgressLine
 from zoo.train.recipe import Recipe, check_for_data
 from zoo.train.signals import stop_requests
 
@@ -119,7 +119,7 @@ def _told(
     if not ranks.is_first:
         yield Hooks()
         return
-    progress = Progress(recipe.epochs, say)
+    progress = ProgressLine(recipe.epochs, say)
     board = _tensorboard(folder) if options.tensorboard else None
 
     def on_epoch(entry: EpochResult) -> None:

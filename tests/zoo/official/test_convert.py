@@ -12,7 +12,7 @@ from eval.errors import UsageError, WeightsMismatch
 from zoo import archs
 from zoo.cards import ModelCard
 from zoo.official import convert, import_checkpoint, load_tf
-from zoo.official.bundle import Bundle
+from zoo.official.tensor_bundle import TensorBundle
 from zoo.registry import card as find_card
 from zoo.store import Store, sha256_of
 
@@ -255,7 +255,7 @@ def test_an_import_is_stored_with_its_provenance(
     assert (facts["variables_used"], facts["variables_skipped"]) == (267, {"global_step": 1})
     assert facts["files"] == {
         file.name: {"sha256": sha256_of(file), "size_bytes": file.stat().st_size}
-        for file in Bundle(prefix).files
+        for file in TensorBundle(prefix).files
     }
 
 

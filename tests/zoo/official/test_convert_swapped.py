@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from tests.zoo.swapping import swap_once_open
 from zoo.cards import ModelCard
 from zoo.official import convert, import_checkpoint, load_tf
-from zoo.official.bundle import Bundle
+from zoo.official.tensor_bundle import TensorBundle
 from zoo.store import Store, sha256_of
 
 Write = Callable[..., Path]
@@ -31,11 +31,11 @@ def test_what_is_converted_are_the_files_that_were_compared_with_the_release(
     expected = load_tf(resnet_card, prefix)
     others = {name: values * 2 for name, values in variables.items()}
     write_bundle(tmp_path / "evil", others)
-    digests = {file.name: sha256_of(file) for file in Bundle(prefix).files}
+    digests = {file.name: sha256_of(file) for file in TensorBundle(prefix).files}
 
     def swapped(card: ModelCard, files: Any) -> None:
         assert {name: facts["sha256"] for name, facts in files.items()} == digests
-        for file in Bundle(tmp_path / "evil").files:
+        for file in TensorBundle(tmp_path / "evil").files:
             file.replace(file.with_name(file.name.replace("evil", "Res50-small")))
 
     monkeypatch.setattr(convert, "check_sources", swapped)
@@ -60,8 +60,8 @@ def test_a_bundle_reads_what_it_has_digests_of(
     variables = make_variables(resnet_card)
     prefix = write_bundle(tmp_path / "x", variables)
     file = Path(f"{prefix}.{suffix}")
-    digests = {path.name: sha256_of(path) for path in Bundle(prefix).files}
-    bundle = Bundle(prefix)
+    digests = {path.name: sha256_of(path) for path in TensorBundle(prefix).files}
+    bundle = TensorBundle(prefix)
     bundle.read("linear/b")
     swap_once_open(monkeypatch, file, b"evil" * 99)
     file.open("rb").close()

@@ -12,7 +12,7 @@ import pytest
 from eval.errors import SatZooError, UsageError, WeightsMismatch, WeightsUnavailable
 from tests.driveserver import FOREVER, DriveServer, Fault
 from zoo.cards import ModelCard
-from zoo.official import Bundle, download
+from zoo.official import TensorBundle, download
 from zoo.official.download import Watch, problem
 
 Write = Fetch = Callable[..., Path]
@@ -82,7 +82,7 @@ def test_a_checkpoint_is_downloaded_under_its_own_name(
     assert prefix == folder / "small"
     assert names_in(folder) == FILES
     assert problem(prefix) == ""
-    kernel = Bundle(prefix).read("conv0/W")
+    kernel = TensorBundle(prefix).read("conv0/W")
     assert kernel.tobytes() == variables["conv0/W"].tobytes()
     n_bytes = len(drive.files[DATA])
     assert bars[FILES[0]][0] == bars[FILES[0]][1][-1] == n_bytes

@@ -13,7 +13,7 @@ from eval.errors import UsageError
 from zoo.cards import ModelCard
 from zoo.train import checkpoint, loop
 from zoo.train.checkpoint import CheckpointError
-from zoo.train.events import EpochResult, Hooks, Outcome, Stopped
+from zoo.train.events import EpochResult, FinishedRun, Hooks, Stopped
 from zoo.train.feed import Memory
 from zoo.train.loop import Run
 from zoo.train.recipe import Recipe
@@ -57,7 +57,7 @@ def stop_after(n: int) -> Hooks:
     return Hooks(should_stop=lambda: next(looks, None) is None)
 
 
-def same(one: Outcome, other: Outcome) -> bool:
+def same(one: FinishedRun, other: FinishedRun) -> bool:
     return one.tensors.keys() == other.tensors.keys() and all(
         torch.equal(one.tensors[name], other.tensors[name]) for name in one.tensors
     )

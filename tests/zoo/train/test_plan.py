@@ -7,7 +7,7 @@ from torch import nn
 from zoo import card
 from zoo.cards import ModelCard
 from zoo.train.distributed import Ranks
-from zoo.train.plan import _saved_bytes, passes, plan, probe_images
+from zoo.train.plan import _saved_bytes, passes, plan_training, probe_images
 from zoo.train.recipe import Recipe, read_recipe
 from zoo.train.step import begin
 
@@ -16,7 +16,7 @@ Make = Callable[..., Recipe]
 
 def test_a_plan_counts_steps_and_arithmetic() -> None:
     info = card("resnet8-silu-sat-digits")
-    found = plan(info, read_recipe(info), Ranks())
+    found = plan_training(info, read_recipe(info), Ranks())
     assert (found.n_images, found.n_steps) == (1437, 40 * 23)
     # Five attack steps of two passes, three passes of training, two operations a multiply-add.
     assert found.flops == pytest.approx(2 * 763_520 * 13 * 1437 * 40)

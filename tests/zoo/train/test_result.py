@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 
 from eval.errors import UsageError
 from zoo.train.curves import draw
-from zoo.train.events import EpochResult, Outcome
-from zoo.train.progress import Progress, duration, epoch_line
+from zoo.train.events import EpochResult, FinishedRun
+from zoo.train.progress import ProgressLine, duration, epoch_line
 from zoo.train.recipe import Recipe, check_recipe
 from zoo.train.result import append_metrics, make_folder, save, source_revision
 from zoo.train.start import set_aside
@@ -36,7 +36,7 @@ def chosen() -> Recipe:
 def test_the_folder_holds_what_it_takes_to_publish_and_to_repeat(
     tmp_path: Path, chosen: Recipe
 ) -> None:
-    outcome = Outcome({"w": torch.arange(3.0)}, LOG, chosen_epoch=3, is_complete=True)
+    outcome = FinishedRun({"w": torch.arange(3.0)}, LOG, chosen_epoch=3, is_complete=True)
     path, sha256 = save(tmp_path, outcome, chosen, {"model": "tiny", "command": "sat-zoo train"})
     assert torch.equal(load_file(path)["w"], torch.arange(3.0))
     about = json.loads((tmp_path / "run.json").read_text())
@@ -152,7 +152,7 @@ def test_there_is_no_revision_without_a_repository(tmp_path: Path) -> None:
 
 def test_a_repeated_end_keeps_the_record_of_the_run(tmp_path: Path, chosen: Recipe) -> None:
     def record(created: str, *, weights: float = 1.0, whole: bool = True, model: str = "a") -> str:
-        outcome = Outcome({"w": torch.full((2,), weights)}, LOG, 3, is_complete=whole)
+        outcome = FinishedRun({"w": torch.full((2,), weights)}, LOG, 3, is_complete=whole)
         save(tmp_path, outcome, chosen, {"model": model, "created": created})
         found: str = json.loads((tmp_path / "run.json").read_text())["created"]
         return found
@@ -191,7 +191,7 @@ def test_the_line_of_an_epoch_has_accuracies_rate_and_time_left() -> None:
 def test_the_time_left_is_unknown_before_there_is_a_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 100.0, 130.0])
     monkeypatch.setattr("zoo.train.progress.time.monotonic", lambda: next(clock))
-    progress = Progress(3, lambda _: None)
+    progress = ProgressLine(3, lambda _: None)
     assert progress.left_s() is None
     progress.on_step(50, 100, 1.0, 1.0)  # a resumed run: the first 50 steps were not its own
     assert progress.left_s() is None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from eval.errors import SatZooError, UsageError, WeightsMismatch
-from zoo.official import Bundle
+from zoo.official import TensorBundle
 from zoo.official.table import masked_crc, read_table
 
 Write = Callable[..., Path]
@@ -53,7 +53,7 @@ def test_what_was_saved_is_read(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         prefix = write_bundle(Path(folder) / "x", variables, n_shards=n_shards, per_block=per_block)
-        bundle = Bundle(prefix)
+        bundle = TensorBundle(prefix)
         assert list(bundle.variables) == sorted(variables, key=str.encode)
         for name, array in variables.items():
             read = bundle.read(name)
@@ -78,7 +78,7 @@ def test_one_wrong_bit_of_any_tensor_is_noticed(
         content = bytearray(data_of(prefix).read_bytes())
         content[int(place * len(content))] ^= 1 << bit
         data_of(prefix).write_bytes(content)
-        bundle = Bundle(prefix)
+        bundle = TensorBundle(prefix)
         name = "a" if int(place * len(content)) < 12 else "b"
         with pytest.raises(WeightsMismatch, match=f"the bytes of {name} do not have the checksum"):
             bundle.read(name)
@@ -86,13 +86,14 @@ def test_one_wrong_bit_of_any_tensor_is_noticed(
 
 def test_one_wrong_bit_of_the_index_is_noticed_or_harmless(small: Path) -> None:
     whole = index_of(small).read_bytes()
-    expected = Bundle(small).variables
+    expected = TensorBundle(small).variables
     for place in range(len(whole)):
         broken = bytearray(whole)
         broken[place] ^= 1 << place % 8
         index_of(small).write_bytes(broken)
         try:
-            assert Bundle(small).variables == expected  # a bit of the unused part of the footer
+            # A bit of the unused part of the footer.
+            assert TensorBundle(small).variables == expected
         except WeightsMismatch:
             continue
         assert place > len(whole) - 48
@@ -103,7 +104,7 @@ def test_an_index_cut_anywhere_is_refused(small: Path) -> None:
     for length in range(len(whole)):
         index_of(small).write_bytes(whole[:length])
         with pytest.raises(WeightsMismatch, match="not the index of a TensorFlow checkpoint"):
-            Bundle(small)
+            TensorBundle(small)
 
 
 @settings(max_examples=150, deadline=None)
@@ -114,7 +115,7 @@ def test_nonsense_with_right_checksums_is_an_error_and_never_a_crash(
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "x.index").write_bytes(write_table(blocks))
         with pytest.raises(SatZooError):
-            Bundle(Path(folder, "x"))
+            TensorBundle(Path(folder, "x"))
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ def test_a_damaged_entry_is_said_to_be_one(
 def test_a_truncated_data_file_is_refused_at_once(small: Path) -> None:
     data_of(small).write_bytes(data_of(small).read_bytes()[:-1])
     with pytest.raises(WeightsMismatch, match="is truncated: it has 111 bytes and the index needs"):
-        Bundle(small)
+        TensorBundle(small)
 
 
 def test_a_missing_data_file_is_named(tmp_path: Path, write_bundle: Write) -> None:
@@ -145,11 +146,11 @@ def test_a_missing_data_file_is_named(tmp_path: Path, write_bundle: Write) -> No
     prefix = write_bundle(tmp_path / "x", variables, n_shards=2)
     Path(f"{prefix}.data-00001-of-00002").unlink()
     with pytest.raises(WeightsMismatch, match="data-00001-of-00002 is missing: it must lie beside"):
-        Bundle(prefix)
+        TensorBundle(prefix)
 
 
 def test_a_file_that_vanishes_after_the_first_look_is_an_error(small: Path) -> None:
-    bundle = Bundle(small)
+    bundle = TensorBundle(small)
     data_of(small).unlink()
     with pytest.raises(WeightsMismatch, match="cannot be read: No such file"):
         bundle.read("conv/W")
@@ -159,19 +160,19 @@ def test_a_file_that_vanishes_after_the_first_look_is_an_error(small: Path) -> N
 def test_a_web_page_is_called_a_web_page(small: Path, path_of: Callable[[Path], Path]) -> None:
     path_of(small).write_bytes(b"\xef\xbb\xbf\n" + PAGE * 40)
     with pytest.raises(WeightsMismatch, match="begins like a web page, so the server refused"):
-        Bundle(small)
+        TensorBundle(small)
 
 
 def test_a_missing_index_is_wrong_usage_and_names_its_neighbours(small: Path) -> None:
     with pytest.raises(UsageError, match=r"no checkpoint index .*other.index: .* small.index"):
-        Bundle(small.parent / "other")
+        TensorBundle(small.parent / "other")
     with pytest.raises(UsageError, match="holds no index at all"):
-        Bundle(small.parent / "nowhere" / "other")
+        TensorBundle(small.parent / "nowhere" / "other")
 
 
 @pytest.mark.parametrize("suffix", [".index", ".meta", ".data-00000-of-00001"])
 def test_the_path_of_a_file_stands_for_its_prefix(small: Path, suffix: str) -> None:
-    assert Bundle(f"{small}{suffix}").variables == Bundle(small).variables
+    assert TensorBundle(f"{small}{suffix}").variables == TensorBundle(small).variables
 
 
 @pytest.mark.parametrize(
@@ -195,7 +196,7 @@ def test_what_cannot_be_read_is_refused_in_one_sentence(
     variables = {} if options.get("n_shards") == 0 else {"a": np.ones(3, "float32")}
     write_bundle(tmp_path / "x", variables, **options)
     with pytest.raises(WeightsMismatch, match=said):
-        Bundle(tmp_path / "x")
+        TensorBundle(tmp_path / "x")
 
 
 def test_an_index_without_header_is_refused(
@@ -203,12 +204,12 @@ def test_an_index_without_header_is_refused(
 ) -> None:
     (tmp_path / "x.index").write_bytes(write_table([]))
     with pytest.raises(WeightsMismatch, match="it has no header"):
-        Bundle(tmp_path / "x")
+        TensorBundle(tmp_path / "x")
 
 
 def test_a_type_without_numbers_is_listed_but_not_read(tmp_path: Path, write_bundle: Write) -> None:
     prefix = write_bundle(tmp_path / "x", {"a": np.ones(3, "float32")}, extra=b"\x08\x07")
-    bundle = Bundle(prefix)
+    bundle = TensorBundle(prefix)
     assert bundle.variables["a"].dtype == "TensorFlow's type 7"
     with pytest.raises(WeightsMismatch, match="a is of TensorFlow's type 7, which cannot be read"):
         bundle.read("a")
@@ -216,11 +217,9 @@ def test_a_type_without_numbers_is_listed_but_not_read(tmp_path: Path, write_bun
 
 def test_an_unknown_variable_gets_the_nearest_names(small: Path) -> None:
     with pytest.raises(UsageError, match="unknown variable 'conv/V': did you mean conv/W"):
-        Bundle(small).read("conv/V")
+        TensorBundle(small).read("conv/V")
 
 
 def test_reading_checkpoints_needs_no_torch() -> None:
-    code = (
-        "import sys, zoo.official, zoo.official.bundle, zoo.store; sys.exit('torch' in sys.modules)"
-    )
+    code = "import sys, zoo.official.tensor_bundle, zoo.store; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

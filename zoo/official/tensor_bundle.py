@@ -46,7 +46,7 @@ class Digest(TypedDict):
     size_bytes: int
 
 
-class Bundle:
+class TensorBundle:
     """A checkpoint on disk: `.variables` by name (sorted), `.read(name)` for the values.
 
     The index is read once and each data file opened once, so that `digests` are of the files that
