@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from eval.errors import ReportError, SatZooError, UsageError
 from leaderboard.site.folder import MARKER
+from zoo.publish.commit import check_private, commit
 
 if TYPE_CHECKING:
-    from huggingface_hub import HfApi, SpaceInfo
+    from huggingface_hub import SpaceInfo
 
 _TIMEOUT_S = 30.0
 _KEPT = ".gitattributes"
@@ -100,7 +101,15 @@ def push(folder: Path, space: str, *, private: bool = False, endpoint: str | Non
         before = api.space_info(space, timeout=_TIMEOUT_S)
         there = [sibling.rfilename for sibling in before.siblings or ()]
         _check_ours(space, before, there, private=private)
-        revision = _commit(api, space, contents, there, before.sha)
+        revision = commit(
+            api,
+            space,
+            contents,
+            [name for name in there if name not in contents and name != _KEPT],
+            before=before,
+            message="Publish the leaderboard with sat-zoo",
+            repo_type="space",
+        )
     return Pushed(f"{api.endpoint}/spaces/{space}", revision, revision != before.sha)
 
 
@@ -115,11 +124,8 @@ def _read(files: dict[str, Path]) -> dict[str, bytes]:
 
 def _check_ours(space: str, before: SpaceInfo, there: Sequence[str], *, private: bool) -> None:
     """The rule of `build` for folders: what we did not write is not replaced."""
-    if private and not before.private:
-        raise SatZooError(
-            f"the Space {space} exists and is public, so --private would not hide what is"
-            " uploaded: make it private on the Hub first, or leave --private out"
-        )
+    if private:
+        check_private(f"the Space {space}", before)
     if before.sdk != "static":
         raise SatZooError(
             f"the Space {space} exists and is not a static one (its sdk is {before.sdk}): name"
@@ -130,24 +136,3 @@ def _check_ours(space: str, before: SpaceInfo, there: Sequence[str], *, private:
             f"the Space {space} holds files that sat-zoo did not write: name another one with"
             " --space"
         )
-
-
-def _commit(
-    api: HfApi, space: str, contents: dict[str, bytes], there: Sequence[str], parent: str | None
-) -> str:
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
-
-    stale = [name for name in there if name not in contents and name != _KEPT]
-    operations: list[CommitOperationAdd | CommitOperationDelete] = [
-        *(CommitOperationAdd(name, content) for name, content in contents.items()),
-        *(CommitOperationDelete(name) for name in stale),
-    ]
-    done = api.create_commit(
-        space,
-        operations,
-        commit_message="Publish the leaderboard with sat-zoo",
-        repo_type="space",
-        # What was looked at is what is changed: two people who push at once do not mix.
-        parent_commit=parent,
-    )
-    return done.oid

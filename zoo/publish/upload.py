@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eval.errors import SatZooError, WeightsMismatch
+from eval.errors import WeightsMismatch
 from zoo.pins import Pin
+from zoo.publish.commit import check_private, commit
 from zoo.publish.package import METRICS, RECIPE, REPORTS, Package
 from zoo.publish.refusals import explained, token_to_write
 
@@ -34,37 +35,22 @@ def publish(package: Package, *, private: bool = False, endpoint: str | None = N
     with explained(package.repo, token, option="--namespace"):
         api.create_repo(package.repo, private=private or None, exist_ok=True)
         before = api.model_info(package.repo, timeout=_TIMEOUT_S)
-        if private and not before.private:
-            raise SatZooError(
-                f"{package.repo} exists and is public, so --private would not hide what is"
-                " uploaded: make it private on the Hub first, or leave --private out"
-            )
+        if private:
+            check_private(package.repo, before)
         revision = _commit(api, package, before)
         return _confirmed(package, revision, api)
 
 
 def _commit(api: HfApi, package: Package, before: ModelInfo) -> str:
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
-
-    kept = {file.path for file in package.files}
+    files = {file.path: file.content for file in package.files}
     there = [sibling.rfilename for sibling in before.siblings or ()]
     stale = [
         path
         for path in there
-        if path not in kept and (path.startswith(f"{REPORTS}/") or path in (RECIPE, METRICS))
+        if path not in files and (path.startswith(f"{REPORTS}/") or path in (RECIPE, METRICS))
     ]
-    operations: list[CommitOperationAdd | CommitOperationDelete] = [
-        *(CommitOperationAdd(file.path, file.content) for file in package.files),
-        *(CommitOperationDelete(path) for path in stale),
-    ]
-    done = api.create_commit(
-        package.repo,
-        operations,
-        commit_message=f"Publish {package.name} with sat-zoo",
-        # What was looked at is what is changed: two people who publish at once do not mix.
-        parent_commit=before.sha,
-    )
-    return done.oid
+    message = f"Publish {package.name} with sat-zoo"
+    return commit(api, package.repo, files, stale, before=before, message=message)
 
 
 def _confirmed(package: Package, revision: str, api: HfApi) -> Pin:
