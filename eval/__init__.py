@@ -1,7 +1,7 @@
 """The instrument: adversarial robustness of any `torch.nn.Module`, verified.
 
 - `evaluate(model, data)`: clean and robust accuracy; of models with a card see `zoo.evaluate`.
-- `attack(model, x, y, "pgd-20")`: adversarial images of tensors, each verified.
+- `attack(model, x, y, "pgd-20")`: adversarial images of tensors, each verified, as `Attacked`.
 - `open_data(name)`: a known data set, checked to be what its name says.
 - `protocol(name)`: what an attack's name stands for, with every hyper-parameter.
 - `Report`: the result, with each image's verdict. `Threat`: the ball around an image.
