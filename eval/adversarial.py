@@ -12,6 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from eval.borrowed import borrowed
+from eval.checks import usable_device
 from eval.digest import weights_sha256
 from eval.errors import DataError, ReportError, WeightsMismatch
 from eval.files import write_atomically
@@ -96,13 +98,13 @@ class AdversarialImages:
         except (OSError, SafetensorError, ValidationError, KeyError) as error:
             raise ReportError(
                 f"{path} holds no readable adversarial images ({str(error).splitlines()[0]}): give"
-                " a file that --save-adversarial wrote"
+                " a file that `save_adversarial` wrote"
             ) from error
         counts = {len(x_adv), len(claim.ids), len(claim.labels), len(claim.stages)}
         if x_adv.ndim != 4 or x_adv.dtype != torch.float32 or len(counts) != 1:
             raise ReportError(
                 f"{path} does not hold one float32 image of shape (C, H, W) for each of its"
-                f" {len(claim.ids)} ids: write it again with --save-adversarial"
+                f" {len(claim.ids)} ids: write it again with `save_adversarial`"
             )
         return cls(x_adv, claim)
 
@@ -132,7 +134,7 @@ def recheck(
     model: as for `evaluate`. data: the image set that holds the clean images.
     Raises `WeightsMismatch`, `DataError` if model or data are not those that the claim names.
     """
-    claim, place = found.claim, torch.device(device)
+    claim, place = found.claim, usable_device(device)
     _check_weights(claim, model)
     threat = Threat(claim.norm, claim.eps)
     failed: dict[str, str] = {}
@@ -140,23 +142,23 @@ def recheck(
     if not claim.ids:
         return Rechecked(0, failed, 0)
     clean = _clean_images(claim, data)
-    model = model.to(place)
-    done = 0
-    for batch in clean.batches(batch_size):
-        x_adv = found.x_adv[done : done + len(batch)].to(place)
-        done += len(batch)
-        x, y = batch.x.to(place), batch.y.to(place)
-        if x.shape != x_adv.shape:
-            raise DataError(
-                f"the adversarial images have shape {tuple(x_adv.shape[1:])}, those of {data.name}"
-                f" {tuple(x.shape[1:])}: use the data that they were made from"
-            )
-        checked = verify(model, x, x_adv, y, threat)
-        n_broken_8bit += int(checked.is_broken_8bit.sum())
-        is_inside = threat.contains(x_adv, x)
-        for i in (~checked.is_broken).nonzero().squeeze(1).tolist():
-            outside = f"it is outside the {threat.norm} ball of {threat.eps_text} or of [0, 1]"
-            failed[batch.ids[i]] = "the model is not fooled" if is_inside[i] else outside
+    with borrowed(model, place):
+        done = 0
+        for batch in clean.batches(batch_size):
+            x_adv = found.x_adv[done : done + len(batch)].to(place)
+            done += len(batch)
+            x, y = batch.x.to(place), batch.y.to(place)
+            if x.shape != x_adv.shape:
+                raise DataError(
+                    f"the adversarial images have shape {tuple(x_adv.shape[1:])}, those of"
+                    f" {data.name} {tuple(x.shape[1:])}: use the data that they were made from"
+                )
+            checked = verify(model, x, x_adv, y, threat)
+            n_broken_8bit += int(checked.is_broken_8bit.sum())
+            is_inside = threat.contains(x_adv, x)
+            for i in (~checked.is_broken).nonzero().squeeze(1).tolist():
+                outside = f"it is outside the {threat.norm} ball of {threat.eps_text} or of [0, 1]"
+                failed[batch.ids[i]] = "the model is not fooled" if is_inside[i] else outside
     return Rechecked(len(claim.ids), failed, n_broken_8bit)
 
 
@@ -165,7 +167,7 @@ def _check_weights(claim: Claim, model: nn.Module) -> None:
     if got != claim.weights_sha256:
         raise WeightsMismatch(
             f"{claim.model}: these weights have the digest {got[:12]}, the adversarial images are"
-            f" of {claim.weights_sha256[:12]}: name the right file with --weights"
+            f" of {claim.weights_sha256[:12]}: name the right file with `weights`"
         )
 
 

@@ -106,7 +106,7 @@ def no_memory(where: str, error: BaseException) -> ModelError:
     """What to say when even a batch of one image is too many; where: a stage."""
     return ModelError(
         f"not even one image fits into memory in {where} ({first_line(error)}): end other"
-        " programs, or use another --device"
+        " programs, or use another `device`"
     )
 
 

@@ -68,6 +68,6 @@ def usable_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise UsageError(
-            f"--device {name!r} cannot be used here ({reason}): use --device cpu"
+            f"`device` {name!r} cannot be used here ({reason}): use `device='cpu'`"
         ) from error
     return device

@@ -1,7 +1,8 @@
 """Every error a user can cause or meet, in one tree; the exit code lives on the class.
 
-A message is one sentence that names the argument, its value and the remedy. The command line
-prints it without a traceback (`--debug` shows one) and exits with the class's code.
+A message is one sentence that names the argument, its value and the remedy, the arguments as in
+Python and marked as `eval.arguments` says. The command line prints it without a traceback
+(`--debug` shows one), with its options for the arguments, and exits with the class's code.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
+
+from eval.arguments import arguments_in
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -18,6 +21,11 @@ class SatZooError(Exception):
     """The run failed: data, model, verification or disk."""
 
     exit_code = 1
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The Python arguments that the sentence names, in its order, such as ("data_dir",)."""
+        return arguments_in(str(self))
 
 
 class UsageError(SatZooError):

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from eval.adversarial import AdversarialImages
 from eval.batching import fitting_batch_size
+from eval.borrowed import borrowed
 from eval.checks import check_labels, check_model, usable_device
 from eval.contract import fitted, probe_images
 from eval.data.entries import told
@@ -53,8 +54,8 @@ def evaluate(
     *,
     attack: str = "autoattack",
     eps: str | float = "8/255",
-    norm: str = "Linf",
-    step_size: str | None = None,
+    norm: str | float = "Linf",
+    step_size: str | float | None = None,
     engine: Engine = "fast",
     precision: Precision = "auto",
     n: int | None = None,
@@ -77,12 +78,14 @@ def evaluate(
 
     Args:
         model: images (B, C, H, W) float32 in [0, 1] -> logits (B, K); in eval mode, with its
-            normalisation inside. It is not changed.
+            normalisation inside. It is not changed: what a run does to it is undone, also where
+            the run ends with an error or Ctrl-C.
         data: an image set (`eval.open_data`, `eval.data.from_arrays`) or a pair of tensors
             x (N, C, H, W) in [0, 1] and labels y (N,).
         attack: a protocol's name, see `eval.protocols.protocol`.
-        eps: radius of the ball in pixel units of [0, 1]; a fraction such as "8/255" stays exact.
-        norm: "Linf" or "L2".
+        eps: radius of the ball in pixel units of [0, 1]: "8/255", or a float that is k/255 or
+            another short fraction to 1e-9, which is then exactly that.
+        norm: "Linf" or "L2"; also inf or 2.
         step_size: for pgd-K, instead of eps/4.
         engine: "fast" (ours) or "reference" (the untouched model in fp32, and for AutoAttack the
             authors' package).
@@ -115,7 +118,7 @@ def evaluate(
 
     """
     started = time.perf_counter()
-    threat = Threat(norm, str(eps))
+    threat = Threat.of(norm, eps)
     plan = protocol(attack, step_size=step_size)
     images = _image_set(data)
     images = images if n is None else images.take(n)
@@ -124,46 +127,48 @@ def evaluate(
     if out is not None:
         check_writable(out)
     if save_adversarial is not None:
-        check_writable(save_adversarial, "--save-adversarial")
+        check_writable(save_adversarial, "save_adversarial")
     check_model(model, name)
     place = usable_device(device)
     digest = weights_sha256(model)
-    model = model.to(place)
-    classifier, flags = fitted(
-        model, name, probe_images(images, place), needs_gradient=bool(plan.stages)
-    )
-    check_labels(images, classifier.contract.n_classes)
-    run = Run(
-        classifier=classifier,
-        flags=flags,
-        name=name,
-        data=images,
-        threat=threat,
-        protocol=plan,
-        engine=engine,
-        precision=precision,
-        seed=seed,
-        batch_size=batch_size or fitting_batch_size(classifier, images, engine, place),
-        device=place,
-        allow_probabilities=allow_probabilities,
-        on_progress=on_progress or (lambda _: None),
-        images=None if save_adversarial is None else {},
-    )
-    if journal is None or not plan.stages:
-        run.attack()
-    else:
-        attack_with_journal(run, journal, digest, fresh=fresh, say=on_message or (lambda _: None))
-    if images.n_skipped:
-        detail = f"{images.n_skipped} images could not be decoded and were left out"
-        run.flags.append(Flag(code="skipped-images", detail=detail))
-    if images.passed_over:
-        run.flags.append(Flag(code="passed-over-files", detail=told(images.passed_over)))
-    run.flags += result_flags(run.stage_results, len(images))
-    run.flags += fault_flags(run.nets)
-    run.check_unchanged(digest)
-    report = _report(
-        run, digest, source=source, file_sha256=file_sha256, command=command, started=started
-    )
+    with borrowed(model, place):
+        classifier, flags = fitted(
+            model, name, probe_images(images, place), needs_gradient=bool(plan.stages)
+        )
+        check_labels(images, classifier.contract.n_classes)
+        run = Run(
+            classifier=classifier,
+            flags=flags,
+            name=name,
+            data=images,
+            threat=threat,
+            protocol=plan,
+            engine=engine,
+            precision=precision,
+            seed=seed,
+            batch_size=batch_size or fitting_batch_size(classifier, images, engine, place),
+            device=place,
+            allow_probabilities=allow_probabilities,
+            on_progress=on_progress or (lambda _: None),
+            images=None if save_adversarial is None else {},
+        )
+        if journal is None or not plan.stages:
+            run.attack()
+        else:
+            attack_with_journal(
+                run, journal, digest, fresh=fresh, say=on_message or (lambda _: None)
+            )
+        if images.n_skipped:
+            detail = f"{images.n_skipped} images could not be decoded and were left out"
+            run.flags.append(Flag(code="skipped-images", detail=detail))
+        if images.passed_over:
+            run.flags.append(Flag(code="passed-over-files", detail=told(images.passed_over)))
+        run.flags += result_flags(run.stage_results, len(images))
+        run.flags += fault_flags(run.nets)
+        run.check_unchanged(digest)
+        report = _report(
+            run, digest, source=source, file_sha256=file_sha256, command=command, started=started
+        )
     if save_adversarial is not None:
         AdversarialImages.of(run, report).write(save_adversarial)
     if out is not None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def parse_options(pairs: Sequence[str], option: str = "--factory-option") -> dict[str, Any]:
+def parse_options(pairs: Sequence[str], option: str = "`options`") -> dict[str, Any]:
     """Keyword arguments from "KEY=VALUE": a value is JSON where it parses as JSON, else text.
 
     Raises `UsageError`, naming `option`, for a text that is no such pair or a key given twice.
@@ -57,7 +57,7 @@ def make_model(
 
     if not isinstance(model, nn.Module):
         raise UsageError(
-            f"--factory {factory!r} made a {type(model).__name__}, no torch.nn.Module: return the"
+            f"`factory` {factory!r} made a {type(model).__name__}, no torch.nn.Module: return the"
             " model itself"
         )
     return model.eval().requires_grad_(False)
@@ -69,18 +69,18 @@ def _function(factory: str) -> Callable[..., Any]:
         part.isidentifier() for part in [*module_name.split("."), *path.split(".")]
     ):
         raise UsageError(
-            f"--factory {factory!r} is not MODULE:FUNCTION: write for example mymodels.nets:build"
+            f"`factory` {factory!r} is not MODULE:FUNCTION: write for example mymodels.nets:build"
         )
     found: Any = _module(factory, module_name)
     for part in path.split("."):
         if not hasattr(found, part):
             raise UsageError(
-                f"--factory {factory!r}: the module {module_name} has no {path}: name a function"
+                f"`factory` {factory!r}: the module {module_name} has no {path}: name a function"
                 f" of {getattr(sys.modules[module_name], '__file__', module_name)}"
             )
         found = getattr(found, part)
     if not callable(found):
-        raise UsageError(f"--factory {factory!r}: {path} cannot be called: name a function")
+        raise UsageError(f"`factory` {factory!r}: {path} cannot be called: name a function")
     function: Callable[..., Any] = found
     return function
 
@@ -96,7 +96,7 @@ def _module(factory: str, name: str) -> Any:
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing is not None and f"{name}.".startswith(f"{missing}."):
             raise UsageError(
-                f"--factory {factory!r}: there is no module {missing}: name one that is installed"
+                f"`factory` {factory!r}: there is no module {missing}: name one that is installed"
                 " or lies in the current directory"
             ) from error
         raise ModelError(_failed(factory, f"cannot be imported: {name} failed", error)) from error
@@ -106,6 +106,6 @@ def _failed(factory: str, what: str, error: BaseException) -> str:
     text = " ".join(str(error).split())
     shown = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return (
-        f"--factory {factory!r} {what} with {shown}; see where with: sat-zoo --debug, or call it"
+        f"`factory` {factory!r} {what} with {shown}; see where with: sat-zoo --debug, or call it"
         " in Python"
     )

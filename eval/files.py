@@ -43,19 +43,21 @@ def flush_to_disk(path: Path) -> None:
         os.close(descriptor)
 
 
-def check_writable(path: Path, option: str = "--out") -> None:
+def check_writable(path: Path, argument: str = "out") -> None:
     """Find out now, not after hours of work, whether `path` can be written.
 
-    Raises `ReportError` naming `option`, the path and the remedy.
+    Raises `ReportError` naming `argument`, the path and the remedy.
     """
     if path.is_dir():
-        raise ReportError(f"{option} {path} is a folder: name a file in it")
+        raise ReportError(f"`{argument}` {path} is a folder: name a file in it")
     if not path.parent.is_dir():
-        raise ReportError(f"{option} {path}: the folder {path.parent} does not exist: create it")
+        raise ReportError(
+            f"`{argument}` {path}: the folder {path.parent} does not exist: create it"
+        )
     try:
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
         raise ReportError(
-            f"{option} {path} cannot be written: {error.strerror}; choose another path"
+            f"`{argument}` {path} cannot be written: {error.strerror}; choose another path"
         ) from error

@@ -41,7 +41,7 @@ FLAGS: Mapping[str, Meaning] = {
     ),
     "randomised-forward": Meaning(
         "Two passes over the same images differ: the model draws random numbers.",
-        "Use --attack autoattack-rand, which averages over them.",
+        'Use --attack autoattack-rand (attack="autoattack-rand"), which averages over them.',
     ),
     "images-interact": Meaning(
         "The answer for an image depends on the other images of its batch, so that each was"
@@ -74,12 +74,13 @@ FLAGS: Mapping[str, Meaning] = {
     "engine-fallback": Meaning(
         "The fast copy of the model was refused or could not be made, so the model itself was"
         " attacked: slower, and no less strong.",
-        "Nothing, or --engine reference to say so from the start.",
+        'Nothing, or --engine reference (engine="reference") to say so from the start.',
     ),
     "engine-fault": Meaning(
         "The fast copy of the model failed or disagreed with the model in the course of the run;"
         " what it had searched since its last proof was searched again by the model itself.",
-        "Nothing, or --engine reference to do without the copy from the start.",
+        'Nothing, or --engine reference (engine="reference") to do without the copy from the'
+        " start.",
     ),
     "square-breaks": Meaning(
         "Square, which needs no gradient, broke images that the gradient attacks before it had"
@@ -100,7 +101,7 @@ FLAGS: Mapping[str, Meaning] = {
     ),
     "mixed-sessions": Meaning(
         "The sessions of one journal ran on different devices, versions or settings.",
-        "Run again with --fresh if the numbers must come from one machine.",
+        "Run again with --fresh (fresh=True) if the numbers must come from one machine.",
     ),
     "unreliable": Meaning(
         "On the leaderboard only: RobustBench marks its own AutoAttack number of this model as not"

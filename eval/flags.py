@@ -89,7 +89,7 @@ def _randomised(model: nn.Module, x: Tensor) -> Flag | None:
     return Flag(
         code="randomised-forward",
         detail=f"two passes over the same images differ by up to {difference:.3g} in a logit:"
-        " use --attack autoattack-rand",
+        ' use --attack autoattack-rand (attack="autoattack-rand")',
     )
 
 

@@ -41,7 +41,7 @@ def default_folder() -> Path:
     except OSError as error:
         raise JournalError(
             f"the folder of journals {folder} cannot be made ({error.strerror}): name a file with"
-            " --journal, or another folder in SAT_ZOO_HOME"
+            " `journal`, or another folder in SAT_ZOO_HOME"
         ) from error
     return folder
 

@@ -35,8 +35,8 @@ _CAUSES = {
     sqlite3.SQLITE_BUSY: "is in use by another process: wait for it, or end it",
     sqlite3.SQLITE_FULL: "cannot be written, the disk is full: what was committed is safe; make"
     " room, and the same command goes on",
-    sqlite3.SQLITE_NOTADB: "is no journal: name another file with --journal, or delete this one",
-    sqlite3.SQLITE_CORRUPT: "is damaged: start over with --fresh",
+    sqlite3.SQLITE_NOTADB: "is no journal: name another file with `journal`, or delete this one",
+    sqlite3.SQLITE_CORRUPT: "is damaged: start over with `fresh=True`",
 }
 
 
@@ -57,7 +57,7 @@ class JournalFile:
     """
 
     def __init__(self, path: Path, key: Key, *, keeps_images: bool, fresh: bool) -> None:
-        check_writable(path, "--journal")
+        check_writable(path, "journal")
         self.path = path
         try:
             try:
@@ -88,7 +88,7 @@ class JournalFile:
 
     def explained(self, error: sqlite3.Error) -> JournalError:
         """What SQLite says, as a sentence for people."""
-        other = f"cannot be used ({error}): name another file with --journal"
+        other = f"cannot be used ({error}): name another file with `journal`"
         return JournalError(f"journal {self.path} {_CAUSES.get(_code(error), other)}")
 
     def _open(self, key: Key, keeps_images: bool, fresh: bool) -> None:
@@ -112,7 +112,7 @@ class JournalFile:
         has_tables = bool(self.read("SELECT name FROM sqlite_master"))
         if has_tables and self.read("PRAGMA application_id") != [(_OURS,)]:
             raise JournalError(
-                f"{self.path} is the data base of another program: name another file with --journal"
+                f"{self.path} is the data base of another program: name another file with `journal`"
             )
         if not has_tables or fresh:
             self._make_tables(key)
@@ -123,7 +123,7 @@ class JournalFile:
         if differences := key.differences(json.loads(stored)):
             raise JournalError(
                 f"journal {self.path} is of another run ({'; '.join(differences)}): name another"
-                " file with --journal, or forget what this one holds with --fresh"
+                " file with `journal`, or forget what this one holds with `fresh=True`"
             )
 
     def _make_tables(self, key: Key) -> None:
@@ -141,7 +141,7 @@ class JournalFile:
         if wanted and n_broken:
             raise JournalError(
                 f"journal {self.path} holds {n_broken} broken images by verdict only: start over"
-                " with --fresh to save the adversarial images, or leave --save-adversarial out"
+                " with `fresh=True` to save the adversarial images, or leave `save_adversarial` out"
             )
         if wanted:
             self.read("INSERT INTO meta VALUES ('keeps_images', 'yes')")

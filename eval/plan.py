@@ -20,7 +20,8 @@ from eval.attacks import build
 from eval.attacks.attack import Passes
 from eval.attacks.losses import cross_entropy
 from eval.batching import STATE_IMAGES, auto_batch_size
-from eval.checks import check_labels, check_logits, check_model, check_pixels
+from eval.borrowed import borrowed
+from eval.checks import check_labels, check_logits, check_model, check_pixels, usable_device
 from eval.contract import fitted, probe_images
 from eval.cost import Cost, measure_cost
 from eval.engine import PROOF_SHARE, Engine, Precision, build_engine
@@ -116,43 +117,44 @@ def plan_run(
     """
     check_model(model, name)
     data = data if n is None else data.take(n)
-    place = torch.device(device)
-    probes = probe_images(data, place)
-    model, _ = fitted(model.to(place), name, probes, needs_gradient=bool(protocol.stages))
-    check_labels(data, model.contract.n_classes)
-    size = batch_size or auto_batch_size(model, data, place)
-    batches = _timed_batches(data, size)
-    logits = [_checked_logits(model, batch, data.name, name, place) for batch in batches]
-    x = batches[0].x.to(place)
-    engine = build_engine(model, x, precision)
-    cost = measure_cost(model, x[:1])
-    speed = _speed(model, engine, batches, cost, place)
-    n_classes = logits[0].shape[1]
-    is_right = torch.cat([z.argmax(1) == b.y for z, b in zip(logits, batches, strict=True)])
-    n_looked_at = min(len(is_right), len(data))  # after those, a small set repeats itself
-    stages = _stages(protocol, threat, n_classes, engine, len(data), speed)
-    most, least = _total([s.most for s in stages]), _total([s.least for s in stages])
-    return Plan(
-        schema="sat-zoo/plan@1",
-        model=name,
-        parameters=sum(p.numel() for p in model.parameters()),
-        data=data.name,
-        n=len(data),
-        protocol=protocol.name,
-        device=str(place),
-        threads=torch.get_num_threads(),
-        precision=engine.precision,
-        batch_size=size,
-        speed=speed,
-        stages=tuple(stages),
-        most=most,
-        least=least,
-        seconds_per_survivor=most.seconds / len(data),
-        n_looked_at=n_looked_at,
-        n_right=int(is_right[:n_looked_at].sum()),
-        peak_memory_bytes=_peak_memory(model, x, min(size, len(data)), cost, engine),
-        warning=engine.warning,
-    )
+    place = usable_device(device)
+    with borrowed(model, place):
+        probes = probe_images(data, place)
+        model, _ = fitted(model, name, probes, needs_gradient=bool(protocol.stages))
+        check_labels(data, model.contract.n_classes)
+        size = batch_size or auto_batch_size(model, data, place)
+        batches = _timed_batches(data, size)
+        logits = [_checked_logits(model, batch, data.name, name, place) for batch in batches]
+        x = batches[0].x.to(place)
+        engine = build_engine(model, x, precision)
+        cost = measure_cost(model, x[:1])
+        speed = _speed(model, engine, batches, cost, place)
+        n_classes = logits[0].shape[1]
+        is_right = torch.cat([z.argmax(1) == b.y for z, b in zip(logits, batches, strict=True)])
+        n_looked_at = min(len(is_right), len(data))  # after those, a small set repeats itself
+        stages = _stages(protocol, threat, n_classes, engine, len(data), speed)
+        most, least = _total([s.most for s in stages]), _total([s.least for s in stages])
+        return Plan(
+            schema="sat-zoo/plan@1",
+            model=name,
+            parameters=sum(p.numel() for p in model.parameters()),
+            data=data.name,
+            n=len(data),
+            protocol=protocol.name,
+            device=str(place),
+            threads=torch.get_num_threads(),
+            precision=engine.precision,
+            batch_size=size,
+            speed=speed,
+            stages=tuple(stages),
+            most=most,
+            least=least,
+            seconds_per_survivor=most.seconds / len(data),
+            n_looked_at=n_looked_at,
+            n_right=int(is_right[:n_looked_at].sum()),
+            peak_memory_bytes=_peak_memory(model, x, min(size, len(data)), cost, engine),
+            warning=engine.warning,
+        )
 
 
 def _timed_batches(data: ImageSet, size: int) -> list[Batch]:
@@ -286,9 +288,8 @@ def _total(works: list[Work]) -> Work:
 
 def _peak_memory(model: nn.Module, x: Tensor, size: int, cost: Cost, engine: Engine) -> int:
     weights = sum(t.nbytes for t in (*model.parameters(), *model.buffers()))
-    # The fast copy is a second set; bf16 casts its weights for each pass, and keeps up to a batch
-    # of rows that wait for their polish.
-    is_bf16 = engine.precision == "bf16"
-    copies = 2.5 if is_bf16 else 2.0
+    is_bf16 = engine.precision == "bf16"  # it casts weights in each pass, and rows wait for polish
+    # The fast copy is a second set of weights; on a CPU what `eval.borrowed` keeps is a third.
+    copies = 2.0 + 0.5 * is_bf16 + (x.device.type == "cpu")
     state = STATE_IMAGES * x[0].nbytes * (2 if is_bf16 else 1)
     return int(copies * weights) + size * (cost.memory_bytes + state)

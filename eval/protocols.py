@@ -7,7 +7,6 @@ stages themselves, so a number can be understood when this file has long moved o
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 from typing import Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
@@ -15,6 +14,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from eval.attacks.registry import others
 from eval.errors import UsageError, unknown
 from eval.frozen import Frozen
+from eval.radius import exact, parse, text_of
 
 
 class Stage(Frozen):
@@ -101,14 +101,15 @@ NAMES = ("clean", "fgsm", "pgd-10", "pgd-20", "pgd-50", "pgd-sat-50@1", *_ALIASE
 """Names shown in help and error messages; pgd-K and pgd-sat-K take any K."""
 
 
-def protocol(name: str, *, step_size: str | None = None) -> Protocol:
+def protocol(name: str, *, step_size: str | float | None = None) -> Protocol:
     """The protocol called `name`.
 
     Args:
         name: "clean", "fgsm", "pgd-K" for any K >= 1, "pgd-sat-K" (= "pgd-sat-K@1"), "autoattack"
             (= "autoattack-standard@1"), "autoattack-plus@1", "autoattack-rand@1"; "NAME-K" for an
             attack NAME that another package brings, see `eval.attacks.registry`.
-        step_size: for pgd-K instead of eps/4: "eps/N" or a number in pixel units, "1/255".
+        step_size: for pgd-K instead of eps/4: "eps/N" or a number in pixel units, "1/255"; a float
+            must be a short fraction, see `eval.radius.exact`.
 
     Raises:
         UsageError: unknown name, K below 1, or a step size where there is none to choose.
@@ -116,6 +117,8 @@ def protocol(name: str, *, step_size: str | None = None) -> Protocol:
     """
     key = name.lower()
     stages = _AUTOATTACK.get(_ALIASES.get(key, key))
+    if step_size is not None and not isinstance(step_size, str):
+        step_size = text_of(exact(step_size, "step size", "eps/4 or 1/255"))
     if step_size is not None and re.fullmatch(r"pgd-\d+", key) is None:
         raise UsageError(f"step size {step_size!r} goes with pgd-K only, not with attack {name!r}")
     if stages is not None:
@@ -134,11 +137,11 @@ def protocol(name: str, *, step_size: str | None = None) -> Protocol:
             fallback_loss="margin",
         )
         return Protocol(name="fgsm", stages=(stage,))
-    brought = re.fullmatch(r"(.+)-(\d+)", key)
+    brought = re.fullmatch(r"(.+)-(\d{1,9})", key)
     if brought is not None and int(brought[2]) > 0 and brought[1] in others():
         stage = Stage(name=key, attack=brought[1], steps=int(brought[2]))
         return Protocol(name=key, stages=(stage,))
-    match = re.fullmatch(r"pgd-(sat-)?(\d+)(@1)?", key)
+    match = re.fullmatch(r"pgd-(sat-)?(\d{1,9})(@1)?", key)
     if match is None or (match[3] and not match[1]):
         raise unknown("attack", name, NAMES, see="pgd-K takes any number of steps K")
     n_steps = int(match[2])
@@ -203,9 +206,9 @@ def _size(text: str, eps: float) -> float:
     """One size in pixel units; 0 where the text is none."""
     try:
         if text.startswith("eps/"):
-            return eps / float(Fraction(text[4:]))
+            return eps / float(parse(text[4:]))
         if text.startswith("eps"):
-            return eps * float(Fraction(text[3:].removeprefix("*") or 1))
-        return float(Fraction(text))
+            return eps * float(parse(text[3:].removeprefix("*") or "1"))
+        return float(parse(text))
     except (ValueError, ZeroDivisionError):
         return 0.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -21,10 +21,8 @@ from eval.frozen import Frozen
 from eval.intervals import wilson
 from eval.old_reports import unattacked
 from eval.protocols import Stage
+from eval.report_words import advice, one_line
 from eval.threat import Threat
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
 
 SCHEMA: Literal["sat-zoo/report@1"] = "sat-zoo/report@1"
 
@@ -249,6 +247,11 @@ class Report(Frozen):
             left -= broken
         return totals
 
+    def __repr__(self) -> str:
+        return one_line(self)
+
+    __str__ = __repr__
+
     def to_json(self) -> str:
         """The report as indented JSON text with the field names of `sat-zoo/report@1`."""
         return self.model_dump_json(by_alias=True, indent=2) + "\n"
@@ -269,15 +272,5 @@ class Report(Frozen):
         except OSError as error:
             raise ReportError(f"report {path} cannot be read: {error.strerror}") from error
         except ValidationError as error:
-            what = f"{first_fault(error, 'report')}{_advice(error.errors()[0])}"
+            what = f"{first_fault(error, 'report')}{advice(error.errors()[0])}"
             raise ReportError(f"report {path} is not a valid {SCHEMA}: {what}") from error
-
-
-def _advice(error: ErrorDetails) -> str:
-    """What to do about a broken report, where that is known."""
-    where = error["loc"][0] if error["loc"] else ""
-    if where == "schema" and str(error["input"]).startswith("sat-zoo/report@"):
-        return f", this one is {str(error['input'])[:40]!r}: use the sat-zoo that wrote it"
-    if where == "images":
-        return "; without each image's verdict no total can be checked: write it with sat-zoo eval"
-    return ""

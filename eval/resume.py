@@ -90,5 +90,5 @@ def _known(run: Run, journal: Journal) -> str:
     n = len(run.verdicts)
     n_known = sum(v == "clean" or i in settled for i, v in enumerate(run.verdicts))
     if n_known == n:
-        return f"all {n} verdicts known from {journal.path} (--fresh attacks again)"
+        return f"all {n} verdicts known from {journal.path} (`fresh=True` attacks again)"
     return f"resuming: {n_known} of {n} verdicts known from {journal.path}"

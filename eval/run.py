@@ -163,8 +163,8 @@ class Run:
             self.flags.append(
                 Flag(
                     code="model-changed",
-                    detail=f"the state dict was {digest[:12]} before and is {after[:12]} now:"
-                    " the model adapts while it is evaluated",
+                    detail=f"the state dict was {digest[:12]} before the run and"
+                    f" {after[:12]} after it: the model adapts while it is evaluated",
                 )
             )
 
@@ -199,7 +199,7 @@ class Run:
             )
             if not self.allow_probabilities:
                 raise ModelError(
-                    f"{detail}; remove the softmax, or pass --allow-probabilities"
+                    f"{detail}; remove the softmax, or pass `allow_probabilities=True`"
                     " to go on with a flag in the report"
                 )
             self.flags.append(Flag(code="probabilities", detail=detail))

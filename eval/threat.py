@@ -1,23 +1,27 @@
 """The threat model: which changes of an image an attacker may make.
 
 `Threat("Linf", "8/255")` is the set of all images with `|x_adv - x|_inf <= 8/255` and pixels in
-[0, 1]. eps is kept as the text people write and as an exact fraction; a float appears only next
-to tensors.
+[0, 1]. eps is kept as one exact fraction and its text, however it was written; a float appears
+only next to tensors.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from eval.errors import UsageError, unknown
 from eval.lengths import length, shortened
+from eval.radius import exact, text_of
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 NORMS = ("Linf", "L2")
+_NAMES = {"inf": "Linf", "2": "L2"}
+
+EXAMPLE = "`eps='8/255'`"
 
 TOLERANCE = 1e-6
 """How far outside the ball a float32 image may lie by rounding alone."""
@@ -28,8 +32,9 @@ class Threat:
     """A ball of radius `eps` in `norm`, cut with the pixel range [0, 1].
 
     Args:
-        norm: "Linf" or "L2" (case does not matter).
-        eps_text: the radius as a fraction "8/255" or a decimal "0.5"; pixels are in [0, 1].
+        norm: "Linf" or "L2" (case does not matter; "inf", "2" and the numbers are understood).
+        eps_text: the radius as a fraction "8/255" or a decimal "0.5"; pixels are in [0, 1]. It is
+            kept in one spelling, so that "16/510" becomes "8/255". For a float use `Threat.of`.
 
     Raises:
         UsageError: unknown norm; eps that is not a number, not positive, or larger than the
@@ -42,13 +47,20 @@ class Threat:
     eps: float = field(init=False)
 
     def __post_init__(self) -> None:
-        norm = {known.lower(): known for known in NORMS}.get(self.norm.lower())
-        if norm is None:
-            raise unknown("norm", self.norm, NORMS)
-        text = str(self.eps_text).replace(" ", "")
+        norm = norm_name(self.norm)
+        radius = _radius(norm, self.eps_text)
         object.__setattr__(self, "norm", norm)
-        object.__setattr__(self, "eps_text", text)
-        object.__setattr__(self, "eps", float(_parse_eps(norm, text)))
+        object.__setattr__(self, "eps_text", text_of(radius))
+        object.__setattr__(self, "eps", float(radius))
+
+    @classmethod
+    def of(cls, norm: str | float, eps: str | float) -> Self:
+        """The same from numbers: norm 2 or inf; eps 8/255 as a float, also one of numpy's.
+
+        Raises `UsageError` as the constructor does, and for a float eps that is not within 1e-9 of
+        k/255 or another short fraction: there the text says what is meant.
+        """
+        return cls(norm_name(norm), text_of(exact(eps, "eps", EXAMPLE)))
 
     def project(self, x_adv: Tensor, x: Tensor) -> Tensor:
         """Bring `x_adv` into the ball around `x` and into the pixel range.
@@ -76,18 +88,25 @@ class Threat:
         return flat.isfinite().all(1) & in_range & (self.distance(x_adv, x) <= self.eps + TOLERANCE)
 
 
-def _parse_eps(norm: str, text: str) -> Fraction:
-    try:
-        eps = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        raise UsageError(
-            f"eps {text!r} is not a number: write a fraction, 8/255, or a decimal, 0.03"
-        ) from None
+def norm_name(norm: str | float) -> str:
+    """One of `NORMS` for whatever people call it: "linf", "inf", "L_2", 2, float("inf").
+
+    Raises `UsageError` for another norm.
+    """
+    said = str(norm)
+    name = _NAMES.get(said.lower().removesuffix(".0").replace("_", "").removeprefix("l"))
+    if name is None or isinstance(norm, bool):
+        raise unknown("norm", said, NORMS)
+    return name
+
+
+def _radius(norm: str, said: str) -> Fraction:
+    eps = exact(said, "eps", EXAMPLE)
     if eps <= 0:
-        raise UsageError(f"eps {text!r} is not positive: write for example --eps 8/255")
+        raise UsageError(f"eps {said!r} is not positive: write for example {EXAMPLE}")
     if norm == "Linf" and eps > 1:
-        hint = f"; did you mean {text}/255?" if eps.denominator == 1 and eps <= 255 else ""
+        hint = f"; did you mean {eps}/255?" if eps.denominator == 1 and eps <= 255 else ""
         raise UsageError(
-            f"eps {text!r} is above 1, the whole pixel range{hint or ': use a fraction of it'}"
+            f"eps {said!r} is above 1, the whole pixel range{hint or ': use a fraction of it'}"
         )
     return eps

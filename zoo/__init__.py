@@ -13,8 +13,12 @@ Importing the package imports no torch; `load` and `evaluate` do when they are c
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from zoo.cards import ModelCard
-from zoo.registry import card, list_models
+from zoo.ours import check_ours
+
+check_ours("eval")  # before anything imports it
+
+from zoo.cards import ModelCard  # noqa: E402
+from zoo.registry import card, list_models  # noqa: E402
 
 if TYPE_CHECKING:
     from zoo.evaluation import evaluate

@@ -97,6 +97,16 @@ class ModelCard(Frozen):
     recipe: str | None = Field(default=None, description="file beside the card")
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        """One line; `model_dump()` has everything."""
+        size = f"{self.input.channels}x{self.input.size}x{self.input.size}"
+        said = [self.name, self.arch, f"activation {self.activation}", f"input {size}"]
+        said += [f"{self.classes} classes" + (f" of {self.dataset}" if self.dataset else "")]
+        said += [f"{self.threat.norm} eps {self.threat.eps}"] if self.threat else []
+        return f"{type(self).__name__}({', '.join(said)})"
+
+    __str__ = __repr__
+
 
 class ForeignCard(ModelCard):
     """What is known of a model that is not of the zoo: from its own config, or as the user says.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _FIXED = {"digits": (1, 8), "cifar10": (3, 32), "cifar10-jpeg": (3, 32)}
 """Channels and edge of the pictures of data sets in which all have one size."""
 
-_FACTORY = "--factory"
+_FACTORY = "`factory`"
 _OWN = "a model of your own"
 
 
@@ -69,7 +69,7 @@ class Made:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def load(self, device: str) -> Loaded:
-        """Make it and bring it to `device`; raises as `make_model` does."""
+        """Make it and look at it on `device`; raises as `make_model` does."""
         from eval.checks import usable_device
 
         usable_device(device)
@@ -134,7 +134,7 @@ def choose(
             f"name {name!r} is for a model of your own: {model} has its name, leave it out"
         )
     if channels is not None:
-        raise UsageError(f"--channels {channels} is for --factory: of other models mean says them")
+        raise UsageError(f"`channels` {channels} is for `factory`: of other models mean says them")
     found = wanted(str(model), stated, weights=weights)
     if not found.card.dataset and data is None and images is None:
         raise no_data(found.card.name)
@@ -153,7 +153,7 @@ def choose_factory(
 ) -> Choice:
     """The model that `factory` makes, for `data`. Raises `UsageError` for what cannot be."""
     if weights is not None:
-        raise UsageError(f"--weights {weights}: a --factory loads its own weights")
+        raise UsageError(f"`weights` {weights}: a `factory` loads its own weights")
     card = _own_card(_FACTORY, name or factory, stated, channels, data)
     return Made(card, factory, options)
 
@@ -177,7 +177,7 @@ def _given(
             ' "hf-hub:ORG/NAME", a file that ends in .safetensors, or a torch.nn.Module'
         )
     if weights is not None:
-        raise UsageError(f"--weights {weights}: a model in memory has its weights; leave it out")
+        raise UsageError(f"`weights` {weights}: a model in memory has its weights; leave it out")
     if not isinstance(model, ZooModel):
         who = name or type(model).__name__
         if images is not None:
@@ -185,7 +185,7 @@ def _given(
         return Given(_own_card(_OWN, who, stated, channels, data), model)
     info = model.card
     if channels is not None:
-        raise UsageError(f"--channels {channels}: {info.name} was loaded, and its card says this")
+        raise UsageError(f"`channels` {channels}: {info.name} was loaded, and its card says this")
     stated.refuse(tuple(stated.said()), f"{info.name} was loaded, and its card says this")
     if not info.dataset and data is None and images is None:
         raise no_data(info.name)
@@ -198,20 +198,20 @@ def _own_card(
     who: str, name: str, stated: Stated, channels: int | None, data: str | Path | None
 ) -> ForeignCard:
     """What is known of a model that is the user's own, before it was looked at."""
-    _refuse_parts("a --factory" if who == _FACTORY else who, stated)
+    _refuse_parts("a `factory`" if who == _FACTORY else who, stated)
     if data is None:
         raise no_data(who)
     fixed, size = _FIXED.get(data, (3, None)) if isinstance(data, str) else (3, None)
     size = stated.size or size
     if size is None:
-        its = "the model of --factory" if who == _FACTORY else who
+        its = "the model of `factory`" if who == _FACTORY else who
         raise UsageError(
-            f"--data {data} has pictures of many sizes and nobody says which one {its} takes:"
-            " state --size 224 --interpolation bicubic --crop-pct 0.875"
+            f"`data` {data} has pictures of many sizes and nobody says which one {its} takes:"
+            " state `size=224` `interpolation='bicubic'` `crop_pct=0.875`"
         )
     channels = channels or fixed
     if channels not in {1, 3}:
-        raise UsageError(f"--channels {channels} is not possible: pictures have 1 or 3")
+        raise UsageError(f"`channels` {channels} is not possible: pictures have 1 or 3")
     return _foreign(name, channels, size, **resizing(stated.said(), who))
 
 
@@ -246,11 +246,14 @@ def _foreign(name: str, channels: int, size: int, **how: Any) -> ForeignCard:
 
 
 def _own(model: nn.Module, card: ModelCard, device: str) -> Loaded:
-    model = model.to(device)
-    found = {
-        "classes": _count_classes(model, card, device),
-        "parameters": sum(p.numel() for p in model.parameters()),
-    }
+    from eval.borrowed import borrowed
+    from eval.checks import usable_device
+
+    with borrowed(model, usable_device(device)):  # it may be the caller's
+        found = {
+            "classes": _count_classes(model, card, device),
+            "parameters": sum(p.numel() for p in model.parameters()),
+        }
     return Loaded(model, "factory", card.model_copy(update=found))
 
 
@@ -270,7 +273,7 @@ def _count_classes(model: nn.Module, card: ModelCard, device: str) -> int:
     except Exception as error:  # a stranger's forward may raise anything
         raise ModelError(
             f"model {card.name!r} fails on an image of shape {shape[1:]}"
-            f" ({type(error).__name__}: {first_line(error)}): say another --size or --channels, or"
+            f" ({type(error).__name__}: {first_line(error)}): say another `size` or `channels`, or"
             " mend it"
         ) from error
     logits = logits_of(output, where_logits_are(output, card.name))

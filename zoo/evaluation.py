@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from eval.errors import UsageError
 from eval.files import check_writable
 from eval.protocols import protocol
-from eval.threat import Threat
+from eval.threat import Threat, norm_name
 from zoo import pictures
 from zoo.choice import Choice, Loaded, choose
 from zoo.pictures import as_path, check_classes, check_shape
@@ -48,8 +48,8 @@ def evaluate(
     download_to: str | Path | None = None,
     workers: int | None = None,
     eps: str | float | None = None,
-    norm: str | None = None,
-    step_size: str | None = None,
+    norm: str | float | None = None,
+    step_size: str | float | None = None,
     engine: Engine = "fast",
     precision: Precision = "auto",
     seed: int = 0,
@@ -92,8 +92,8 @@ def evaluate(
         data, data_dir, n, ids, balanced, classes, allow_partial, skip_corrupt, download,
             download_to, workers: which images, see `zoo.images`; data is needed where the model
             has no card that says it.
-        eps, norm: of the ball, "8/255" and "Linf"; default the card's own, and an error where
-            there is none. One needs the other where the card's norm is another.
+        eps, norm: of the ball, "8/255" (or 8 / 255) and "Linf" (or inf); default the card's own,
+            and an error where there is none. One needs the other where the card's norm is another.
         step_size: of pgd-K: "eps/N", or in pixel units "1/255".
         engine, precision, seed, batch_size, device, allow_probabilities: see
             `eval.evaluation.evaluate`.
@@ -201,8 +201,8 @@ def prepare(choice: Choice, device: str, pick: Callable[[ModelCard], ImageSet]) 
 def check(
     info: ModelCard,
     attack: str,
-    step_size: str | None,
-    norm: str | None,
+    step_size: str | float | None,
+    norm: str | float | None,
     eps: str | float | None,
     out: Path | None,
     save_adversarial: Path | None,
@@ -213,24 +213,24 @@ def check(
     if out is not None:
         check_writable(out)
     if save_adversarial is not None:
-        check_writable(save_adversarial, "--save-adversarial")
+        check_writable(save_adversarial, "save_adversarial")
     return threat
 
 
-def threat_of(info: ModelCard, norm: str | None, eps: str | float | None) -> Threat:
+def threat_of(info: ModelCard, norm: str | float | None, eps: str | float | None) -> Threat:
     """The ball that was said, else the card's own. Raises `UsageError` where one is missing."""
     own = info.threat
     if own is None and (norm is None or eps is None):
         raise UsageError(
-            f"model {info.name!r} has no threat model of its own: give --norm Linf --eps 8/255"
+            f"model {info.name!r} has no threat model of its own: give `norm='Linf'` `eps='8/255'`"
         )
-    if own is not None and norm is not None and eps is None and norm.lower() != own.norm.lower():
+    if own is not None and norm is not None and eps is None and norm_name(norm) != own.norm:
         raise UsageError(
-            f"--norm {norm} without --eps: the model's own eps {own.eps} is for {own.norm};"
-            " give --eps too"
+            f"`norm` {norm} without `eps`: the model's own eps {own.eps} is for {own.norm};"
+            " give `eps` too"
         )
-    radius = (own.eps if own else "") if eps is None else str(eps)
-    return Threat(norm or (own.norm if own else ""), radius)
+    own_norm, own_eps = (own.norm, own.eps) if own else ("", "")
+    return Threat.of(own_norm if norm is None else norm, own_eps if eps is None else eps)
 
 
 def _given_images(

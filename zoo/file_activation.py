@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from eval.arguments import argument
 from eval.errors import SatZooError, UsageError, WeightsMismatch
 from zoo.pins import pin_of
 from zoo.registry import card, list_models
@@ -42,7 +43,8 @@ def activation_of(stated: Stated, who: str) -> str:
     said = stated.activation
     if option is not None and said not in (None, option):
         raise UsageError(
-            f"{who}: --activation {said} and --arch-option act_layer={option} name two activations:"
+            f"{who}: {argument('activation', said)} and"
+            f" {argument('arch_args', {'act_layer': option})} name two activations:"
             " leave one out"
         )
     chosen = next((str(value) for value in (said, option) if value is not None), "default")
@@ -54,7 +56,7 @@ def activation_of(stated: Stated, who: str) -> str:
         used = sorted({one.activation for one in map(card, list_models()) if one.arch == arch})
         raise UsageError(
             f"{who}: {arch} has no activation of its own, its models differ in it: state it with"
-            f" --activation {used[0] if used else 'silu'}"
+            f" {argument('activation', used[0] if used else 'silu')}"
             + (f" (models of the zoo with it: {', '.join(used)})" if used else "")
         )
     return own
@@ -78,7 +80,7 @@ def refuse_another(info: ModelCard, weights: Weights) -> None:
         raise WeightsMismatch(
             f"{weights.path}: {who} says that its activation is {theirs}, and {ours}: with another"
             f" one the same tensors are another network; measure it with {theirs}"
-            + (f" (--activation {_normal(theirs)})" if info.family == "foreign" else "")
+            + (f" ({argument('activation', _normal(theirs))})" if info.family == "foreign" else "")
         )
 
 

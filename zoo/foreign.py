@@ -63,13 +63,13 @@ def wanted(name: str, stated: Stated | None = None, *, weights: str | Path | Non
         f"{name} is a model of the zoo, and its card says this",
     )
     if weights is None:
-        stated.refuse(("strip_prefix",), f"the weights of {name} have none: name a --weights FILE")
+        stated.refuse(("strip_prefix",), f"the weights of {name} have none: name a `weights=FILE`")
     return Wanted(info, None if weights is None else Path(weights), stated.strip_prefix)
 
 
 def _refuse_weights(name: str, weights: str | Path | None) -> None:
     if weights is not None:
-        raise UsageError(f"--weights {weights}: {name} is a place of weights itself; name one only")
+        raise UsageError(f"`weights` {weights}: {name} is a place of weights itself; name one only")
 
 
 def _refuse_strangers(name: str) -> None:

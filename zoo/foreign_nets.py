@@ -92,6 +92,6 @@ def _create(
         said = {key: getattr(value, "__name__", value) for key, value in arguments.items()}
         raise ModelError(
             f"{info.name}: timm cannot build {info.arch} with {said}: {error}; change the arguments"
-            " or use --factory"
+            " or use `evaluate(model)`"
         ) from error
     return network

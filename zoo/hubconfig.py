@@ -58,7 +58,7 @@ def read_config(path: Path, who: str) -> dict[str, Any]:
         if key in REMOTE_CODE and value:
             raise ModelError(
                 f"{who}: config.json asks for code of its repository to be run ({key}), which is"
-                " never done: build the model in your own code and use --factory"
+                " never done: build the model in your own code and use `evaluate(model)`"
             )
         if key in _PLACES and isinstance(value, str):
             _check_place(key, value, who)
@@ -140,7 +140,7 @@ def _architecture(name: Any, who: str) -> str:
     if name is None:
         raise ModelError(
             f"{who}: config.json has no 'architecture' of timm, nor a card of sat-zoo: build the"
-            " model in your own code and use --factory"
+            " model in your own code and use `evaluate(model)`"
         )
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ModelError(f"{who}: config.json: {name!r} is no name of an architecture of timm")

@@ -15,7 +15,7 @@ from zoo.cards import ForeignCard
 from zoo.file_activation import refuse_another
 from zoo.filling import fill, read_weights
 from zoo.foreign import Wanted, wanted
-from zoo.stated import Stated
+from zoo.stated import ToLoad
 
 if TYPE_CHECKING:
     from eval.evaluation import Source
@@ -116,7 +116,7 @@ def load(
         ModelError: a config.json that asks for remote code or describes nothing we can build.
 
     """
-    stated = Stated(
+    stated = ToLoad(
         arch=arch,
         arch_args=arch_args,
         activation=activation,

@@ -72,9 +72,9 @@ def images(
     from zoo.preprocess import for_card
 
     if balanced and n is None:
-        raise UsageError("--balanced without --n: say how many images to draw, as --n 1000")
+        raise UsageError("`balanced=True` without `n`: say how many images to draw, as `n=1000`")
     if download_to is not None and not download:
-        raise UsageError(f"--download-to {download_to} without --download: give both")
+        raise UsageError(f"`download_to` {download_to} without `download=True`: give both")
     info = _card(card_or_name)
     if data is None and not info.dataset:
         raise no_data(info.name)
@@ -120,7 +120,7 @@ def check_classes(info: ModelCard, found: ImageSet) -> None:
     if found.name == "folder":
         fix = (
             f"list the {info.classes} classes of the model, label 0 first, in a file and name it"
-            " with --classes; not every class must have a folder"
+            " with `classes=FILE`; not every class must have a folder"
         )
     raise DataError(
         f"{found.name} has {found.n_classes} classes, but the model {info.name} tells"
@@ -135,14 +135,14 @@ def check_shape(info: ModelCard, found: ImageSet) -> None:
     if got != takes:
         raise UsageError(
             f"the images of {found.name} have shape {got} and {info.name} takes {takes}: choose"
-            " images of that size, or say another --size if the model takes it"
+            " images of that size, or say another `size` if the model takes it"
         )
 
 
 def no_data(who: str) -> UsageError:
     """The error that it is when nobody says which images to take."""
     return UsageError(
-        f"{who} has no data set of its own: say which one with --data, for example cifar10"
+        f"{who} has no data set of its own: say which one with `data`, for example cifar10"
     )
 
 
@@ -163,7 +163,7 @@ def _card(card_or_name: ModelCard | str) -> ModelCard:
 
 
 def _named(data: str | Path, data_dir: Path | None) -> tuple[str, Path | None]:
-    """The data set that --data means, and its folder; what looks like a path is a folder."""
+    """The data set that `data` means, and its folder; what looks like a path is a folder."""
     from eval.data import DATA_SETS
 
     is_path = isinstance(data, Path) or (
@@ -173,7 +173,7 @@ def _named(data: str | Path, data_dir: Path | None) -> tuple[str, Path | None]:
     if not is_path:
         return str(data), data_dir
     if data_dir is not None:
-        raise UsageError(f"--data {data} is a folder, and --data-dir {data_dir} another: give one")
+        raise UsageError(f"`data` {data} is a folder, and `data_dir` {data_dir} another: give one")
     return "folder", as_path(data)
 
 

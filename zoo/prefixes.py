@@ -46,7 +46,7 @@ def taken(tensors: Mapping[str, T], wanted: Collection[str], prefix: str) -> dic
     }
     if not found:
         there = advice(tensors, wanted) or f"the first is {min(tensors, default='')!r}"
-        raise WeightsMismatch(f"no tensor's name begins with {prefix!r} (--strip-prefix): {there}")
+        raise WeightsMismatch(f"no tensor's name begins with {prefix!r} (`strip_prefix`): {there}")
     if _is_single(tensors, wanted):
         found |= {name: tensors[name] for name in set(wanted) - found.keys() if name in tensors}
     return found
@@ -148,7 +148,7 @@ def _inside(names: list[str], needed: set[str]) -> str:
             if needed <= set(map(_unwrapped, names)):
                 word = next(part for part in parts if part in _WRAPPERS)
                 return (
-                    f"only a part of its network was wrapped ({name!r}), and --strip-prefix takes"
+                    f"only a part of its network was wrapped ({name!r}), and `strip_prefix` takes"
                     f" only what begins a name: save it again with {word + '.'!r} taken out"
                 )
             break
@@ -161,4 +161,4 @@ def _unwrapped(name: str) -> str:
 
 def _option(prefix: str) -> str:
     said = prefix or "''"
-    return f'--strip-prefix {said} (strip_prefix="{prefix}")'
+    return f'`strip_prefix` {said} (strip_prefix="{prefix}")'

@@ -169,7 +169,7 @@ class Pipeline:
             raise DataError(
                 f"the picture has {picture.width} x {picture.height} pixels, and this model takes"
                 f" {self.size} x {self.size} without resizing; resize it first, or state for a"
-                " model that is not of the zoo how: --interpolation bicubic --crop-pct 0.875"
+                " model that is not of the zoo how: `interpolation='bicubic'` `crop_pct=0.875`"
             )
         image = to_rgb(picture)
         return image if self.channels == 3 else np.asarray(picture.convert("L"))[..., None]

@@ -212,7 +212,7 @@ def prepare(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ReportError(
-            f"--out {out} cannot be made a folder ({error.strerror}): name another one"
+            f"`out` {out} cannot be made a folder ({error.strerror}): name another one"
         ) from error
 
 

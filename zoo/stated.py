@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import ValidationError
 
+from eval.arguments import argument
 from eval.errors import UsageError
 from zoo.cards import InputSpec
 
@@ -17,16 +18,19 @@ INPUT = ("size", "mean", "std")
 
 _EXAMPLES = {
     "arch": "resnet50",
-    "n_classes": "10",
-    "size": "224",
-    "mean": "0.485,0.456,0.406",
-    "std": "0.229,0.224,0.225",
+    "n_classes": 10,
+    "size": 224,
+    "mean": (0.485, 0.456, 0.406),
+    "std": (0.229, 0.224, 0.225),
 }
 
 
 @dataclass(frozen=True)
 class Stated:
     """The user's own words on a model; None is not said. See `zoo.load` for each."""
+
+    N_CLASSES: ClassVar[str] = "n_classes"
+    """What the function that was called calls this argument; see `ToLoad`."""
 
     arch: str | None = None
     arch_args: Mapping[str, Any] | None = None
@@ -49,11 +53,18 @@ class Stated:
         """Raises `UsageError` with `why` for the first of `names` that was said."""
         for name in names:
             if name in self.said():
-                raise UsageError(f"{option(name)} {self.said()[name]}: {why}")
+                said = self.N_CLASSES if name == "n_classes" else name
+                raise UsageError(f"`{said}` {self.said()[name]}: {why}")
 
     def demand(self, names: tuple[str, ...], who: str) -> None:
         """Raises `UsageError` that lists those of `names` that were not said; `who` needs them."""
-        _demand(self.said(), names, who)
+        _demand(self.said(), names, who, self.N_CLASSES)
+
+
+class ToLoad(Stated):
+    """The same as said to `zoo.load`."""
+
+    N_CLASSES: ClassVar[str] = "classes"
 
 
 def input_spec(stated: Stated, config: Mapping[str, Any], who: str) -> InputSpec:
@@ -89,7 +100,7 @@ def resizing(said: Mapping[str, Any], who: str) -> dict[str, Any]:
     if len(wanted.keys() & {"interpolation", "crop_pct"}) == 1:
         raise UsageError(
             f"{who}: interpolation and crop_pct belong together: state both,"
-            " --interpolation bicubic --crop-pct 0.875"
+            " `interpolation='bicubic'` `crop_pct=0.875`"
         )
     fields_ = {"preprocess": "timm-eval", **wanted}
     try:
@@ -101,16 +112,13 @@ def resizing(said: Mapping[str, Any], who: str) -> dict[str, Any]:
     return fields_
 
 
-def option(name: str) -> str:
-    """The option of the command line for a field of `Stated`."""
-    named = {"arch_args": "--arch-option", "dataset": "--data"}
-    return named.get(name, f"--{name.replace('_', '-')}")
-
-
-def _demand(said: Mapping[str, Any], names: tuple[str, ...], who: str) -> None:
+def _demand(
+    said: Mapping[str, Any], names: tuple[str, ...], who: str, n_classes: str = "n_classes"
+) -> None:
     missing = [name for name in names if name not in said]
     if missing:
-        options = " ".join(f"{option(name)} {_EXAMPLES[name]}" for name in missing)
+        called = {"n_classes": n_classes}
+        options = " ".join(argument(called.get(name, name), _EXAMPLES[name]) for name in missing)
         raise UsageError(
             f"{who} and nobody says its {', '.join(missing)}: state"
             f" {'them' if len(missing) > 1 else 'it'}, for example {options}"

@@ -78,7 +78,7 @@ def find_weights(info: ModelCard, weights: str | Path | None = None) -> Found:
     if weights is not None:
         path = Path(weights)
         if not path.is_file():
-            raise UsageError(f"--weights {path} is not a file: name a safetensors file")
+            raise UsageError(f"`weights` {path} is not a file: name a safetensors file")
         return Found(path, "file", None)
     found = local_weights(info)
     if found is not None and found.source != "hub":
@@ -130,7 +130,7 @@ def not_here(info: ModelCard) -> str:
         "take them from a repository you trust with:"
         f" sat-zoo pull {info.name} --repo OWNER/NAME --revision REV"
     )
-    ways.append("pass --weights FILE.safetensors")
+    ways.append("pass `weights=FILE.safetensors`")
     state = "" if there is not None else " and are not published yet"
     return (
         f"the weights of {info.name!r} are not on this machine{state}: {'; '.join(ways)}; or use a"

@@ -80,7 +80,7 @@ class ReferenceStage:
         if self.n_classes < needed:
             raise UsageError(
                 f"engine 'reference' cannot run {self.stage.name} on {self.n_classes} classes,"
-                f" it needs {needed}: use --engine fast"
+                f" it needs {needed}: use `engine='fast'`"
             )
         _, attack = configured(
             self._counted, self.stage, self.threat, self.n_classes, self.seed, self.device

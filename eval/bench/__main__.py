@@ -10,6 +10,7 @@ from typing import Literal
 import click
 import torch
 
+from eval.arguments import as_options
 from eval.bench import table
 from eval.bench.contenders import Setup
 from eval.bench.runner import run_bench
@@ -153,7 +154,7 @@ def main() -> None:
     try:
         command()
     except SatZooError as error:
-        click.echo(f"eval.bench: {error}", err=True)
+        click.echo(f"eval.bench: {as_options(str(error))}", err=True)
         sys.exit(error.exit_code)
 
 

@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from eval.arguments import as_options
 from eval.bench.machine import MemoryPeak
 from eval.data.base import ImageSet, Rows
 from eval.errors import SatZooError
@@ -142,7 +143,7 @@ def main() -> None:
     try:
         command()
     except SatZooError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {as_options(str(error))}", err=True)
         sys.exit(error.exit_code)
 
 

@@ -24,7 +24,7 @@ Rows = NDArray[np.int64]
 _DIGEST_BATCH = 16  # of 600 x 600 pixels in float32, these take 70 MB
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Batch:
     """Some images of a set, in the order asked for.
 
@@ -37,6 +37,9 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def __repr__(self) -> str:
+        return f"Batch({len(self)} images of shape {tuple(self.x.shape[1:])})"
 
 
 class PixelSource(Protocol):
@@ -52,7 +55,7 @@ class PixelSource(Protocol):
         """For each row why it cannot be decoded, "" when it can; decodes every one."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ImageSet:
     """A labelled, ordered set of images with stable ids; a selection of one is one again.
 
@@ -85,6 +88,13 @@ class ImageSet:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def __repr__(self) -> str:
+        """One line, for which nothing is decoded."""
+        said = [f"{self.name} ({self.split})", f"{len(self)} images", f"{self.n_classes} classes"]
+        said += ["official subset"] if self.official_subset else []
+        said += [f"{self.n_skipped} left out"] if self.n_skipped else []
+        return f"ImageSet({', '.join(said)})"
 
     def take(self, n: int) -> ImageSet:
         """The first `n` images.

@@ -19,6 +19,7 @@ from typing import Any
 
 import click
 
+from eval.arguments import as_options
 from eval.data import ImageSet, open_data
 from eval.errors import SatZooError, UsageError
 from eval.factory import make_model, parse_options
@@ -207,7 +208,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except SatZooError as error:
-        click.echo(f"eval.data.bench: {error}", err=True)
+        click.echo(f"eval.data.bench: {as_options(str(error))}", err=True)
         sys.exit(error.exit_code)
 
 

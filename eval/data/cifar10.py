@@ -41,7 +41,8 @@ SHA256 = "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
 _FIRST = "official_test_first_1017.npz"
 _SHORTFALL = (
     "only 1,017 exact pictures are there, in {path}; ask for at most 1,017, give a folder that"
-    " holds cifar-10-batches-py, or use --data cifar10-jpeg, which has all 10,000 as lossy copies"
+    " holds cifar-10-batches-py, or use `open_data('cifar10-jpeg')`, which has all 10,000"
+    " as lossy copies"
 )
 
 
@@ -187,5 +188,5 @@ def _as_set(
 def _fix(root: DataRoot, split: str) -> str:
     jpeg = any((folder / f"{split}_order.csv").exists() for folder in places(root, _SUBFOLDERS))
     if jpeg:
-        return ", or use --data cifar10-jpeg, the lossy copy that lies there"
-    return ", or let `sat-zoo eval` fetch it with --download"
+        return ", or use `open_data('cifar10-jpeg')`, the lossy copy that lies there"
+    return ", or let `sat-zoo eval` fetch it with --download (in Python: download=True)"

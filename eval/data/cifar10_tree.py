@@ -125,7 +125,7 @@ def _check_count(tree: Tree, split: str) -> None:
     if len(tree.names) != expected:
         raise DataError(
             f"{tree.path} holds {len(tree.names)} pictures, but CIFAR-10 ({split}) has {expected};"
-            " complete it, or use --data folder for a part"
+            " complete it, or use `open_data('folder')` for a part"
         )
 
 

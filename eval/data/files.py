@@ -173,7 +173,9 @@ def _unchanged(chunk: list[Decoded]) -> list[Decoded]:
 
 def _picture(one: Decoded) -> NDArray[Any]:
     if isinstance(one, str):
-        raise DataError(f"{one}; replace the file, or leave such pictures out with --skip-corrupt")
+        raise DataError(
+            f"{one}; replace the file, or leave such pictures out with `without_unreadable()`"
+        )
     return one
 
 

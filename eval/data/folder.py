@@ -100,7 +100,7 @@ def _check_filled(root: Path, filled: Sequence[str]) -> None:
     if hollow is not None:
         raise DataError(
             f"{root / hollow} holds no pictures, so it is not clear which label each class has;"
-            f" fill it, move it away, or list the classes in {CLASSES_FILE} or with --classes"
+            f" fill it, move it away, or list the classes in {CLASSES_FILE} or with `classes=FILE`"
         )
 
 

@@ -22,11 +22,11 @@ def read_ids(path: Path) -> tuple[str, ...]:
     try:
         path.stat()
     except OSError as problem:
-        raise UsageError(f"--ids {path} cannot be read: {problem.strerror}") from None
+        raise UsageError(f"`read_ids({str(path)!r})` cannot be read: {problem.strerror}") from None
     lines = read_lines(path, "a list of ids")
     ids = tuple(line.strip() for line in lines if line and not line.startswith("#"))
     if not ids:
-        raise UsageError(f"--ids {path} names no id; write one id a line")
+        raise UsageError(f"`read_ids({str(path)!r})` names no id; write one id a line")
     return ids
 
 

@@ -154,14 +154,14 @@ def _check_complete(numbers: Sequence[int], listing: Listing) -> None:
     raise DataError(
         f"{listing.path} ({listing.layout}) holds {len(numbers)} of {N_IMAGES} validation pictures;"
         f" the first missing one is ILSVRC2012_val_{missing:08d}; complete it, or accept a part"
-        " with --allow-partial"
+        " with `allow_partial=True`"
     )
 
 
 def _mismatch(listing: Listing, index: int, what: str) -> DataError:
     return DataError(
         f"{listing.path} ({listing.layout}) is not ImageNet's validation set:"
-        f" {listing.store.where(index)} {what}; for other pictures use --data folder"
+        f" {listing.store.where(index)} {what}; for other pictures use `open_data('folder')`"
     )
 
 

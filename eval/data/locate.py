@@ -33,7 +33,7 @@ def data_root(data_dir: Path | None, name: str = "") -> DataRoot:
     default folder may be missing, since nobody named it. UsageError for a broken config file.
     """
     if data_dir is not None:
-        root = DataRoot(Path(data_dir).expanduser(), "--data-dir")
+        root = DataRoot(Path(data_dir).expanduser(), "`data_dir`")
     elif os.environ.get("SAT_ZOO_DATA"):
         root = DataRoot(Path(os.environ["SAT_ZOO_DATA"]).expanduser(), "SAT_ZOO_DATA")
     elif (configured := _configured(name)) is not None:
@@ -55,7 +55,7 @@ def not_found(name: str, split: str, wanted: str, root: DataRoot, *, fix: str = 
     state = "holds" if root.path.is_dir() else "does not exist, so it holds"
     return DataMissing(
         f"{name} ({split}) was not found: {root.path} (from {root.named_by}) {state} none of"
-        f" {wanted}; name a folder that does with --data-dir, SAT_ZOO_DATA or data_dir in"
+        f" {wanted}; name a folder that does with `data_dir`, SAT_ZOO_DATA or data_dir in"
         f" {config_path()}{fix}"
     )
 

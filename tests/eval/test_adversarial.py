@@ -65,7 +65,7 @@ def test_another_model_or_other_data_is_refused(
     found: AdversarialImages, tiny_net: nn.Module, tiny_data: ImageSet
 ) -> None:
     other = nn.Sequential(nn.Flatten(), nn.Linear(192, 5)).eval()
-    with pytest.raises(WeightsMismatch, match=r"tiny: these weights have the digest .* with --wei"):
+    with pytest.raises(WeightsMismatch, match=r"tiny: these weights have the digest .* with `wei"):
         recheck(found, other, tiny_data)
     batch = tiny_data.batch(range(60))
     for x, y, message in (
@@ -119,7 +119,7 @@ def test_a_journal_without_images_is_refused_when_they_are_to_be_saved(
 ) -> None:
     evaluate(tiny_net, tiny_data, journal=tmp_path / "j", **PGD)
     options = {**PGD, "journal": tmp_path / "j", "save_adversarial": tmp_path / "a"}
-    with pytest.raises(JournalError, match="by verdict only: start over with --fresh to save the"):
+    with pytest.raises(JournalError, match="only: start over with `fresh=True` to save the"):
         evaluate(tiny_net, tiny_data, **options)
     evaluate(tiny_net, tiny_data, fresh=True, **options)
 
@@ -127,7 +127,7 @@ def test_a_journal_without_images_is_refused_when_they_are_to_be_saved(
 def test_an_unwritable_file_is_found_out_before_the_attack(
     tiny_net: nn.Module, tiny_data: ImageSet
 ) -> None:
-    with pytest.raises(ReportError, match="--save-adversarial no/a: the folder no does not exist"):
+    with pytest.raises(ReportError, match="`save_adversarial` no/a: the folder no does not exist"):
         evaluate(tiny_net, tiny_data, save_adversarial=Path("no/a"), **PGD)
 
 
@@ -139,7 +139,7 @@ def test_a_damaged_or_foreign_file_is_refused(found: AdversarialImages, tmp_path
         with pytest.raises(ReportError, match=r"b.safetensors holds no readable adversarial im"):
             AdversarialImages.read(path)
     save_file({"x_adv": found.x_adv}, path)
-    with pytest.raises(ReportError, match="give a file that --save-adversarial wrote"):
+    with pytest.raises(ReportError, match="give a file that `save_adversarial` wrote"):
         AdversarialImages.read(path)
     save_file({"x_adv": found.x_adv}, path, {SCHEMA: json.dumps({"model": "tiny"})})
     with pytest.raises(ReportError, match="holds no readable adversarial images"):

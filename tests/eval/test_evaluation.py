@@ -129,7 +129,7 @@ class Answers(nn.Module):
         (lambda x: torch.zeros(1, 5), r"returned shape \(1, 5\) for 4 images"),
         (
             lambda x: x.flatten(1)[:, :5].softmax(1),
-            "returns probabilities, not logits: .* remove the softmax, or pass --allow-prob",
+            "returns probabilities, not logits: .* remove the softmax, or pass `allow_prob",
         ),
     ],
 )
@@ -192,7 +192,7 @@ def test_images_outside_the_pixel_range_are_refused(tiny_net: nn.Module) -> None
         ({"batch_size": 0}, "batch size 0 is not positive: use for example 128"),
         ({"n": 0}, "n = 0 is not possible: .* choose 1 to 60"),
         ({"n": 61}, "n = 61 is not possible"),
-        ({"device": "gpu"}, r"device 'gpu' cannot be used here .* use --device cpu"),
+        ({"device": "gpu"}, r"device` 'gpu' cannot be used here .* use `device='cpu'`"),
         ({"attack": "bim"}, "unknown attack 'bim'"),
         ({"norm": "L7"}, "unknown norm 'L7'"),
     ],

@@ -71,9 +71,9 @@ def test_option_values_are_json_where_they_parse_and_text_where_not() -> None:
 @pytest.mark.parametrize(
     ("pairs", "message"),
     [
-        (["width"], "--factory-option 'width' is not KEY=VALUE"),
-        (["a b=1"], "--factory-option 'a b=1' is not KEY=VALUE"),
-        (["a=1", "a=2"], "--factory-option a is given twice"),
+        (["width"], "`options` 'width' is not KEY=VALUE"),
+        (["a b=1"], "`options` 'a b=1' is not KEY=VALUE"),
+        (["a=1", "a=2"], "`options` a is given twice"),
     ],
 )
 def test_an_option_that_cannot_be_is_refused(pairs: list[str], message: str) -> None:

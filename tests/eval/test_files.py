@@ -32,11 +32,11 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_path_that_cannot_be_written_is_named_with_its_option(tmp_path: Path) -> None:
     check_writable(tmp_path / "fine.json")
-    with pytest.raises(ReportError, match=r"--out .* is a folder: name a file in it"):
+    with pytest.raises(ReportError, match=r"`out` .* is a folder: name a file in it"):
         check_writable(tmp_path)
     with pytest.raises(
-        ReportError, match=r"--save .*: the folder .*nope does not exist: create it"
+        ReportError, match=r"`save` .*: the folder .*nope does not exist: create it"
     ):
-        check_writable(tmp_path / "nope" / "r.json", "--save")
-    with pytest.raises(ReportError, match=r"--out /proc/r.json cannot be written: .*; choose"):
+        check_writable(tmp_path / "nope" / "r.json", "save")
+    with pytest.raises(ReportError, match=r"`out` /proc/r.json cannot be written: .*; choose"):
         check_writable(Path("/proc/r.json"))

@@ -128,7 +128,7 @@ def test_a_journal_of_another_run_is_refused_with_both_values(tmp_path: Path, fi
         Journal(tmp_path / "j", replace(KEY, **{field: new}))
     assert str(refused.value) == (
         f"journal {tmp_path}/j is of another run ({field}: {short(old)} there, {short(new)} here):"
-        " name another file with --journal, or forget what this one holds with --fresh"
+        " name another file with `journal`, or forget what this one holds with `fresh=True`"
     )
 
 
@@ -223,9 +223,9 @@ def test_the_error_under_way_is_not_replaced_by_the_journals(tmp_path: Path) -> 
 
 
 def test_a_folder_that_cannot_be_written_is_said_at_once(tmp_path: Path) -> None:
-    with pytest.raises(ReportError, match=r"--journal /proc/j cannot be written: .*; choose"):
+    with pytest.raises(ReportError, match=r"`journal` /proc/j cannot be written: .*; choose"):
         Journal(Path("/proc/j"), KEY)
-    with pytest.raises(ReportError, match=r"--journal .*: the folder .*nope does not exist"):
+    with pytest.raises(ReportError, match=r"`journal` .*: the folder .*nope does not exist"):
         Journal(tmp_path / "nope" / "j", KEY)
 
 
@@ -245,7 +245,7 @@ def test_a_damaged_journal_is_refused_and_fresh_replaces_it(tmp_path: Path) -> N
     whole = path.read_bytes()
     for content in (whole[: len(whole) // 2], whole[:4096] + bytes(len(whole) - 4096)):
         path.write_bytes(content)
-        with pytest.raises(JournalError, match=r"j is damaged: start over with --fresh"):
+        with pytest.raises(JournalError, match=r"j is damaged: start over with `fresh=True`"):
             Journal(path, KEY)
         with Journal(path, KEY, fresh=True) as journal:
             assert journal.recall("pgd-5").n_settled == 0
@@ -262,7 +262,7 @@ def test_an_empty_file_is_a_new_journal(tmp_path: Path) -> None:
 def test_a_file_that_is_no_journal_is_left_alone(tmp_path: Path, fresh: bool) -> None:
     report = tmp_path / "report.json"
     report.write_text(json.dumps({"precious": "x" * 5000}))
-    with pytest.raises(JournalError, match=r"is no journal: name another file with --journal, or"):
+    with pytest.raises(JournalError, match=r"is no journal: name another file with `journal`, or"):
         Journal(report, KEY, fresh=fresh)
     assert "precious" in report.read_text()
     with sqlite3.connect(tmp_path / "other") as other:

@@ -129,7 +129,7 @@ def test_a_finished_journal_spares_the_attack_and_says_so(
     assert first.stages[0].model_copy(update={"seconds": 0}) == again.stages[0].model_copy(
         update={"seconds": 0}
     )
-    assert said == [f"all 60 verdicts known from {tmp_path}/j (--fresh attacks again)"]
+    assert said == [f"all 60 verdicts known from {tmp_path}/j (`fresh=True` attacks again)"]
 
 
 def test_the_message_counts_wrong_broken_and_surviving_images(

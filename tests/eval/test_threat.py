@@ -52,7 +52,7 @@ def test_eps_stays_an_exact_fraction_and_norm_ignores_case() -> None:
 @pytest.mark.parametrize(
     ("norm", "eps", "message"),
     [
-        ("Linf", "0", "eps '0' is not positive: write for example --eps 8/255"),
+        ("Linf", "0", "eps '0' is not positive: write for example `eps='8/255'`"),
         ("Linf", "-8/255", "eps '-8/255' is not positive"),
         ("Linf", "8", r"eps '8' is above 1, the whole pixel range; did you mean 8/255\?"),
         ("Linf", "1.5", "eps '1.5' is above 1, the whole pixel range: use a fraction of it"),

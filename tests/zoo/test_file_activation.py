@@ -78,7 +78,7 @@ def test_our_resnets_have_none_of_their_own(
     used = sorted({zoo.card(n).activation for n in zoo.list_models() if zoo.card(n).arch == arch})
     with pytest.raises(UsageError, match=f"{arch} has no activation of its own, .*") as caught:
         zoo.load(str(path), **said_of(arch, activation=activation))
-    assert f"--activation {used[0]} (models of the zoo with it: {', '.join(used)})" in str(
+    assert f"`activation='{used[0]}'` (models of the zoo with it: {', '.join(used)})" in str(
         caught.value
     )
 
@@ -97,7 +97,8 @@ def test_two_activations_are_one_too_many(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     path.touch()
     said = said_of("resnet10t", activation="silu", arch_args={"act_layer": "relu"})
-    with pytest.raises(UsageError, match="--activation silu and --arch-option act_layer=relu name"):
+    both = r"`activation='silu'` and `arch_args=\{'act_layer': 'relu'\}` name"
+    with pytest.raises(UsageError, match=both):
         zoo.load(str(path), **said)
     alone = Stated(
         arch="resnet10t", arch_args={"act_layer": "gelu"}, n_classes=5, size=32, mean=MEAN, std=STD
@@ -119,7 +120,7 @@ def test_metadata_that_say_another_activation_are_not_passed_over(
 ) -> None:
     net = timm.create_model("resnet10t", num_classes=5, act_layer=nn.SiLU)
     path = saved(net, tmp_path / "w.safetensors", **metadata)
-    with pytest.raises(WeightsMismatch, match=r"its metadata .*another network.*--activation silu"):
+    with pytest.raises(WeightsMismatch, match=r"its metadata .*another net.*`activation='silu'`"):
         zoo.load(path, **said_of("resnet10t", activation=activation))
     assert zoo.load(path, **said_of("resnet10t", activation="silu"))
 

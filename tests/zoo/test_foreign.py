@@ -85,11 +85,11 @@ def test_planning_and_random_weights_need_no_memory_and_no_file_content(file: Pa
         (
             {},
             r"mine.safetensors holds only tensors and nobody says its arch, n_classes, size, mean,"
-            r" std: state them, for example --arch resnet50 --n-classes 10 --size 224",
+            r" std: state them, for example `arch='resnet50'` `classes=10` `size=224",
         ),
         (
             {**SAID, "mean": None, "size": None},
-            r"nobody says its size, mean: state them, for example --size 224 --mean 0.485,0.456",
+            r"nobody says its size, mean: state them, for example `size=224` `mean=\(0.485, 0.456",
         ),
         ({**SAID, "arch": "resnet10"}, "unknown architecture of mine.safetensors 'resnet10'"),
         ({**SAID, "arch": "hf-hub:a/b"}, "unknown architecture of mine.safetensors 'hf-hub:a/b'"),
@@ -106,7 +106,7 @@ def test_planning_and_random_weights_need_no_memory_and_no_file_content(file: Pa
             "interpolation 'cubic' is not possible",
         ),
         ({**SAID, "interpolation": "box", "crop_pct": 90}, "crop_pct 90 is not possible"),
-        ({**SAID, "weights": "x.safetensors"}, "--weights x.safetensors: .* is a place of weights"),
+        ({**SAID, "weights": "x.safetensors"}, "`weights` x.safetensors: .* is a place of weights"),
     ],
 )
 def test_what_is_not_said_or_cannot_be_is_named(
@@ -117,7 +117,7 @@ def test_what_is_not_said_or_cannot_be_is_named(
 
 
 def test_an_argument_that_the_network_does_not_know_is_one_sentence(file: Path) -> None:
-    with pytest.raises(ModelError, match=f"timm cannot build {ARCH} with .*'wings': 2.*--factory"):
+    with pytest.raises(ModelError, match=f"timm cannot build {ARCH} with .*'wings': 2.*`evaluate"):
         zoo.load(str(file), **SAID, arch_args={"wings": 2})
 
 
@@ -171,7 +171,7 @@ def test_a_name_that_is_no_model_says_how_to_write_one(name: str, message: str) 
 
 
 def test_what_a_card_says_is_not_for_the_user_to_say() -> None:
-    with pytest.raises(UsageError, match=r"--size 32: resnet8-.* is a model of the zoo, and its"):
+    with pytest.raises(UsageError, match=r"`size` 32: resnet8-.* is a model of the zoo, and its"):
         zoo.load("resnet8-silu-sat-digits", size=32)
 
 

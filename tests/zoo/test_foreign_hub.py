@@ -123,7 +123,7 @@ def test_a_model_that_sat_zoo_published_is_its_card(publish: Publish, hub: HubSe
     torch.testing.assert_close(model(x), zoo.load(name)(x), atol=0, rtol=0)
     assert model.card.threat == zoo.card(name).threat
     assert model.card.dataset == "digits"
-    with pytest.raises(UsageError, match=r"--size 9: the card of hf-hub:org/net@.* says it"):
+    with pytest.raises(UsageError, match=r"`size` 9: the card of hf-hub:org/net@.* says it"):
         zoo.load(NAME, size=9)
 
 
@@ -213,7 +213,7 @@ def test_preprocessing_that_the_config_does_not_say_is_for_the_user_to_say(
 ) -> None:
     publish(changed(mean=None, std=None, interpolation=None, crop_pct=None), tensors)
     with pytest.raises(
-        UsageError, match=r"config.json and nobody says its mean, std: state them, .* --mean 0.485"
+        UsageError, match=r"config.json and nobody says its mean, std: state them, .* `mean=\(0.485"
     ):
         zoo.load(NAME)
     spec = zoo.load(NAME, mean=(0.5, 0.5, 0.5), std=(1, 1, 1)).card.input
@@ -289,7 +289,7 @@ def test_a_published_card_is_held_to_the_same_rules(publish: Publish) -> None:
 
 
 def test_what_the_config_says_is_not_for_the_user_to_say(publish: Publish) -> None:
-    with pytest.raises(UsageError, match=r"--arch resnet50: the config.json of hf-hub:org/net say"):
+    with pytest.raises(UsageError, match=r"`arch` resnet50: the config.json of hf-hub:org/net say"):
         zoo.load(NAME, arch="resnet50")
-    with pytest.raises(UsageError, match=r"--weights w.safetensors: hf-hub:org/net is a place of"):
+    with pytest.raises(UsageError, match=r"`weights` w.safetensors: hf-hub:org/net is a place of"):
         zoo.load(NAME, weights="w.safetensors")

@@ -59,7 +59,7 @@ def test_the_sentence_names_the_prefix_and_the_option_that_strips_it(
     load: Load, prefix: str
 ) -> None:
     said = (
-        f"its names carry the prefix '{prefix}': --strip-prefix {prefix}"
+        f"its names carry the prefix '{prefix}': `strip_prefix` {prefix}"
         f' (strip_prefix="{prefix}") takes {N} of its {N} tensors'
     )
     with pytest.raises(WeightsMismatch, match=re.escape(said)):
@@ -78,8 +78,8 @@ def test_a_file_with_plain_and_averaged_weights_must_be_answered(load: Load) -> 
     both = PLAIN | under("ema.", factor=2)
     n = len([name for name in PLAIN if not name.endswith("num_batches_tracked")])
     said = (
-        f"it holds 2 sets of weights: --strip-prefix '' (strip_prefix=\"\") takes the {n} that have"
-        f' the network\'s own names, --strip-prefix ema. (strip_prefix="ema.") takes the {n} under'
+        f"it holds 2 sets of weights: `strip_prefix` '' (strip_prefix=\"\") takes the {n} that have"
+        f' the network\'s own names, `strip_prefix` ema. (strip_prefix="ema.") takes the {n} under'
         " 'ema.'"
     )
     with pytest.raises(WeightsMismatch, match=re.escape(said)):
@@ -98,7 +98,7 @@ def test_two_sets_that_both_carry_a_prefix_are_both_named(load: Load) -> None:
 def test_averages_of_parameters_alone_are_never_mixed_with_plain_statistics(load: Load) -> None:
     averages = {name: v for name, v in PLAIN.items() if name.endswith(("weight", "bias"))}
     both = PLAIN | under("ema.", averages, factor=2)
-    said = r"--strip-prefix '' .*, those under 'ema\.' lack \d+ tensors .* 'bn1.running_mean'"
+    said = r"`strip_prefix` '' .*, those under 'ema\.' lack \d+ tensors .* 'bn1.running_mean'"
     with pytest.raises(WeightsMismatch, match=said):
         load(both)
     with pytest.raises(WeightsMismatch, match=f"the network has the tensor .*{said}"):
@@ -109,14 +109,14 @@ def test_averages_of_parameters_alone_are_never_mixed_with_plain_statistics(load
 def test_where_only_a_part_carries_the_prefix_it_is_said_and_all_are_taken(load: Load) -> None:
     mixed = {n if n.startswith("fc.") else f"module.{n}": v for n, v in PLAIN.items()}
     said = r"tensors carry the prefix 'module\.' and the others have the network's own names: "
-    with pytest.raises(WeightsMismatch, match=rf"\d+ of its {N} {said}--strip-prefix module\. "):
+    with pytest.raises(WeightsMismatch, match=rf"\d+ of its {N} {said}`strip_prefix` module\. "):
         load(mixed)
     assert same(load(mixed, strip_prefix="module."))
 
 
 def test_a_part_that_is_no_whole_set_is_named_with_what_it_lacks(load: Load) -> None:
     part = {n: v for n, v in under("model.").items() if not n.startswith("model.fc.")}
-    with pytest.raises(WeightsMismatch, match=r"'model\.', which --strip-prefix .* 'fc\.bias'"):
+    with pytest.raises(WeightsMismatch, match=r"'model\.', which `strip_prefix` .* 'fc\.bias'"):
         load(part)
     with pytest.raises(WeightsMismatch, match=r"the network has the tensor 'fc\.bias' and"):
         load(part, strip_prefix="model.")
@@ -132,7 +132,7 @@ def test_what_is_left_out_is_counted_and_named(load: Load) -> None:
 
 def test_half_of_a_nested_prefix_leads_to_the_whole(load: Load) -> None:
     nested = under("module._orig_mod.")
-    with pytest.raises(WeightsMismatch, match=r"--strip-prefix module\._orig_mod\. "):
+    with pytest.raises(WeightsMismatch, match=r"`strip_prefix` module\._orig_mod\. "):
         load(nested, strip_prefix="module.")
 
 
@@ -188,13 +188,13 @@ def test_a_foreign_file_is_stripped_too(tmp_path: Path) -> None:
         "arch": card.arch, "arch_args": card.arch_args, "activation": "silu", "classes": 10,
         "size": 8, "mean": card.input.mean, "std": card.input.std,
     }  # fmt: skip
-    with pytest.raises(WeightsMismatch, match=r"--strip-prefix module\. "):
+    with pytest.raises(WeightsMismatch, match=r"`strip_prefix` module\. "):
         zoo.load(str(path), **said)
     assert same(zoo.load(str(path), **said, strip_prefix="module.").net.state_dict())
 
 
 def test_the_zoos_own_weights_have_no_prefix() -> None:
     with pytest.raises(
-        UsageError, match=r"--strip-prefix module\.: the weights of resnet8-.* have"
+        UsageError, match=r"`strip_prefix` module\.: the weights of resnet8-.* have"
     ):
         zoo.load(NAME, strip_prefix="module.")

@@ -11,7 +11,9 @@ from importlib.metadata import EntryPoint, entry_points, version
 
 import click
 
-from eval.errors import SatZooError, unknown
+from eval.errors import SatZooError, UsageError, unknown
+from zoo.cli.console import say
+from zoo.ours import PACKAGES, shadow
 
 GROUP = "sat_zoo.commands"
 
@@ -32,6 +34,9 @@ class Commands(click.Group):
         entry = _entries().get(cmd_name)
         if entry is None:
             return None
+        package = entry.module.partition(".")[0]
+        if package in PACKAGES and (said := shadow(package)):
+            raise UsageError(said)
         command: click.Command = entry.load()
         return command
 
@@ -71,26 +76,22 @@ def main() -> None:
     try:
         sys.exit(cli.main(standalone_mode=False) or 0)
     except (click.exceptions.Abort, KeyboardInterrupt):
-        _say("interrupted")
+        say("interrupted")
         sys.exit(130)
     except click.ClickException as error:
         if debug:
             traceback.print_exc()
-        _say(_one_line(error.format_message()))
+        say(_one_line(error.format_message()))
         sys.exit(error.exit_code)
     except SatZooError as error:
         if debug:
             traceback.print_exc()
-        _say(_one_line(str(error)))
+        say(_one_line(str(error)))
         sys.exit(error.exit_code)
     except BrokenPipeError:
         # The reader of our output went away (`| head`): not an error of ours.
         sys.stderr.close()
         sys.exit(0)
-
-
-def _say(text: str) -> None:
-    click.echo(f"sat-zoo: {text}", err=True)
 
 
 def _one_line(text: str) -> str:

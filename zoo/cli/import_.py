@@ -8,7 +8,7 @@ from rich.markup import escape
 
 from eval.errors import UsageError, WeightsUnavailable
 from eval.home import home
-from zoo.cli.console import stdout
+from zoo.cli.console import say, stdout
 from zoo.registry import card
 from zoo.store import Store, Stored
 
@@ -115,7 +115,7 @@ def _convert(
     if stored is None:
         raise WeightsUnavailable(f"{path} vanished after the import: import {name} again")
     for said in stored.provenance["differences"]:
-        click.echo(f"sat-zoo: {name}: NOT as before: {said}", err=True)
+        say(f"{name}: NOT as before: {said}")
     return stored
 
 

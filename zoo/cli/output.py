@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as RichProgress
 from rich.table import Table
 
+from eval.arguments import as_options
 from eval.percent import percent, percent_range
 from zoo.cli.console import stdout
 
@@ -96,7 +97,7 @@ def print_report(report: Report, out: Path | None) -> None:
             " model when stored in 8 bits"
         )
     for flag in report.flags:
-        console.print(f"[yellow]flag {flag.code}:[/] {flag.detail}")
+        console.print(f"[yellow]flag {flag.code}:[/] {as_options(flag.detail)}")
     console.print(f"{report.seconds:.0f} s" + (f"; report written to {out}" if out else ""))
 
 

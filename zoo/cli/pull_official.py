@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-import click
-
+from zoo.cli.console import say
 from zoo.weights import Found
 
 if TYPE_CHECKING:
@@ -36,15 +35,12 @@ def pull_official(
                 channel_order=channel_order,
                 ema=ema,
                 again=again,
-                watch=Watch(bar, lambda text: click.echo(f"sat-zoo: {text}", err=True)),
+                watch=Watch(bar, say),
             )
     except KeyboardInterrupt:
         from eval.home import home
 
-        click.echo(
-            f"sat-zoo: what has come is kept in {home() / 'partial'}; the same command goes on",
-            err=True,
-        )
+        say(f"what has come is kept in {home() / 'partial'}; the same command goes on")
         raise
 
 

@@ -76,7 +76,7 @@ def command(
     from zoo.publish.reports import read_results
 
     if pins is not None and not dry_run:
-        check_writable(pins, "--pins")
+        check_writable(pins, "pins")
     found = read_results(results)
     if skipped:
         click.echo(f"skipped, no weights here: {', '.join(skipped)}")

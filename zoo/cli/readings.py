@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from eval.arguments import as_options
 from eval.errors import SatZooError, UsageError
 from zoo.cli.console import say, stdout
 from zoo.pictures import SUBSET_SEED, images
@@ -113,7 +114,7 @@ def _print(findings: Findings, recorded: Path | None) -> None:
         )
     console.print(table)
     for reason in findings.not_tried:
-        console.print(Text(f"not tried: {reason}"), soft_wrap=True)
+        console.print(Text(as_options(f"not tried: {reason}")), soft_wrap=True)
     if recorded is not None:
         console.print(Text(f"recorded in {recorded}"), soft_wrap=True)
 

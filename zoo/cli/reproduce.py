@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from eval.arguments import as_options
 from zoo.cli.console import say, stdout
 from zoo.cli.data import data_options, download_bar
 from zoo.cli.model import prefix_option
@@ -146,11 +147,11 @@ def _print(found: Reproduction, folder: Path) -> None:
         )
     for missing in found.not_run:
         claimed = f"{100 * missing.claim.accuracy:.1f} %"
-        reason = Text(f"not run: {missing.reason}")
+        reason = Text(as_options(f"not run: {missing.reason}"))
         table.add_row(missing.claim.protocol, "", "", claimed, "", "", reason)
     console.print(table)
     for remark in found.remarks:
         console.print(Text(remark))
     for flag in found.flags:
-        console.print(f"[yellow]flag {flag.code}:[/]", Text(flag.detail))
+        console.print(f"[yellow]flag {flag.code}:[/]", Text(as_options(flag.detail)))
     console.print(Text(f"reports are in {folder}"), soft_wrap=True)

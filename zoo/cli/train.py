@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from eval.errors import UsageError
+from zoo.cli.console import tell
 from zoo.registry import card
 from zoo.train.recipe import read_recipe
 
@@ -79,7 +80,7 @@ def command(
             lines = plan_training(info, recipe, ranks).lines()
             click.echo("\n".join(lines) if ranks.is_first else "", nl=ranks.is_first)
             return
-        folder = train_model(info, recipe, options, ranks, click.echo)
+        folder = train_model(info, recipe, options, ranks, tell)
         if bundle and ranks.is_first:
             from zoo.cli.output import progress_bar
             from zoo.train.bundle import bundle as install
@@ -91,6 +92,6 @@ def command(
                     data=data_name,
                     data_dir=data_dir,
                     device=str(ranks.device),
-                    say=click.echo,
+                    say=tell,
                     on_progress=on_progress,
                 )

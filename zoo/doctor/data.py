@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eval.arguments import as_options
 from eval.config import DATA_KEYS, config_path, read_config
 from eval.errors import SatZooError, UsageError
 from zoo.doctor.findings import Fact, Line, Mark, died, halves
@@ -101,8 +102,8 @@ def _where(name: str, data_dir: Path | None) -> tuple[str, dict[str, Fact]]:
     if name == "digits":
         return "", {"path": None, "named_by": None}
     root = data_root(data_dir, name)
-    words = f", in {root.path} (from {root.named_by})"
-    return words, {"path": str(root.path), "named_by": root.named_by}
+    words = f", in {root.path} (from {as_options(root.named_by)})"
+    return words, {"path": str(root.path), "named_by": as_options(root.named_by)}
 
 
 def _absent(name: str, problem: SatZooError, places: Sequence[Path]) -> Line:

@@ -8,6 +8,7 @@ from typing import Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from eval.arguments import as_options
 from eval.errors import SatZooError
 from eval.frozen import Frozen
 
@@ -96,7 +97,7 @@ def died(name: str, problem: Exception, *, needed: bool = False) -> Line:
 def halves(problem: Exception) -> tuple[str, str]:
     """An error's sentence as what is wrong and the way out."""
     if isinstance(problem, SatZooError):
-        says, _, fix = str(problem).partition("; ")
+        says, _, fix = as_options(str(problem)).partition("; ")
         return says, fix or "correct that"
     first = next(iter(str(problem).splitlines()), "")
     says = without_secrets(f"{type(problem).__name__}: {first}")

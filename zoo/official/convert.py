@@ -174,7 +174,7 @@ def _check_used(
         raise WeightsMismatch(
             f"{index} lacks {len(without)} of the {len(sources)} moving averages to import"
             f" for {card.name}: {names}; weights and averages are never mixed: import the weights"
-            " alone with --no-ema (ema=False)"
+            " alone with `ema=False`"
         )
     for name, target in sources.items():
         wanted = f"the network needs float32 of shape {target.tf_shape}"
@@ -183,7 +183,7 @@ def _check_used(
         if found is None and name + _SHADOW in variables:
             raise WeightsMismatch(
                 f"{problem}it holds only the moving average of {name}: import the averages with"
-                " --ema (ema=True)"
+                " `ema=True`"
             )
         if found is None:
             raise WeightsMismatch(f"{problem}it has no {name}, {wanted}")

@@ -76,7 +76,7 @@ def of_weights(info: ModelCard, *, device: str = "cpu") -> Readable:
     return Readable(
         {used.values: model},
         used,
-        (f"the {other}: converted weights hold one set; name the checkpoint with --checkpoint",),
+        (f"the {other}: converted weights hold one set; name the checkpoint with `checkpoint`",),
     )
 
 

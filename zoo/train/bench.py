@@ -18,6 +18,7 @@ import click
 import torch
 import torch.nn.functional as F
 
+from eval.arguments import as_options
 from eval.cpus import usable_cpus
 from eval.errors import SatZooError, UsageError
 from zoo import archs
@@ -162,5 +163,5 @@ if __name__ == "__main__":
     try:
         command(standalone_mode=False)
     except (SatZooError, click.ClickException) as problem:
-        click.echo(f"sat-zoo: {problem}", err=True)
+        click.echo(f"sat-zoo: {as_options(str(problem))}", err=True)
         raise SystemExit(problem.exit_code) from None

@@ -138,12 +138,14 @@ def _finished(run: Path, info: ModelCard) -> dict[str, Any]:
     try:
         about: dict[str, Any] = json.loads((run / ABOUT).read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise UsageError(f"--bundle: {run} holds no finished run: train it to the end") from error
+        raise UsageError(f"`bundle()`: {run} holds no finished run: train it to the end") from error
     if about.get("model") != info.name:
-        raise UsageError(f"--bundle: {run} holds a run of {about.get('model')}, not of {info.name}")
+        raise UsageError(
+            f"`bundle()`: {run} holds a run of {about.get('model')}, not of {info.name}"
+        )
     if not about.get("is_complete"):
         raise UsageError(
-            f"--bundle: the run in {run} was ended early by --limit-steps; train it to the end"
+            f"`bundle()`: the run in {run} was ended early by `limit_steps`; train it to the end"
         )
     return about
 
@@ -159,7 +161,7 @@ def _measure(
     on_progress: Callable[[Progress], None] | None,
 ) -> list[Path]:
     if info.threat is None:
-        raise UsageError(f"--bundle: {info.name} has no threat model to be measured under")
+        raise UsageError(f"`bundle()`: {info.name} has no threat model to be measured under")
     model = from_weights(info, weights.weights(), "file", device)
     found = images(info, data=data, data_dir=data_dir, on_message=say)
     paths = []
@@ -188,5 +190,6 @@ def _measure(
 
 def measuring_command(info: ModelCard, data: str, attack: str) -> str:
     """What measures the same with the weights once they are bundled."""
-    option = "" if data == info.dataset else f" --data {data}"
-    return f"sat-zoo eval {info.name}{option} --attack {attack}"
+    if data == info.dataset:
+        return f"sat-zoo eval {info.name} --attack {attack}"
+    return f"sat-zoo eval {info.name} --data {data} --attack {attack}"

@@ -87,7 +87,7 @@ def read(path: Path) -> Checkpoint:
     except (OSError, ValueError, SafetensorError) as error:
         raise CheckpointError(
             f"the checkpoint {path} cannot be read ({error}): delete that folder and start again"
-            " with --fresh"
+            " with `fresh=True`"
         ) from error
 
 

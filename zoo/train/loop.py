@@ -276,7 +276,7 @@ class Run:
         if changed := self.identity.changes(found.state, f"checkpoint in {self.folder}"):
             raise UsageError(
                 f"the run in {self.folder} was begun otherwise ({'; '.join(changed)}): undo that to"
-                " go on with it, name another --out, or start again with --fresh"
+                " go on with it, name another `out`, or start again with `fresh=True`"
             )
         self.position, self.best, log = restore(found, self.stepper, self.ranks)
         self.log = [EpochResult(**entry) for entry in log]

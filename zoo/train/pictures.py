@@ -204,7 +204,7 @@ def _tree(folder: Path) -> _Found:
         if synset not in label_of:
             raise DataError(
                 f"{folder / name} lies in no folder of one of ImageNet's 1,000 synsets; for"
-                " pictures of your own use --data folder"
+                " pictures of your own use `data='folder'`"
             )
         labels.append(label_of[synset])
     return (store, labels, "class folders") if labels else None

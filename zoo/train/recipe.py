@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from eval.arguments import argument
 from eval.errors import UsageError, unknown
 from eval.frozen import Frozen
 from zoo.cards import ModelCard
@@ -288,9 +289,10 @@ def differences(old: Recipe, new: Recipe) -> list[str]:
 
 def _override(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
+    said = argument("overrides", [text])
     if not equals:
-        raise UsageError(f"--set {text} is not FIELD=VALUE: write for example --set epochs=5")
+        raise UsageError(f"{said} is not FIELD=VALUE: write for example `overrides=['epochs=5']`")
     try:
         return name.strip(), yaml.safe_load(value)
     except yaml.YAMLError as error:
-        raise UsageError(f"--set {text}: the value cannot be read: {error}") from error
+        raise UsageError(f"{said}: the value cannot be read: {error}") from error

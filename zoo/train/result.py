@@ -31,7 +31,7 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"--out {folder} cannot be made: {error.strerror}") from error
+        raise UsageError(f"`out` {folder} cannot be made: {error.strerror}") from error
 
 
 def write_metrics(folder: Path, log: list[EpochResult]) -> None:

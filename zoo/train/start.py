@@ -47,7 +47,7 @@ def run_folder(info: ModelCard, options: Options) -> Path:
     """Where the run's files go. Raises `UsageError` if that is a file."""
     folder = options.out or home() / "runs" / info.name
     if folder.is_file():
-        raise UsageError(f"--out {folder} is a file: name a folder")
+        raise UsageError(f"`out` {folder} is a file: name a folder")
     return folder
 
 
@@ -155,7 +155,8 @@ def _tensorboard(folder: Path) -> Any:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise UsageError(
-            "--tensorboard needs the package tensorboard: install it with pip install tensorboard"
+            "`tensorboard=True` needs the package tensorboard: install it with pip install"
+            " tensorboard"
         ) from error
     return SummaryWriter(str(folder / "tensorboard"))
 

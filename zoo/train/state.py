@@ -95,8 +95,8 @@ def same_start(position: Position, folder: Path | None, ranks: Ranks) -> None:
     for rank, step in enumerate(steps):
         if step != steps[0]:
             raise UsageError(
-                f"--out {folder}: process 0 goes on from step {steps[0]}, process {rank} from step"
-                f" {step}: --out must lie on a disk that all nodes share"
+                f"`out` {folder}: process 0 goes on from step {steps[0]}, process {rank} from step"
+                f" {step}: `out` must lie on a disk that all nodes share"
             )
 
 

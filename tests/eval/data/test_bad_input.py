@@ -61,7 +61,7 @@ def test_a_class_without_pictures_is_refused_where_it_would_move_labels(
     tmp_path: Path, png, write
 ) -> None:
     write(tmp_path, {"a/1.png": png(1), "b/notes.txt": b"", "c/1.png": png(2)})
-    with pytest.raises(DataError, match=r"/b holds no pictures, so it is not clear .* --classes"):
+    with pytest.raises(DataError, match=r"/b holds no pictures, so it is .* `classes=FILE`"):
         open_folder(tmp_path)
     write(tmp_path, {"classes.txt": b"a\nb\nc\n"})
     assert open_folder(tmp_path).labels.tolist() == [0, 2]
@@ -135,7 +135,7 @@ def test_what_is_no_still_picture_stops_with_its_path_or_is_left_out_and_counted
 ) -> None:
     write(tmp_path, {"a/1.png": png(1), "a/bad.jpg": data})
     images = open_folder(tmp_path, n_workers=0)
-    with pytest.raises(DataError, match=rf"{tmp_path}/a/bad\.jpg.*{message}.*--skip-corrupt"):
+    with pytest.raises(DataError, match=rf"{tmp_path}/a/bad\.jpg.*{message}.*`without_unreadable"):
         images.pixels_sha256()
     good = images.without_unreadable()
     assert (good.ids, good.n_skipped, good.official_subset) == (("a/1.png",), 1, False)

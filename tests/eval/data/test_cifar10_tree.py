@@ -127,7 +127,7 @@ def test_lossy_files_are_never_the_exact_set(tmp_path: Path, batches, write) -> 
     write(tmp_path / "test", files)
     assert open_data("cifar10", data_dir=tmp_path).name == "cifar10-folder"
     write(tmp_path, with_order(files))
-    with pytest.raises(DataError, match=r"was not found.* use --data cifar10-jpeg, the lossy copy"):
+    with pytest.raises(DataError, match=r"was not found.*'cifar10-jpeg'\)`, the lossy copy"):
         open_data("cifar10", data_dir=tmp_path)
 
 

@@ -164,7 +164,7 @@ def test_a_batch_in_a_systems_folder_of_the_archive_is_not_the_batch(
 
 def test_a_folder_with_nothing_but_system_files_is_empty(tmp_path: Path, write) -> None:
     write(tmp_path, {".DS_Store": b"x", "@eaDir/x": b"x"})
-    with pytest.raises(DataError, match=r"--data-dir .* is empty"):
+    with pytest.raises(DataError, match=r"`data_dir` .* is empty"):
         opened("imagenet", tmp_path)
 
 

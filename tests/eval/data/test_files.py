@@ -83,7 +83,7 @@ def test_a_picture_that_cannot_be_decoded_stops_the_run_with_its_path(
 ) -> None:
     (folder / "c1/040.png").write_bytes(b"no picture")
     images = open_folder(folder, n_workers=n_workers)
-    message = r"c1/040\.png cannot be decoded as a picture: .* or leave .* out with --skip-corrupt"
+    message = r"c1/040\.png cannot be decoded as a picture: .* or leave .* `without_unreadable\("
     with pytest.raises(DataError, match=message):
         list(images.batches(16))
     with pytest.raises(DataError, match=message):

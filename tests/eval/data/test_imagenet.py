@@ -149,7 +149,7 @@ def test_the_first_mismatch_is_named(tmp_path: Path, six, allow_partial: bool) -
     wrong = files.pop("n01751748/ILSVRC2012_val_00000001.JPEG")
 
     write_tree(tmp_path / "a/val", {**files, "n01440764/ILSVRC2012_val_00000001.JPEG": wrong})
-    message = r"00000001.JPEG is given as n01440764, but its class is n01751748.*--data folder"
+    message = r"00000001.JPEG is given as n01440764, but its class is n01751748.*`open_data"
     refused(tmp_path / "a", message, **options)
 
     write_tree(tmp_path / "b/val", {**files, "n99999999/ILSVRC2012_val_00000001.JPEG": wrong})

@@ -82,9 +82,9 @@ def test_a_broken_config_file_is_an_error_only_where_it_is_asked(
 def test_a_named_folder_that_cannot_be_read_is_an_error(tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"--data-dir .*/gone does not exist"):
+    with pytest.raises(DataError, match=r"`data_dir` .*/gone does not exist"):
         data_root(tmp_path / "gone")
-    with pytest.raises(DataError, match=r"--data-dir .*/file is a file"):
+    with pytest.raises(DataError, match=r"`data_dir` .*/file is a file"):
         data_root(tmp_path / "file")
     monkeypatch.setenv("SAT_ZOO_DATA", str(tmp_path / "empty"))
     with pytest.raises(DataError, match=r"SAT_ZOO_DATA .*/empty is empty"):
@@ -102,7 +102,7 @@ def test_what_was_looked_for_and_where_is_said(tmp_path: Path, monkeypatch) -> N
     folder = filled(tmp_path / "data")
     with pytest.raises(DataError, match=rf"cifar10 \(test\) was not found: {folder} .*batches-py"):
         open_data("cifar10", data_dir=folder)
-    with pytest.raises(DataError, match=r"--data-dir, SAT_ZOO_DATA or data_dir in .*config.toml"):
+    with pytest.raises(DataError, match=r"`data_dir`, SAT_ZOO_DATA or data_dir in .*config.toml"):
         open_data("cifar10", data_dir=folder)
     with pytest.raises(DataError, match=r"holds none of train.zip, train.tar.gz, train beside"):
         open_data("cifar10-jpeg", data_dir=folder, split="train")

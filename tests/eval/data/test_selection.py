@@ -83,7 +83,7 @@ def test_a_file_of_ids_is_read_line_by_line(tmp_path: Path) -> None:
     path.write_bytes(b"\xef\xbb\xbf7\r\n3\r\n")  # as saved on Windows
     assert read_ids(path) == ("7", "3")
     path.write_text("\n# nothing\n")
-    with pytest.raises(UsageError, match=r"--ids .*ids.txt names no id"):
+    with pytest.raises(UsageError, match=r"`read_ids\(.*ids.txt'\)` names no id"):
         read_ids(path)
-    with pytest.raises(UsageError, match=r"--ids .*gone cannot be read"):
+    with pytest.raises(UsageError, match=r"`read_ids\(.*gone'\)` cannot be read"):
         read_ids(tmp_path / "gone")

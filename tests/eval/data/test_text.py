@@ -206,5 +206,5 @@ def test_names_that_no_list_can_hold_are_refused(name: str) -> None:
 
 
 def test_a_list_of_ids_that_is_not_there_is_a_wrong_argument(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"--ids .*gone cannot be read: No such file"):
+    with pytest.raises(UsageError, match=r"`read_ids\(.*gone'\)` cannot be read: No such file"):
         read_ids(tmp_path / "gone")

@@ -195,7 +195,7 @@ def test_a_checkpoint_of_moving_averages_alone_says_how_to_import_them(
     tmp_path: Path, write_bundle: Write, make_variables: Make, resnet_card: ModelCard
 ) -> None:
     prefix = write_bundle(tmp_path / "x", make_variables(resnet_card, suffix=SHADOW))
-    with pytest.raises(WeightsMismatch, match=r"only the moving average of conv0/W: .*--ema"):
+    with pytest.raises(WeightsMismatch, match=r"only the moving average of conv0/W: .*`ema=True`"):
         load_tf(resnet_card, prefix)
 
 

@@ -120,7 +120,7 @@ def test_the_command_of_a_report_names_data_that_are_not_the_models_own() -> Non
     [
         (None, "holds no finished run: train it to the end"),
         ({"model": "other", "is_complete": True}, "holds a run of other, not of resnet8"),
-        ({"model": NAME, "is_complete": False}, "ended early by --limit-steps"),
+        ({"model": NAME, "is_complete": False}, "ended early by `limit_steps`"),
     ],
 )
 def test_only_a_finished_run_of_the_model_is_bundled(

@@ -146,5 +146,5 @@ def test_what_a_killed_run_left_is_not_read_and_goes_with_the_next(tmp_path: Pat
 def test_a_damaged_checkpoint_is_named_with_the_remedy(tmp_path: Path, file: str) -> None:
     path = save(tmp_path, at_step(1))
     (path / file).write_bytes(b"{")
-    with pytest.raises(CheckpointError, match=r"step-00000001 cannot be read .* with --fresh"):
+    with pytest.raises(CheckpointError, match=r"step-00000001 cannot be read .* with `fresh=True`"):
         read(path)

@@ -70,7 +70,7 @@ def test_processes_that_would_start_at_different_steps_are_refused(
     make_run(recipe(), folder=tmp_path, limit_steps=6).train()
     with pytest.raises(
         UsageError,
-        match=r"process 0 goes on from step 6, process 1 from step 0: --out must lie on a disk that"
+        match=r"process 0 goes on from step 6, process 1 from step 0: `out` must lie on a disk that"
         r" all nodes share$",
     ):
         make_run(recipe(), folder=tmp_path, ranks=Apart())

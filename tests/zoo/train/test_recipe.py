@@ -139,7 +139,7 @@ def test_overrides_are_read_like_the_file(tmp_path: Path) -> None:
         "flip: False -> True",
         "random_crop: None -> (0.1, 1.0)",
     ]
-    with pytest.raises(UsageError, match="--set epochs is not FIELD=VALUE"):
+    with pytest.raises(UsageError, match=r"`overrides=\['epochs'\]` is not FIELD=VALUE"):
         parse_recipe(path, ["epochs"])
 
 

@@ -97,7 +97,7 @@ def test_setting_aside_does_not_mind_who_makes_the_new_folder(
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UsageError, match=r"--out .*file/run cannot be made"):
+    with pytest.raises(UsageError, match=r"`out` .*file/run cannot be made"):
         make_folder(tmp_path / "file" / "run")
 
 
