@@ -18,7 +18,7 @@ from eval.errors import UsageError
 from eval.protocols import protocol
 from eval.radius import MAX_TEXT, exact, parse, text_of
 from eval.threat import Threat
-from leaderboard.threats import same_eps
+from leaderboard.places import same_eps
 
 
 @given(k=st.integers(1, 255))

@@ -170,7 +170,7 @@ X, Y = torch.rand(4, 1, 8, 8), torch.arange(4)
         (NAME, {"eps": 0}, UsageError, "eps"),
         (NAME, {"attack": "pdg-5"}, UsageError, "pdg-5"),
         (NAME, {"arch": "resnet50"}, UsageError, "is a model of the zoo, and its card says"),
-        (NAME, {"out": "nowhere/report.json"}, Exception, "--out nowhere/report.json: the folder"),
+        (NAME, {"out": "nowhere/report.json"}, Exception, "`out` nowhere/report.json: the folder"),
         (3, {}, UsageError, "model is a int: give a name of"),
         (nn.Flatten(), {}, UsageError, "a model of your own has no data set of its own"),
         (nn.Flatten(), {"data": "digits"}, UsageError, "has no threat model of its own"),
