@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from eval.errors import ReportError, SatZooError, UsageError
 from leaderboard.site.folder import MARKER
 from zoo.publish.commit import check_private, commit
+from zoo.reponame import is_repo_name
 
 if TYPE_CHECKING:
     from huggingface_hub import SpaceInfo
@@ -60,15 +61,7 @@ def site_files(folder: Path) -> dict[str, Path]:
 
 def check_space(space: str) -> None:
     """Raise UsageError unless `space` is OWNER/NAME as the Hub allows it."""
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
-
-    try:
-        validate_repo_id(space)
-        is_valid = space.count("/") == 1
-    except HFValidationError:
-        is_valid = False
-    if not is_valid:
+    if not is_repo_name(space):
         raise UsageError(
             f"--space {space!r} names no Space: write OWNER/NAME, of letters, digits, '-', '_'"
             " and '.'"

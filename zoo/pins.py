@@ -7,7 +7,6 @@ A pin is written when a model is published (`sat-zoo push`). Pins lie in two fil
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path, PurePosixPath
 
 from pydantic import Field, TypeAdapter, ValidationError, field_validator
@@ -16,12 +15,9 @@ from eval.errors import SatZooError, first_fault
 from eval.files import write_atomically
 from eval.frozen import Frozen
 from eval.home import home
+from zoo.reponame import is_repo_name
 
 PACKAGED = Path(__file__).with_name("pins.json")
-
-_REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
-_REPO_LENGTH = 96  # the Hub's own limits, as huggingface_hub enforces them
-_REPO_NEVER = ("--", "..")
 
 
 class Pin(Frozen):
@@ -36,8 +32,7 @@ class Pin(Frozen):
     @field_validator("repo")
     @classmethod
     def _is_a_repository(cls, repo: str) -> str:
-        bad = any(part in repo for part in _REPO_NEVER) or repo.endswith((".git", "-", "."))
-        if bad or len(repo) > _REPO_LENGTH or not _REPO.fullmatch(repo):
+        if not is_repo_name(repo):
             raise ValueError(f"{repo!r} is no OWNER/NAME of the Hub")
         return repo
 

@@ -15,6 +15,7 @@ from zoo.pins import pin_of
 from zoo.publish import model_card, timm_config
 from zoo.publish.reports import Result, of_weights
 from zoo.registry import FAMILIES, card, metrics_file
+from zoo.reponame import is_repo_name
 from zoo.store import Store
 from zoo.weights import Found, find_weights, local_weights, not_here
 
@@ -25,9 +26,7 @@ if TYPE_CHECKING:
 WEIGHTS = "model.safetensors"
 REPORTS = "reports"
 RECIPE, METRICS = "recipe.yaml", "metrics.jsonl"
-_NAMESPACE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _LICENSE = re.compile(r"[a-z0-9][a-z0-9.+-]*")
-_LONGEST = 96  # of OWNER/NAME, as the Hub has it
 
 
 @dataclass(frozen=True)
@@ -70,8 +69,7 @@ def repo_of(namespace: str, name: str) -> str:
     Raises `UsageError` for a namespace that the Hub cannot have.
     """
     repo = f"{namespace}/{name}"
-    strange = "--" in namespace or ".." in namespace or len(repo) > _LONGEST
-    if strange or not _NAMESPACE.fullmatch(namespace):
+    if not is_repo_name(repo):
         raise UsageError(
             f"--namespace {namespace!r} cannot be one: give your user name or organisation on the"
             " Hub, letters, digits and single . _ - inside"

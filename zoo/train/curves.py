@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from html import escape
 
 from zoo.train.events import EpochResult
 
@@ -32,7 +33,7 @@ def draw(log: Sequence[EpochResult], title: str) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{2 * _WIDTH}" height="{_HEIGHT + 30}"'
         f' style="{_STYLE}"><rect width="100%" height="100%" fill="white"/>'
-        f'<text x="{_MARGIN}" y="18" font-weight="bold">{_escaped(title)}</text>'
+        f'<text x="{_MARGIN}" y="18" font-weight="bold">{escape(title)}</text>'
         f'<g transform="translate(0 20)">{charts}</g></svg>\n'
     )
 
@@ -83,7 +84,3 @@ def _axes(place: Callable[[float, float], tuple[float, float]], last: int, top: 
         x, y = place(epoch, 0.0)
         parts.append(f'<text x="{x:.1f}" y="{y + 16:.1f}" text-anchor="middle">{epoch}</text>')
     return "".join(parts)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

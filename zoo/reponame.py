@@ -1,0 +1,17 @@
+"""What a repository on the Hub can be called."""
+
+LONGEST = 96
+"""Characters of OWNER/NAME."""
+
+
+def is_repo_name(name: str) -> bool:
+    """Whether `name` is OWNER/NAME as the Hub allows it."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        return False
+    # The client also takes a bare NAME, letters of all alphabets, and 96 characters of either part.
+    return name.count("/") == 1 and name.isascii() and len(name) <= LONGEST
