@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
 from collections.abc import Callable
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eval.errors import DataError
+from eval.files import flush_to_disk
+from eval.ranges import append, begins_at, headers_from
 
 if TYPE_CHECKING:
     import httpx2
@@ -24,7 +25,6 @@ OnPage = Callable[[str, int, str], str]
 _MOST_PAGE_BYTES = 2**20
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # worth asking again
 _WEB_PAGE = re.compile(rb"\s*<(!doctype html|html|head)", re.IGNORECASE)
-_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 _NO_RANGE = re.compile(r"bytes \*/(\d+)")
 
 
@@ -120,11 +120,9 @@ def request(client: httpx2.Client, job: Job) -> None:
     have = job.have()
     if have and have == job.size:
         return
-    headers = {**job.headers, "Accept-Encoding": "identity"}
-    if have:
-        headers["Range"] = f"bytes={have}-"
-        if job.validator:
-            headers["If-Range"] = job.validator
+    headers = {**job.headers, **headers_from(have)}
+    if have and job.validator:
+        headers["If-Range"] = job.validator
     try:
         with client.stream("GET", job.url, headers=headers) as response:
             if response.status_code == 416 and _is_whole(response, have):
@@ -164,17 +162,17 @@ def _begin(response: httpx2.Response, job: Job, have: int) -> tuple[int, int | N
     if is_page:
         raise job.refused("is a web page, not the file")
     if status == 206:
-        told_range = _RANGE.match(response.headers.get("Content-Range", ""))
-        if told_range is None or int(told_range.group(1)) != have:
+        came = begins_at(response)
+        if came is None or came[0] != have:
             job.part.unlink(missing_ok=True)
             raise AgainError("the server sent another range than asked for")
-        start, length = have, told_range.group(2)
+        start, total = came
     else:
-        start, length = 0, response.headers.get("Content-Length", "")
+        length = response.headers.get("Content-Length", "")
+        start, total = 0, int(length) if length.isdecimal() else None
     job.validator = response.headers.get("ETag") or response.headers.get("Last-Modified")
     if job.validator and job.validator.startswith("W/"):
         job.validator = None  # RFC 9110, 13.1.5: a weak one proves no range
-    total = int(length) if length.isdecimal() else None
     if total is not None and job.size is not None and total != job.size:
         job.part.unlink(missing_ok=True)
         raise job.refused(f"has {total} bytes, expected {job.size}", OtherBytes)
@@ -198,17 +196,18 @@ def _append(response: httpx2.Response, job: Job, start: int, total: int | None) 
             f"{job.part.parent} has {free / 1e6:.0f} MB free, and {job.shown} needs"
             f" {(total - start) / 1e6:.0f} MB more; make room, or name another folder"
         )
-    done = start
-    with job.part.open("ab" if start else "wb") as file:
-        # As it comes: in chunks of one size, what a cut leaves of the last one would be lost.
-        for chunk in response.iter_raw():
-            if done == 0 and _WEB_PAGE.match(chunk):
-                raise job.refused("is a web page, not the file")
-            file.write(chunk)
-            done += len(chunk)
-            if job.on_progress is not None:
-                job.on_progress(done, total)
-            if total is not None and done > total:
-                break
-        file.flush()
-        os.fsync(file.fileno())
+
+    def check_first(chunk: bytes) -> None:
+        if _WEB_PAGE.match(chunk):
+            raise job.refused("is a web page, not the file")
+
+    tell = job.on_progress
+    append(
+        response,
+        job.part,
+        start,
+        at_most=total,
+        on_bytes=None if tell is None else lambda done: tell(done, total),
+        check_first=check_first,
+    )
+    flush_to_disk(job.part)

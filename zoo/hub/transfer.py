@@ -12,6 +12,7 @@ import httpx2
 from huggingface_hub import constants, get_session, hf_raise_for_status
 from huggingface_hub.errors import HfHubHTTPError
 
+from eval.ranges import append, begins_at, headers_from
 from zoo.hub.cache import size_of
 
 T = TypeVar("T")
@@ -79,31 +80,16 @@ def transfer(
     Raises httpx2's and huggingface_hub's errors, `OSError` of the disk.
     """
     start = size_of(part)
-    asked = {**headers, "Accept-Encoding": "identity"}
-    if start:
-        asked["Range"] = f"bytes={start}-"
+    asked = {**headers, **headers_from(start)}
     timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
     with get_session().stream("GET", url, headers=asked, timeout=timeout) as answer:
         if answer.status_code >= 400:
             answer.read()
             hf_raise_for_status(answer)
-        if not _goes_on_at(answer, start):
+        came = begins_at(answer)  # a server may send everything instead
+        if came is None or came[0] != start:
             start = 0
-        done = start
-        with part.open("r+b" if start else "wb") as file:
-            file.seek(start)
-            for chunk in answer.iter_raw():
-                file.write(chunk)
-                done += len(chunk)
-                if progress is not None:
-                    progress(done)
-                if done > size:  # not the file: whoever verifies it will say so
-                    return
+        # Too many bytes are not the file: whoever verifies it will say so.
+        done = append(answer, part, start, at_most=size, on_bytes=progress)
     if done < size:
         raise httpx2.RemoteProtocolError(f"{done} of {size} bytes came")
-
-
-def _goes_on_at(answer: httpx2.Response, start: int) -> bool:
-    """Whether the answer is the part that was asked for; a server may send everything instead."""
-    sent = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
-    return answer.status_code == 206 and sent is not None and int(sent[1]) == start
