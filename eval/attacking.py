@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from eval.borrowed import borrowed
 from eval.checks import check_labels, check_model, usable_device
 from eval.contract import fitted, probe_images
 from eval.data import from_tensors
@@ -56,8 +57,8 @@ def attack(
     name: str = "autoattack",
     *,
     eps: str | float = "8/255",
-    norm: str = "Linf",
-    step_size: str | None = None,
+    norm: str | float = "Linf",
+    step_size: str | float | None = None,
     seed: int = 0,
     precision: Precision = "auto",
     batch_size: int = 128,
@@ -71,33 +72,31 @@ def attack(
     Raises as `eval.evaluate`; `UsageError` for "clean", which is no attack.
 
     """
-    plan, threat = protocol(name, step_size=step_size), Threat(norm, str(eps))
+    plan, threat = protocol(name, step_size=step_size), Threat.of(norm, eps)
     if not plan.stages:
         raise UsageError(f"attack {name!r} attacks nothing: use for example pgd-20 or autoattack")
     check_model(model, "model")
     images, place = from_tensors(x, y), usable_device(device)
-    classifier, flags = fitted(
-        model.to(place), "model", probe_images(images, place), needs_gradient=True
-    )
-    check_labels(images, classifier.contract.n_classes)
-    found: dict[int, Tensor] = {}
-    run = Run(
-        classifier=classifier,
-        name="model",
-        data=images,
-        threat=threat,
-        protocol=plan,
-        engine="fast",
-        precision=precision,
-        seed=seed,
-        batch_size=batch_size,
-        device=place,
-        allow_probabilities=True,
-        on_progress=lambda _: None,
-        flags=flags,
-        images=found,
-    )
-    with torch.inference_mode(False):
+    with borrowed(model, place), torch.inference_mode(False):
+        classifier, flags = fitted(model, "model", probe_images(images, place), needs_gradient=True)
+        check_labels(images, classifier.contract.n_classes)
+        found: dict[int, Tensor] = {}
+        run = Run(
+            classifier=classifier,
+            name="model",
+            data=images,
+            threat=threat,
+            protocol=plan,
+            engine="fast",
+            precision=precision,
+            seed=seed,
+            batch_size=batch_size,
+            device=place,
+            allow_probabilities=True,
+            on_progress=lambda _: None,
+            flags=flags,
+            images=found,
+        )
         run.attack()
     x_adv = x.detach().float().cpu().clone()
     for position, image in found.items():

@@ -93,11 +93,16 @@ def norm_name(norm: str | float) -> str:
 
     Raises `UsageError` for another norm.
     """
-    said = str(norm)
-    name = _NAMES.get(said.lower().removesuffix(".0").replace("_", "").removeprefix("l"))
-    if name is None or isinstance(norm, bool):
-        raise unknown("norm", said, NORMS)
+    name = next((known for known in NORMS if is_norm(norm, known)), None)
+    if name is None:
+        raise unknown("norm", str(norm), NORMS)
     return name
+
+
+def is_norm(norm: str | float, known: str) -> bool:
+    """Whether `norm` is one more name of `known`, which is one of `NORMS`."""
+    said = str(norm).lower().removesuffix(".0").replace("_", "").removeprefix("l")
+    return _NAMES.get(said) == known
 
 
 def _radius(norm: str, said: str) -> Fraction:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from eval.errors import UsageError
 from eval.files import check_writable
 from eval.protocols import protocol
-from eval.threat import Threat, norm_name
+from eval.threat import Threat, is_norm
 from zoo import pictures
 from zoo.choice import Choice, Loaded, choose
 from zoo.pictures import as_path, check_classes, check_shape
@@ -224,7 +224,7 @@ def threat_of(info: ModelCard, norm: str | float | None, eps: str | float | None
         raise UsageError(
             f"model {info.name!r} has no threat model of its own: give `norm='Linf'` `eps='8/255'`"
         )
-    if own is not None and norm is not None and eps is None and norm_name(norm) != own.norm:
+    if own is not None and norm is not None and eps is None and not is_norm(norm, own.norm):
         raise UsageError(
             f"`norm` {norm} without `eps`: the model's own eps {own.eps} is for {own.norm};"
             " give `eps` too"

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from eval import evaluate, protocol
+import zoo
+from eval import attack, evaluate, protocol
 from eval.borrowed import borrowed
 from eval.data import ImageSet
 from eval.errors import SatZooError
@@ -86,6 +87,8 @@ def test_a_model_is_the_same_after_an_evaluation(net: nn.Module, tiny_data: Imag
     before = state(net)
     evaluate(net, tiny_data, **QUICK)
     assert state(net) == before
+    attack(net, tiny_data.batch(range(4)).x, tiny_data.batch(range(4)).y, "pgd-2")
+    assert state(net) == before
 
 
 def test_a_forward_that_changes_the_model_is_undone_and_flagged(
@@ -124,11 +127,20 @@ def measure(model: nn.Module, data: ImageSet) -> None:
     evaluate(model, data, **QUICK, device="meta")
 
 
+def search(model: nn.Module, data: ImageSet) -> None:
+    batch = data.batch(range(4))
+    attack(model, batch.x, batch.y, "pgd-2", eps=1 / 20, device="meta")
+
+
+def at_the_door(model: nn.Module, data: ImageSet) -> None:
+    zoo.evaluate(model, images=data, attack="clean", eps=1 / 20, norm="inf", device="meta")
+
+
 def plan(model: nn.Module, data: ImageSet) -> None:
     plan_run(model, data, protocol("pgd-2"), Threat("Linf", "1/20"), device="meta")
 
 
-@pytest.mark.parametrize("work", [measure, plan])
+@pytest.mark.parametrize("work", [measure, search, at_the_door, plan])
 def test_a_model_that_was_moved_comes_back_though_the_run_failed(
     net: nn.Module, tiny_data: ImageSet, work: Callable[[nn.Module, ImageSet], None]
 ) -> None:

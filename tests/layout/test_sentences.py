@@ -34,11 +34,13 @@ LIBRARY = [
 
 
 def sentences(path: Path) -> Iterator[tuple[int, str]]:
-    """Line and text of every string but docstrings; what is put in at run time stands as {}."""
+    """Line and text of every string but docstrings and descriptions; {} is put in at run time."""
     tree = ast.parse(path.read_text("utf-8"))
     skipped: set[ast.AST] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            skipped.add(node.value)
+        if isinstance(node, ast.keyword) and node.arg == "description":  # of a field in a schema
             skipped.add(node.value)
         if isinstance(node, ast.JoinedStr):
             skipped.update(node.values)

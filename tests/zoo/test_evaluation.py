@@ -194,3 +194,28 @@ def test_images_of_many_classes_are_refused_for_an_own_model_of_few(ours: nn.Mod
     hundred = from_tensors(X, Y, n_classes=100)
     with pytest.raises(DataError, match="custom has 100 classes, but the model Ours tells 10"):
         zoo.evaluate(ours, images=hundred, **BALL, attack="clean")
+
+
+def test_numbers_mean_the_same_ball_as_their_texts() -> None:
+    words = {"attack": "pgd-2", "n": 8, "journal": None}
+    text = zoo.evaluate(NAME, eps="8/255", norm="Linf", **words)
+    assert said(zoo.evaluate(NAME, eps=8 / 255, norm=float("inf"), **words)) == said(text)
+    assert said(zoo.evaluate(NAME, eps="8.0/255", **words)) == said(text)
+
+
+@pytest.mark.parametrize("eps", [0, 0.0314, ""])
+def test_an_eps_that_cannot_be_is_not_taken_for_none(eps: float | str) -> None:
+    with pytest.raises(UsageError, match="eps"):
+        zoo.evaluate(NAME, eps=eps)
+
+
+def test_each_function_names_its_own_argument() -> None:
+    with pytest.raises(UsageError) as caught:
+        zoo.evaluate(NAME, n_classes=3)
+    assert caught.value.arguments == ("n_classes",)
+    with pytest.raises(UsageError) as caught:
+        zoo.load(NAME, classes=3)
+    assert caught.value.arguments == ("classes",)
+    with pytest.raises(UsageError) as caught:
+        zoo.evaluate(NAME, balanced=True)
+    assert caught.value.arguments == ("balanced", "n")

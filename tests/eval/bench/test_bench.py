@@ -129,11 +129,11 @@ def test_the_command_keeps_the_record_and_writes_the_table(
     ("arguments", "message"),
     [
         ([], "--factory is missing: give for example --factory zoo:load"),
-        (["--factory", "zoo"], r"--factory 'zoo' is not MODULE:FUNCTION"),
+        (["--factory", "zoo"], r"`factory` 'zoo' is not MODULE:FUNCTION"),
         (["--factory", "no.such:load"], "'no.such:load': there is no module no: name"),
         (["--factory", "builtins:dict"], "made a dict, no torch.nn.Module"),
         (["--factory", "zoo:load", "--attack", "pgd-5"], "'pgd-5' is not in pyautoattack: use"),
-        (["--factory", "zoo:load", "--device", "gpu"], "--device 'gpu' cannot be used here"),
+        (["--factory", "zoo:load", "--device", "gpu"], "`device` 'gpu' cannot be used here"),
     ],
 )
 def test_options_that_cannot_be_are_refused(arguments: list[str], message: str) -> None:
