@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from eval import evaluate
-from eval.attacks import APGD, FAB, Square, build
-from eval.attacks.apgd import checkpoint_gaps
+from eval.attacks.apgd import APGD, checkpoint_gaps
+from eval.attacks.fab import FAB
 from eval.attacks.rows import Search, Task
-from eval.attacks.square import windows
+from eval.attacks.square import Square, windows
 from eval.attacks.square_l2 import pattern
 from eval.data import ImageSet
 from eval.engine import Net
