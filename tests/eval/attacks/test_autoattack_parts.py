@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from eval import evaluate
+from eval.attacks import build
 from eval.attacks.apgd import APGD, checkpoint_gaps
 from eval.attacks.fab import FAB
 from eval.attacks.rows import Search, Task
