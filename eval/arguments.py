@@ -80,6 +80,7 @@ _SAME = frozenset(
         "n_classes",
         "norm",
         "out",
+        "pins",
         "precision",
         "save_adversarial",
         "seed",

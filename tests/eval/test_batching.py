@@ -140,7 +140,7 @@ def test_not_even_one_image_is_an_error_in_one_sentence(
     tiny_net: nn.Module, tiny_data: ImageSet
 ) -> None:
     message = r"not even one image fits into memory in the first pass \(CUDA out of memory"
-    with pytest.raises(ModelError, match=f"{message}.*end other programs, or use another --device"):
+    with pytest.raises(ModelError, match=f"{message}.*end other programs, or use another `device`"):
         evaluate(Small(tiny_net, limit=0).eval(), tiny_data, **QUICK)
 
 

@@ -64,6 +64,6 @@ def test_a_network_does_not_find_the_verdicts_of_another_with_the_same_weights(
     with pytest.raises(JournalError, match="definition: "):
         evaluate(net(nn.ReLU()), tiny_data, journal=journal, **options)
     evaluate(net(nn.ReLU()), tiny_data, journal=tmp_path, **options)
-    assert said == []
+    assert not any("verdicts known" in text for text in said)
     evaluate(net(nn.SiLU()), tiny_data, journal=journal, **options)
-    assert "verdicts known" in said[0]
+    assert any("verdicts known" in text for text in said)

@@ -66,9 +66,9 @@ def test_a_confident_model_is_no_more_robust_than_it_is(attack: str, norm: str, 
     distance = 0.1 if norm == "L2" else 0.1 / float(unit.abs().sum())
     for n_classes in (2, 3, 10):
         model = Confident(W, gap, n_classes=n_classes)
-        broken = measured(model, GREY, attack=attack, eps=distance * 1.02, norm=norm)
+        broken = measured(model, GREY, attack=attack, eps=str(distance * 1.02), norm=norm)
         assert broken.robust.correct == 0
-        kept = measured(model, GREY, attack=attack, eps=distance * 0.98, norm=norm)
+        kept = measured(model, GREY, attack=attack, eps=str(distance * 0.98), norm=norm)
         assert kept.robust.correct == 4
         assert [flag.code for flag in kept.flags if "surviving" in flag.detail] == []
 
@@ -220,7 +220,7 @@ def test_a_coordinate_without_a_number_does_not_end_the_search(
     eps = 0.1 * (1 if norm == "Linf" else n_used**0.5)
     for factor, n_right in ((1.03, 0), (0.97, 2)):
         report = measured(
-            Rooted(w, bias), torch.stack([x, x]), attack=attack, eps=eps * factor, norm=norm
+            Rooted(w, bias), torch.stack([x, x]), attack=attack, eps=str(eps * factor), norm=norm
         )
         assert report.robust.correct == n_right
         assert any(f.code == "nan-gradient" for f in report.flags)

@@ -62,7 +62,7 @@ def test_the_line_between_broken_and_robust_is_the_distance_to_the_plane(
         model = linear(w, float((w * x[i]).sum()) + d * length)
         for eps, verdict in ((d * 1.02, "pgd-40"), (d * 0.98, "robust")):
             report = evaluate(
-                model, (x[i : i + 1], torch.tensor([0])), attack="pgd-40", eps=eps, norm=norm
+                model, (x[i : i + 1], torch.tensor([0])), attack="pgd-40", eps=str(eps), norm=norm
             )
             assert report.images.verdicts == (verdict,)
 

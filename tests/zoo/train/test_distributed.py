@@ -56,7 +56,7 @@ def test_two_processes_train_as_one_and_stop_as_one(tmp_path: Path) -> None:
     assert two["stopped"].startswith("stopped at step 4 of 20; the same command goes on")
     assert two["resumed_is_identical"]
     assert two["streams_differ"]
-    assert two["refused"].endswith("--out must lie on a disk that all nodes share")
+    assert two["refused"].endswith("`out` must lie on a disk that all nodes share")
 
 
 @pytest.mark.slow
