@@ -13,6 +13,7 @@ from eval.contract import fitted, probe_images
 from eval.data import from_tensors
 from eval.engine import Precision
 from eval.errors import UsageError
+from eval.flags import fault_flags, result_flags
 from eval.protocols import protocol
 from eval.report import Flag
 from eval.run import Run
@@ -107,5 +108,9 @@ def attack(
         stages=tuple(run.verdicts),
         forwards=sum(stage.forwards for stage in run.stage_results),
         backwards=sum(stage.backwards for stage in run.stage_results),
-        flags=tuple(run.flags),
+        flags=(
+            *run.flags,
+            *result_flags(run.stage_results, len(images)),
+            *fault_flags(run.nets),
+        ),
     )
