@@ -64,9 +64,10 @@ class AdversarialImages:
         verdicts = report.images.verdicts
         broken = [i for i, verdict in enumerate(verdicts) if verdict not in UNBROKEN]
         found = run.images or {}
-        shape = tuple(run.data.batch([0]).x.shape[1:])
+        data = run.request.data
+        shape = tuple(data.batch([0]).x.shape[1:])
         x_adv = torch.stack([found[i] for i in broken]) if broken else torch.zeros(0, *shape)
-        clean = run.data.select(broken).pixels_sha256() if broken else ""
+        clean = data.select(broken).pixels_sha256() if broken else ""
         claim = Claim(
             model=report.model.name,
             weights_sha256=report.model.weights_sha256,

@@ -7,16 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from eval.borrowed import borrowed
-from eval.checks import check_labels, check_model, usable_device
-from eval.contract import fitted, probe_images
+from eval.begin import begun
 from eval.data import from_tensors
 from eval.engine import Precision
 from eval.errors import UsageError
-from eval.flags import fault_flags, result_flags
 from eval.protocols import protocol
 from eval.report import Flag
-from eval.run import Run
+from eval.request import Request
 from eval.threat import Threat
 
 
@@ -76,31 +73,22 @@ def attack(
     plan, threat = protocol(name, step_size=step_size), Threat.of(norm, eps)
     if not plan.stages:
         raise UsageError(f"attack {name!r} attacks nothing: use for example pgd-20 or autoattack")
-    check_model(model, "model")
-    images, place = from_tensors(x, y), usable_device(device)
-    with borrowed(model, place), torch.inference_mode(False):
-        classifier, flags = fitted(model, "model", probe_images(images, place), needs_gradient=True)
-        check_labels(images, classifier.contract.n_classes)
-        found: dict[int, Tensor] = {}
-        run = Run(
-            classifier=classifier,
-            name="model",
-            data=images,
-            threat=threat,
-            protocol=plan,
-            engine="fast",
-            precision=precision,
-            seed=seed,
-            batch_size=batch_size,
-            device=place,
-            allow_probabilities=True,
-            on_progress=lambda _: None,
-            flags=flags,
-            images=found,
-        )
+    request = Request(
+        data=from_tensors(x, y),
+        threat=threat,
+        protocol=plan,
+        precision=precision,
+        seed=seed,
+        batch_size=batch_size,
+        device=device,
+        allow_probabilities=True,
+        keeps_images=True,
+    )
+    with torch.inference_mode(False), begun(model, request) as run:
         run.attack()
+        flags = run.flags
     x_adv = x.detach().float().cpu().clone()
-    for position, image in found.items():
+    for position, image in (run.images or {}).items():
         x_adv[position] = image
     return Attacked(
         x_adv=x_adv,
@@ -108,9 +96,5 @@ def attack(
         stages=tuple(run.verdicts),
         forwards=sum(stage.forwards for stage in run.stage_results),
         backwards=sum(stage.backwards for stage in run.stage_results),
-        flags=(
-            *run.flags,
-            *result_flags(run.stage_results, len(images)),
-            *fault_flags(run.nets),
-        ),
+        flags=flags,
     )

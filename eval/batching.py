@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from eval.cost import measure_cost
 from eval.errors import ModelError, first_line
 
 if TYPE_CHECKING:
     from eval.data import ImageSet
+
+T = TypeVar("T")
 
 STATE_IMAGES = 24
 """Images' worth of memory that a search keeps a row, random numbers and copies included."""
@@ -117,3 +120,32 @@ def warn_of_halving(where: str, batch_size: int) -> None:
         RuntimeWarning,
         stacklevel=3,
     )
+
+
+class WithinMemory:
+    """Work on batches of images, with half the batch size whenever memory runs out.
+
+    batch_size: that fitted so far. where: what is being done, for people.
+    """
+
+    def __init__(self, batch_size: int, where: str) -> None:
+        self.batch_size = batch_size
+        self._where = where
+
+    def __call__(self, work: Callable[[int], T]) -> T:
+        """`work(batch_size)`. Raises `ModelError` if not even one image fits."""
+        while True:
+            try:
+                return work(self.batch_size)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                if self.batch_size == 1:
+                    raise no_memory(self._where, error) from error
+            # Outside of `except`: the error would keep the tensors of its frames alive.
+            self.batch_size //= 2
+            warn_of_halving(self._where, self.batch_size)
+
+    def in_pieces(self, work: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """`work` on pieces of the images x (B, ...), its results joined."""
+        return self(lambda size: torch.cat([work(part) for part in torch.split(x, size)]))

@@ -13,22 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from eval.adversarial import AdversarialImages
-from eval.batching import fitting_batch_size
-from eval.borrowed import borrowed
-from eval.checks import check_labels, check_model, usable_device
-from eval.contract import fitted, probe_images
-from eval.data.entries import told
-from eval.digest import weights_sha256
+from eval.begin import begun
 from eval.engine import Precision
-from eval.errors import UsageError
 from eval.files import check_writable
-from eval.flags import fault_flags, result_flags
 from eval.protocols import protocol
 from eval.report import (
     Accuracy,
     DataPart,
     EnginePart,
-    Flag,
     Images,
     ModelPart,
     ProtocolPart,
@@ -36,7 +28,7 @@ from eval.report import (
     Survive8Bit,
     ThreatPart,
 )
-from eval.resume import attack_with_journal
+from eval.request import EngineName, Request
 from eval.run import Progress, Run
 from eval.threat import Threat
 
@@ -44,7 +36,6 @@ if TYPE_CHECKING:
     from eval.data import ImageSet
 
 Source = Literal["bundled", "store", "hub", "file", "factory"]
-Engine = Literal["fast", "reference"]
 
 
 @torch.inference_mode(False)  # whose tensors no gradient reaches, should the caller be in it
@@ -56,7 +47,7 @@ def evaluate(
     eps: str | float = "8/255",
     norm: str | float = "Linf",
     step_size: str | float | None = None,
-    engine: Engine = "fast",
+    engine: EngineName = "fast",
     precision: Precision = "auto",
     n: int | None = None,
     seed: int = 0,
@@ -118,56 +109,33 @@ def evaluate(
 
     """
     started = time.perf_counter()
-    threat = Threat.of(norm, eps)
-    plan = protocol(attack, step_size=step_size)
     images = _image_set(data)
-    images = images if n is None else images.take(n)
-    if batch_size is not None and batch_size < 1:
-        raise UsageError(f"batch size {batch_size} is not positive: use for example 128")
+    request = Request(
+        data=images if n is None else images.take(n),
+        threat=Threat.of(norm, eps),
+        protocol=protocol(attack, step_size=step_size),
+        engine=engine,
+        precision=precision,
+        seed=seed,
+        batch_size=batch_size,
+        device=device,
+        name=name,
+        allow_probabilities=allow_probabilities,
+        journal=journal,
+        fresh=fresh,
+        keeps_images=save_adversarial is not None,
+    )
     if out is not None:
         check_writable(out)
     if save_adversarial is not None:
         check_writable(save_adversarial, "save_adversarial")
-    check_model(model, name)
-    place = usable_device(device)
-    digest = weights_sha256(model)
-    with borrowed(model, place):
-        classifier, flags = fitted(
-            model, name, probe_images(images, place), needs_gradient=bool(plan.stages)
-        )
-        check_labels(images, classifier.contract.n_classes)
-        run = Run(
-            classifier=classifier,
-            flags=flags,
-            name=name,
-            data=images,
-            threat=threat,
-            protocol=plan,
-            engine=engine,
-            precision=precision,
-            seed=seed,
-            batch_size=batch_size or fitting_batch_size(classifier, images, engine, place),
-            device=place,
-            allow_probabilities=allow_probabilities,
-            on_progress=on_progress or (lambda _: None),
-            images=None if save_adversarial is None else {},
-        )
-        if journal is None or not plan.stages:
-            run.attack()
-        else:
-            attack_with_journal(
-                run, journal, digest, fresh=fresh, say=on_message or (lambda _: None)
-            )
-        if images.n_skipped:
-            detail = f"{images.n_skipped} images could not be decoded and were left out"
-            run.flags.append(Flag(code="skipped-images", detail=detail))
-        if images.passed_over:
-            run.flags.append(Flag(code="passed-over-files", detail=told(images.passed_over)))
-        run.flags += result_flags(run.stage_results, len(images))
-        run.flags += fault_flags(run.nets)
-        run.check_unchanged(digest)
+    nothing: Callable[[object], None] = lambda _: None  # noqa: E731
+    with begun(
+        model, request, on_progress=on_progress or nothing, on_message=on_message or nothing
+    ) as run:
+        run.attack()
         report = _report(
-            run, digest, source=source, file_sha256=file_sha256, command=command, started=started
+            run, source=source, file_sha256=file_sha256, command=command, started=started
         )
     if save_adversarial is not None:
         AdversarialImages.of(run, report).write(save_adversarial)
@@ -185,60 +153,54 @@ def _image_set(data: ImageSet | tuple[Tensor, Tensor]) -> ImageSet:
 
 
 def _report(
-    run: Run,
-    digest: str,
-    *,
-    source: Source,
-    file_sha256: str | None,
-    command: str,
-    started: float,
+    run: Run, *, source: Source, file_sha256: str | None, command: str, started: float
 ) -> Report:
-    n = len(run.data)
+    request, data, threat = run.request, run.request.data, run.request.threat
+    n, n_right = len(data), int(run.clean.is_right.sum())
     robust = run.verdicts.count("robust")
-    is_attacked = bool(run.protocol.stages)
+    is_attacked = bool(request.protocol.stages)
+    earlier_seconds = run.journal.seconds if run.journal else 0.0
     return Report(
         schema="sat-zoo/report@1",
         created=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         command=command,
         model=ModelPart(
-            name=run.name,
+            name=request.name,
             source=source,
-            weights_sha256=digest,
+            weights_sha256=run.digest,
             file_sha256=file_sha256,
-            parameters=sum(p.numel() for p in run.model.parameters()),
-            classes=run.n_classes,
+            parameters=sum(p.numel() for p in run.setting.classifier.parameters()),
+            classes=run.clean.n_classes,
         ),
         data=DataPart(
-            name=run.data.name,
-            split=run.data.split,
+            name=data.name,
+            split=data.split,
             n=n,
-            ids_sha256=run.data.ids_sha256,
-            pixels_sha256=run.data.pixels_sha256(),
-            official_subset=run.data.official_subset,
+            ids_sha256=data.ids_sha256,
+            pixels_sha256=data.pixels_sha256(),
+            official_subset=data.official_subset,
         ),
-        threat=ThreatPart(norm=run.threat.norm, eps=run.threat.eps, eps_text=run.threat.eps_text),
-        protocol=ProtocolPart(name=run.protocol.name, stages=run.protocol.stages),
+        threat=ThreatPart(norm=threat.norm, eps=threat.eps, eps_text=threat.eps_text),
+        protocol=ProtocolPart(name=request.protocol.name, stages=request.protocol.stages),
         engine=EnginePart(
-            name=run.engine,
-            precision=run.nets.precision if run.nets else "fp32",
-            device=str(run.device),
+            name=request.engine,
+            precision=run.setting.engine.precision,
+            device=str(run.setting.device),
             version=version("sat-zoo"),
             torch=torch.__version__,
         ),
-        seed=run.seed,
-        clean=Accuracy.of(n - run.verdicts.count("clean"), n),
+        seed=request.seed,
+        clean=Accuracy.of(n_right, n),
         robust=Accuracy.of(robust, n) if is_attacked else None,
-        stages=tuple(run.stage_results),
+        stages=run.stage_results,
         images=Images(
-            ids=run.data.ids,
-            labels=tuple(int(label) for label in run.data.labels),
+            ids=data.ids,
+            labels=tuple(int(label) for label in data.labels),
             verdicts=tuple(
                 "right" if v == "robust" and not is_attacked else v for v in run.verdicts
             ),
         ),
-        flags=tuple(run.flags),
-        survive_8bit=Survive8Bit(
-            broken_after_rounding=run.n_broken_8bit, n=n - run.verdicts.count("clean") - robust
-        ),
-        seconds=time.perf_counter() - started + (run.journal.seconds if run.journal else 0.0),
+        flags=run.flags,
+        survive_8bit=Survive8Bit(broken_after_rounding=run.n_broken_8bit, n=n_right - robust),
+        seconds=time.perf_counter() - started + earlier_seconds,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,6 +14,7 @@ from eval.verify import predict
 
 if TYPE_CHECKING:
     from eval.engine import Engine, Net
+    from eval.known import Known
 
 SQUARE_POINTS = 0.002
 """Square, which needs no gradient, should find next to nothing that gradients missed."""
@@ -144,13 +145,10 @@ def _gradients(net: Net, x: Tensor, y: Tensor) -> list[Flag]:
     ]
 
 
-def search_flags(
-    stage: str, n_attacked: int, n_broken: int, counts: Mapping[str, float]
-) -> list[Flag]:
-    """What the gradients of all steps of `stage` say; counts: see `eval.run`, of all sessions."""
-    n_survived = n_attacked - n_broken
-    n_without = min(int(counts.get("without_gradient", 0)), n_survived)
-    n_with_nan = min(int(counts.get("with_nan", 0)), n_attacked)
+def search_flags(stage: str, n_attacked: int, known: Known) -> list[Flag]:
+    """What the gradients of all steps of `stage` say; known: of it, by all sessions."""
+    n_survived = n_attacked - len(known.broken)
+    n_without, n_with_nan = len(known.without_gradient), len(known.with_nan)
     found = []
     if n_without:
         detail = (

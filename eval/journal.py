@@ -11,8 +11,6 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -21,10 +19,11 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from eval.errors import JournalError
+from eval.executors.base import Broken, Ended, Event, Spent, Survived
 from eval.home import home
 from eval.journal_file import JournalFile, Statement
-from eval.memory import Key, Memory, Session
-from eval.stage import Ended, Event, Survived
+from eval.key import Key, Session
+from eval.known import Known
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,7 +67,7 @@ class Journal:
         self._session: Session | None = None
         self._lock = threading.Lock()
         self._statements: list[Statement] = []
-        self._counts: dict[str, Mapping[str, float]] = {}
+        self._spent: dict[str, Spent] = {}  # by stage, in this session
         self._error: sqlite3.Error | None = None
         self._stop = threading.Event()
         self._writer = threading.Thread(target=self._keep_writing, daemon=True)
@@ -77,16 +76,16 @@ class Journal:
         """The earlier sessions that found something out."""
         self.seconds = sum(seconds for _, seconds in rows)
         """How long they took, up to the last verdict that each wrote."""
-        self._memories = _memories(self._file)
+        self._known = _known(self._file)
 
     @property
     def path(self) -> Path:
         """The file."""
         return self._file.path
 
-    def recall(self, stage: str) -> Memory:
+    def recall(self, stage: str) -> Known:
         """What earlier sessions found out in `stage`."""
-        return self._memories.get(stage, Memory())
+        return self._known.get(stage, Known.nothing(stage))
 
     def images(self) -> dict[int, Tensor]:
         """The adversarial images of earlier sessions, (C, H, W) float32, by position.
@@ -108,17 +107,13 @@ class Journal:
         self._session = session
         self._writer.start()
 
-    def add(self, stage: str, event: Event, counts: Mapping[str, float]) -> None:
-        """Hand over one event of `stage`, and what the stage has cost in this session so far.
-
-        Raises `JournalError` if an earlier result could not be written.
-        """
-        statements = self._statements_of(stage, event)
+    def add(self, event: Event) -> None:
+        """Hand over one event. Raises `JournalError` if an earlier one could not be written."""
+        statements = self._statements_of(event)
         with self._lock:
             if self._error is not None:
                 raise self._file.explained(self._error) from self._error
             self._statements += statements
-            self._counts[stage] = counts
 
     def close(self) -> None:
         """Write the rest and let go of the file. Raises `JournalError` if it cannot be written."""
@@ -142,19 +137,28 @@ class Journal:
             if error is None:  # what is under way already says more
                 raise
 
-    def _statements_of(self, stage: str, event: Event) -> list[Statement]:
-        if isinstance(event, Survived):
-            return [("REPLACE INTO survived VALUES (?, ?)", (stage, event.position))]
-        if isinstance(event, Ended):
-            values = (stage, event.position, int(event.is_right))
-            return [("REPLACE INTO ended VALUES (?, ?, ?)", values)]
-        verdict = (event.position, stage, int(event.is_broken_8bit))
-        statements: list[Statement] = [("REPLACE INTO broken VALUES (?, ?, ?)", verdict)]
-        if self._file.keeps_images:
-            pixels = event.x_adv.detach().cpu().float().contiguous().numpy()
-            image = (event.position, json.dumps(pixels.shape), pixels.tobytes())
-            statements.append(("REPLACE INTO images VALUES (?, ?, ?)", image))
-        return statements
+    def _statements_of(self, event: Event) -> list[Statement]:
+        match event:
+            case Survived(stage, position, had_gradient, had_nan):
+                row = (stage, position, int(had_gradient), int(had_nan))
+                return [("REPLACE INTO survived VALUES (?, ?, ?, ?)", row)]
+            case Ended(stage, position, is_right):
+                return [("REPLACE INTO ended VALUES (?, ?, ?)", (stage, position, int(is_right)))]
+            case Spent(stage):
+                total = self._spent[stage] = self._spent.get(stage, Spent(stage)) + event
+                spent = (total.seconds, total.forwards, total.backwards, total.rejected)
+                values = (stage, self._session_name, *spent)
+                return [("REPLACE INTO spent VALUES (?, ?, ?, ?, ?, ?)", values)]
+            case Broken(stage, position, x_adv, is_8bit, had_nan):
+                verdict = (position, stage, int(is_8bit), int(had_nan))
+                statements: list[Statement] = [
+                    ("REPLACE INTO broken VALUES (?, ?, ?, ?)", verdict),
+                ]
+                if self._file.keeps_images:
+                    pixels = x_adv.detach().cpu().float().contiguous().numpy()
+                    image = (position, json.dumps(pixels.shape), pixels.tobytes())
+                    statements.append(("REPLACE INTO images VALUES (?, ?, ?)", image))
+                return statements
 
     def _keep_writing(self) -> None:
         while not self._stop.wait(COMMIT_EVERY_S):
@@ -164,11 +168,10 @@ class Journal:
         """Commit what was handed over; what cannot be written waits for the next attempt."""
         with self._lock:
             statements, self._statements = self._statements, []
-            counts, self._counts = self._counts, {}
-        if not statements and not counts:
+        if not statements:
             return
         try:
-            self._file.write([*statements, *self._bookkeeping(counts)])
+            self._file.write([*statements, self._bookkeeping()])
             error = None
         except sqlite3.Error as problem:
             error = problem
@@ -176,35 +179,28 @@ class Journal:
             self._error = error
             if error is not None:
                 self._statements = statements + self._statements
-                self._counts = {**counts, **self._counts}
 
-    def _bookkeeping(self, counts: Mapping[str, Mapping[str, float]]) -> list[Statement]:
+    def _bookkeeping(self) -> Statement:
         assert self._session is not None
         about = json.dumps(asdict(self._session))
         seconds = time.perf_counter() - self._opened
         session = (self._session_name, about, seconds)
-        return [
-            ("REPLACE INTO sessions VALUES (?, ?, ?)", session),
-            *(
-                (
-                    "REPLACE INTO counts VALUES (?, ?, ?)",
-                    (stage, self._session_name, json.dumps(dict(count))),
-                )
-                for stage, count in counts.items()
-            ),
-        ]
+        return ("REPLACE INTO sessions VALUES (?, ?, ?)", session)
 
 
-def _memories(file: JournalFile) -> dict[str, Memory]:
-    memories: defaultdict[str, Memory] = defaultdict(Memory)
-    for stage, position in file.read("SELECT stage, position FROM survived"):
-        memories[stage].take(Survived(position))
-    for stage, position, is_right in file.read("SELECT stage, position, is_right FROM ended"):
-        memories[stage].right_at_end[position] = bool(is_right)
+def _known(file: JournalFile) -> dict[str, Known]:
+    known = dict[str, Known]()
+
+    def of(stage: str) -> Known:
+        return known.setdefault(stage, Known.nothing(stage))
+
+    for stage, position, *gradients in file.read("SELECT * FROM survived"):
+        of(stage).take(Survived(stage, position, *map(bool, gradients)))
+    for stage, position, is_right in file.read("SELECT * FROM ended"):
+        of(stage).take(Ended(stage, position, bool(is_right)))
     # After `survived`: what one session broke stays broken, whatever another machine's kernels say.
-    for stage, position, is_8bit in file.read("SELECT stage, position, is_broken_8bit FROM broken"):
-        memories[stage].broken[position] = bool(is_8bit)
-        memories[stage].survived.discard(position)
-    for stage, counts in file.read("SELECT stage, counts FROM counts"):
-        memories[stage].counts = memories[stage].total(json.loads(counts))
-    return dict(memories)
+    for position, stage, is_8bit, had_nan in file.read("SELECT * FROM broken"):
+        of(stage).note_broken(position, bool(is_8bit), bool(had_nan))
+    for stage, _, *spent in file.read("SELECT * FROM spent"):
+        of(stage).take(Spent(stage, *spent))
+    return known

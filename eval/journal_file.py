@@ -14,7 +14,7 @@ from typing import Any
 
 from eval.errors import JournalError
 from eval.files import check_writable
-from eval.memory import Key
+from eval.key import Key
 
 Statement = tuple[str, tuple[object, ...]]
 
@@ -24,10 +24,13 @@ _OURS = 0x5A4F4F31
 _TABLES = {
     "meta": "name TEXT PRIMARY KEY, value TEXT NOT NULL",
     "sessions": "name TEXT PRIMARY KEY, about TEXT NOT NULL, seconds REAL NOT NULL",
-    "broken": "position INTEGER PRIMARY KEY, stage TEXT NOT NULL, is_broken_8bit INTEGER NOT NULL",
-    "survived": "stage TEXT, position INTEGER, PRIMARY KEY (stage, position)",
+    "broken": "position INTEGER PRIMARY KEY, stage TEXT NOT NULL, is_broken_8bit INTEGER NOT NULL,"
+    " had_nan INTEGER NOT NULL",
+    "survived": "stage TEXT, position INTEGER, had_gradient INTEGER NOT NULL,"
+    " had_nan INTEGER NOT NULL, PRIMARY KEY (stage, position)",
     "ended": "stage TEXT, position INTEGER, is_right INTEGER, PRIMARY KEY (stage, position)",
-    "counts": "stage TEXT, session TEXT, counts TEXT, PRIMARY KEY (stage, session)",
+    "spent": "stage TEXT, session TEXT, seconds REAL, forwards INTEGER, backwards INTEGER,"
+    " rejected INTEGER, PRIMARY KEY (stage, session)",
     "images": "position INTEGER PRIMARY KEY, shape TEXT NOT NULL, pixels BLOB NOT NULL",
 }
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from eval.data import ImageSet
     from eval.data.download import OnProgress
     from eval.engine import Precision
-    from eval.evaluation import Engine
     from eval.report import Report
+    from eval.request import EngineName
     from eval.run import Progress
     from zoo.cards import ModelCard
 
@@ -50,7 +50,7 @@ def evaluate(
     eps: str | float | None = None,
     norm: str | float | None = None,
     step_size: str | float | None = None,
-    engine: Engine = "fast",
+    engine: EngineName = "fast",
     precision: Precision = "auto",
     seed: int = 0,
     batch_size: int | None = None,

@@ -10,16 +10,16 @@ from unittest import mock
 
 import torch
 
-from eval import pool
 from eval.data import ImageSet
 from eval.engine import Net
+from eval.executors import search
 from eval.journal import Journal
 
 WATCHED: tuple[tuple[Any, str, str], ...] = (
     (Net, "logits", "network"),
     (Net, "gradient", "network"),
-    (pool, "verify", "verification"),
-    (pool, "predict", "verification"),
+    (search, "verify", "verification"),
+    (search, "predict", "verification"),
     (ImageSet, "batch", "io"),
     (Journal, "add", "io"),
 )

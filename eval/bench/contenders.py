@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -11,16 +12,13 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor, nn
 
+from eval.begin import begun
 from eval.bench.clock import Clock
-from eval.classifier import Classifier
 from eval.data import ImageSet
-from eval.digest import weights_sha256
 from eval.engine import Precision
-from eval.journal import Journal
-from eval.memory import Session
 from eval.protocols import Protocol as Stages
 from eval.protocols import Stage
-from eval.resume import key_of
+from eval.request import Request
 from eval.run import Run
 from eval.threat import Threat
 
@@ -80,63 +78,58 @@ class Ours:
         self.precision: Literal["fp32", "bf16"] = "fp32"
         self.clock = Clock(setup.device)
         self.n_rejected = 0
-        self._folder = tempfile.TemporaryDirectory()
-        self._run = Run(
-            classifier=Classifier(setup.model),
-            name=setup.name,
+        self._model = setup.model
+        self._open = ExitStack()
+        folder = self._open.enter_context(tempfile.TemporaryDirectory())
+        self._request = Request(
             data=setup.data,
             threat=setup.threat,
             protocol=setup.protocol,
-            engine="fast",
             precision=precision,
             seed=setup.seed,
             batch_size=setup.batch_size,
-            device=setup.device,
-            allow_probabilities=False,
-            on_progress=lambda _: None,
+            device=str(setup.device),
+            name=setup.name,
+            journal=Path(folder),
         )
+        self._run: Run | None = None
 
     def clean(self) -> None:
         """The clean pass, the fast copy and its proof, the flags; and open the journal."""
-        run = self._run
-        key = key_of(run, weights_sha256(run.model))
-        run.journal = Journal(Path(self._folder.name), key)
-        run.clean()
-        assert run.nets is not None
-        self.precision = run.nets.precision
-        run.journal.begin(
-            Session(
-                str(run.device), self.precision, torch.__version__, self.version, run.batch_size
-            )
-        )
+        self._run = self._open.enter_context(begun(self._model, self._request))
+        self.precision = self._run.setting.engine.precision
 
     def attack(self, stage: Stage) -> None:
         """The stage, verified and in the journal."""
+        run = self._begun
         with self.clock.watching():
-            self._run.stage(stage)
-        self.n_rejected += self._run.stage_results[-1].rejected
+            run.carry_out(run.job_of(stage))
+        self.n_rejected = sum(result.rejected for result in run.stage_results)
 
     def settle(self) -> None:
         """Nothing: our own time holds the verification."""
 
     def passes(self) -> tuple[int, int]:
         """Of the searching and the polishing network."""
-        return (0, 0) if self._run.nets is None else self._run.nets.passes()
+        return (0, 0) if self._run is None else self._run.setting.engine.passes()
 
     def bf16_passes(self) -> tuple[int, int]:
         """Those of `passes` that were computed in bf16."""
-        nets = self._run.nets
-        if nets is None or nets.precision == "fp32":
+        engine = self._begun.setting.engine
+        if engine.precision == "fp32":
             return 0, 0
-        return nets.search.forwards, nets.search.backwards
+        return engine.search.forwards, engine.search.backwards
 
     def close(self) -> None:
         """Close the journal and delete it."""
-        if self._run.journal is not None:
-            self._run.journal.close()
-        self._folder.cleanup()
+        self._open.close()
+
+    @property
+    def _begun(self) -> Run:
+        assert self._run is not None, "`clean` comes first"
+        return self._run
 
     @property
     def still_robust(self) -> Tensor:
         """(N,) bool."""
-        return torch.tensor([verdict == "robust" for verdict in self._run.verdicts])
+        return torch.tensor([verdict == "robust" for verdict in self._begun.verdicts])

@@ -14,8 +14,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from eval.attacks.reference import CountedModel, configured
 from eval.bench.contenders import Contender, Setup
+from eval.executors.reference import CountedModel, configured
 from eval.protocols import Stage, step_in_pixels
 from eval.verify import predict, verify
 

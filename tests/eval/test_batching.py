@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,14 @@ from torch import Tensor, nn
 from eval import batching, evaluate
 from eval.attacks.pgd import PGD, PGDSearch
 from eval.batching import auto_batch_size, fitting_batch_size, free_bytes, is_out_of_memory
-from eval.classifier import Classifier
+from eval.begin import begun
 from eval.data import ImageSet, from_tensors
 from eval.engine import Net, Precision
 from eval.errors import ModelError
+from eval.executors.base import Event, Job
+from eval.executors.pool import Pool
 from eval.protocols import Protocol, protocol
-from eval.run import Run
+from eval.request import Request
 from eval.threat import Threat
 
 CPU = torch.device("cpu")
@@ -43,6 +46,14 @@ class Small(nn.Module):
         raise RuntimeError("no copy: it would know no limit")
 
 
+class ForgetfulPool(Pool):
+    """A pool that tries the whole batch again in each stage."""
+
+    def run(self, job: Job) -> Iterator[Event]:
+        self._fits = None
+        return super().run(job)
+
+
 def test_out_of_memory_halves_the_batch_and_changes_no_verdict(
     tiny_net: nn.Module, tiny_data: ImageSet
 ) -> None:
@@ -63,28 +74,19 @@ def test_every_stage_of_autoattack_survives_a_lack_of_memory(
     few = [stage.model_copy(update={"steps": 4}) for stage in whole]
     short = Protocol(name="short", stages=tuple(few))
 
-    def verdicts() -> tuple[list[str], int]:
-        run = Run(
-            classifier=Classifier(tiny_net),
-            name="tiny",
+    def verdicts() -> list[str]:
+        request = Request(
             data=tiny_data.take(40),
             threat=Threat("Linf", "1/40"),
             protocol=short,
-            engine="fast",
             precision=precision,
-            seed=0,
             batch_size=40,
-            device=CPU,
-            allow_probabilities=False,
-            on_progress=lambda _: None,
         )
-        run.clean()
-        for stage in few:
-            run.batch_size = 40
-            run.stage(stage)
-        return run.verdicts, run.batch_size
+        with begun(tiny_net, request, executor=ForgetfulPool) as run:
+            run.attack()
+            return list(run.verdicts)
 
-    undisturbed, _ = verdicts()
+    undisturbed = verdicts()
     one_pass = Net._forward
 
     def small_device(net: Net, x: Tensor) -> Tensor:
@@ -93,16 +95,15 @@ def test_every_stage_of_autoattack_survives_a_lack_of_memory(
         return one_pass(net, x)
 
     monkeypatch.setattr(Net, "_forward", small_device)
-    monkeypatch.setattr("eval.run.model_flags", lambda *_, **__: [])
+    monkeypatch.setattr("eval.begin.model_flags", lambda *_, **__: [])
     with pytest.warns(RuntimeWarning, match="out of memory in apgd-ce"):
-        disturbed, batch_size = verdicts()
+        disturbed = verdicts()
     assert disturbed == undisturbed
     assert len(set(undisturbed)) == 3  # some wrong, some broken, some that stand
-    assert batch_size < 10
 
 
 @settings(max_examples=6)
-@given(fails_at=st.integers(24, 31))
+@given(fails_at=st.integers(25, 32))
 def test_memory_that_runs_out_at_any_pass_of_the_search_changes_no_verdict(
     tiny_net: nn.Module, tiny_data: ImageSet, fails_at: int
 ) -> None:

@@ -15,15 +15,15 @@ import torch
 
 from eval import journal as journal_module
 from eval.errors import JournalError, ReportError
+from eval.executors.base import Broken, Ended, Spent, Survived
 from eval.journal import Journal, default_folder
-from eval.memory import Key, Session
-from eval.stage import Broken, Ended, Survived
+from eval.key import Key, Session
 
 DIGESTS = [letter * 64 for letter in "abcde0"]  # weights, ids, labels, pixels, stages, definition
 WHAT = (DIGESTS[0], DIGESTS[5], "digits (test)", *DIGESTS[1:4], "Linf 8/255", "pgd-5", DIGESTS[4])
 KEY = Key(*WHAT, seed=0, engine="fast", precision="auto")
 SESSION = Session(device="cpu", precision="fp32", torch="2.5", version="0.1", batch_size=8)
-COUNTS = {"seconds": 0.5, "forwards": 10}
+SPENT = Spent("pgd-5", seconds=0.5, forwards=10, rejected=1)
 
 
 @contextmanager
@@ -34,42 +34,43 @@ def begun(path: Path, **options: Any) -> Iterator[Journal]:
 
 
 def broken(position: int, value: float = 0.5, is_8bit: bool = True) -> Broken:
-    return Broken(position, torch.full((1, 2, 2), value), is_8bit)
+    return Broken("pgd-5", position, torch.full((1, 2, 2), value), is_8bit)
 
 
 def test_what_is_added_is_known_to_the_next_session(tmp_path: Path) -> None:
     with begun(tmp_path / "j") as journal:
         assert journal.sessions == []
-        journal.add("pgd-5", broken(3, is_8bit=False), COUNTS)
-        journal.add("pgd-5", Ended(3, is_right=True), COUNTS)
-        journal.add("pgd-5", Survived(4), COUNTS)
-        journal.add("square", Survived(4), {"forwards": 7})
+        journal.add(broken(3, is_8bit=False))
+        journal.add(Ended("pgd-5", 3, is_right=True))
+        journal.add(Survived("pgd-5", 4))
+        journal.add(SPENT)
+        journal.add(Survived("square", 4))
     with Journal(tmp_path / "j", KEY) as again:
         memory = again.recall("pgd-5")
         assert (memory.broken, memory.survived) == ({3: False}, {4})
         assert memory.right_at_end == {3: True}
-        assert memory.counts == COUNTS
+        assert memory.spent == SPENT
         assert again.recall("square").survived == {4}
-        assert again.recall("fab-t").n_settled == 0
+        assert again.recall("fab-t").settled == set()
         assert again.sessions == [SESSION]
         assert 0 < again.seconds < 60
 
 
-def test_counts_are_summed_over_sessions(tmp_path: Path) -> None:
-    for n in range(3):
+def test_what_was_spent_is_summed_over_sessions(tmp_path: Path) -> None:
+    for _ in range(3):
         with begun(tmp_path / "j") as journal:
-            journal.add("pgd-5", Survived(n), {"forwards": 1})
-            journal.add("pgd-5", Survived(n), {"forwards": 10})
+            journal.add(Spent("pgd-5", forwards=1))
+            journal.add(Spent("pgd-5", forwards=9))
     with Journal(tmp_path / "j", KEY) as journal:
-        assert journal.recall("pgd-5").counts == {"forwards": 30}
+        assert journal.recall("pgd-5").spent == Spent("pgd-5", forwards=30)
         assert len(journal.sessions) == 3
 
 
 def test_a_broken_image_with_an_unknown_last_iterate_is_attacked_again(tmp_path: Path) -> None:
     with begun(tmp_path / "j") as journal:
-        journal.add("pgd-5", broken(0), COUNTS)
-        journal.add("pgd-5", Ended(1, is_right=False), COUNTS)
-        journal.add("pgd-5", broken(1), COUNTS)
+        journal.add(broken(0))
+        journal.add(Ended("pgd-5", 1, is_right=False))
+        journal.add(broken(1))
     with Journal(tmp_path / "j", KEY) as journal:
         memory = journal.recall("pgd-5")
     assert memory.missing([0, 1, 2], needs_end=True) == [0, 2]
@@ -81,7 +82,7 @@ def test_a_verdict_is_on_disk_soon_after_it_is_known_without_a_close(
 ) -> None:
     monkeypatch.setattr(journal_module, "COMMIT_EVERY_S", 0.05)
     with begun(tmp_path / "j") as journal:
-        journal.add("pgd-5", broken(3), COUNTS)
+        journal.add(broken(3))
         deadline = time.monotonic() + 20
         while 3 not in recalled(copy_of(tmp_path, "j"), "pgd-5"):
             assert time.monotonic() < deadline
@@ -106,7 +107,7 @@ def recalled(path: Path, stage: str) -> dict[int, bool]:
 def test_a_power_cut_at_any_byte_leaves_the_commits_before_it(tmp_path: Path) -> None:
     with begun(tmp_path / "j") as journal:
         for position in range(6):
-            journal.add("pgd-5", broken(position), COUNTS)
+            journal.add(broken(position))
             journal._write()
         size = (tmp_path / "j-wal").stat().st_size
         seen = []
@@ -134,10 +135,10 @@ def test_a_journal_of_another_run_is_refused_with_both_values(tmp_path: Path, fi
 
 def test_fresh_forgets_what_the_file_holds_and_takes_the_new_key(tmp_path: Path) -> None:
     with begun(tmp_path / "j", keeps_images=True) as journal:
-        journal.add("pgd-5", broken(3), COUNTS)
+        journal.add(broken(3))
     other = replace(KEY, seed=1)
     with Journal(tmp_path / "j", other, fresh=True) as journal:
-        assert journal.recall("pgd-5").n_settled == 0
+        assert journal.recall("pgd-5").settled == set()
         assert journal.sessions == []
     Journal(tmp_path / "j", other).close()
 
@@ -157,7 +158,7 @@ def test_the_second_of_two_on_one_journal_is_told(tmp_path: Path) -> None:
     ):
         Journal(tmp_path / "j", KEY, fresh=True)
     with begun(tmp_path / "j") as journal:
-        journal.add("pgd-5", Survived(1), COUNTS)  # the first is none the worse for it
+        journal.add(Survived("pgd-5", 1))  # the first is none the worse for it
 
 
 def test_another_process_holds_the_lock_until_it_is_killed(tmp_path: Path) -> None:
@@ -184,16 +185,16 @@ def test_another_process_holds_the_lock_until_it_is_killed(tmp_path: Path) -> No
 def test_a_full_disk_is_said_and_loses_nothing_that_was_committed(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j", KEY, keeps_images=True)
     journal.begin(SESSION)
-    journal.add("pgd-5", broken(0), COUNTS)
+    journal.add(broken(0))
     journal._write()
     ((n_pages,),) = journal._file.read("PRAGMA page_count")
     journal._file.read(f"PRAGMA max_page_count = {n_pages}")  # what SQLite calls a full disk
-    large = Broken(1, torch.zeros(3, 300, 300), True)
-    journal.add("pgd-5", large, COUNTS)
+    large = Broken("pgd-5", 1, torch.zeros(3, 300, 300), True)
+    journal.add(large)
     journal._write()
     message = "the disk is full: what was committed is safe; make room, and the same command goes"
     with pytest.raises(JournalError, match=message):
-        journal.add("pgd-5", Survived(2), COUNTS)
+        journal.add(Survived("pgd-5", 2))
     with pytest.raises(JournalError, match=message):
         journal.close()
     assert recalled(tmp_path / "j", "pgd-5") == {0: True}
@@ -203,11 +204,11 @@ def test_after_room_was_made_nothing_is_missing(tmp_path: Path) -> None:
     with begun(tmp_path / "j", keeps_images=True) as journal:
         ((n_pages,),) = journal._file.read("PRAGMA page_count")
         journal._file.read(f"PRAGMA max_page_count = {n_pages}")
-        journal.add("pgd-5", Broken(1, torch.zeros(3, 300, 300), True), COUNTS)
+        journal.add(Broken("pgd-5", 1, torch.zeros(3, 300, 300), True))
         journal._write()
         journal._file.read("PRAGMA max_page_count = 100000")
         journal._write()
-        journal.add("pgd-5", broken(2), COUNTS)
+        journal.add(broken(2))
     assert recalled(tmp_path / "j", "pgd-5") == {1: True, 2: True}
 
 
@@ -215,7 +216,7 @@ def test_the_error_under_way_is_not_replaced_by_the_journals(tmp_path: Path) -> 
     def fails() -> None:
         with begun(tmp_path / "j", keeps_images=True) as journal:
             journal._file.read("PRAGMA max_page_count = 1")
-            journal.add("pgd-5", Broken(1, torch.zeros(3, 300, 300), True), COUNTS)
+            journal.add(Broken("pgd-5", 1, torch.zeros(3, 300, 300), True))
             raise ValueError("first")
 
     with pytest.raises(ValueError, match="first"):
@@ -241,20 +242,20 @@ def test_a_damaged_journal_is_refused_and_fresh_replaces_it(tmp_path: Path) -> N
     path = tmp_path / "j"
     with begun(path) as journal:
         for position in range(500):
-            journal.add("pgd-5", Survived(position), COUNTS)
+            journal.add(Survived("pgd-5", position))
     whole = path.read_bytes()
     for content in (whole[: len(whole) // 2], whole[:4096] + bytes(len(whole) - 4096)):
         path.write_bytes(content)
         with pytest.raises(JournalError, match=r"j is damaged: start over with `fresh=True`"):
             Journal(path, KEY)
         with Journal(path, KEY, fresh=True) as journal:
-            assert journal.recall("pgd-5").n_settled == 0
+            assert journal.recall("pgd-5").settled == set()
 
 
 def test_an_empty_file_is_a_new_journal(tmp_path: Path) -> None:
     (tmp_path / "j").touch()
     with begun(tmp_path / "j") as journal:
-        assert journal.recall("pgd-5").n_settled == 0
+        assert journal.recall("pgd-5").settled == set()
         assert (tmp_path / "j").stat().st_size > 0
 
 
@@ -278,9 +279,9 @@ def test_a_file_that_is_no_journal_is_left_alone(tmp_path: Path, fresh: bool) ->
 def test_images_come_back_bit_for_bit(tmp_path: Path) -> None:
     x_adv = torch.rand(3, 5, 4).to(memory_format=torch.contiguous_format)
     with begun(tmp_path / "j", keeps_images=True) as journal:
-        journal.add("pgd-5", Broken(7, x_adv.permute(0, 2, 1), True), COUNTS)
+        journal.add(Broken("pgd-5", 7, x_adv.permute(0, 2, 1), True))
     with begun(tmp_path / "j") as journal:  # once begun, images are kept whoever goes on
-        journal.add("pgd-5", broken(8), COUNTS)
+        journal.add(broken(8))
     with Journal(tmp_path / "j", KEY, keeps_images=True) as journal:
         images = journal.images()
     assert sorted(images) == [7, 8]
@@ -289,12 +290,10 @@ def test_images_come_back_bit_for_bit(tmp_path: Path) -> None:
 
 def test_a_journal_without_the_images_is_refused_when_they_are_wanted(tmp_path: Path) -> None:
     with begun(tmp_path / "j") as journal:
-        journal.add("pgd-5", Survived(1), COUNTS)
+        journal.add(Survived("pgd-5", 1))
     with begun(tmp_path / "j", keeps_images=True) as journal:  # nothing was broken yet
         pass
     with begun(tmp_path / "k") as journal:
-        journal.add("pgd-5", broken(1), COUNTS)
-    with pytest.raises(
-        JournalError, match="holds 1 broken images by verdict only: start over with"
-    ):
+        journal.add(broken(1))
+    with pytest.raises(JournalError, match="holds 1 broken images by verdict only: start over"):
         Journal(tmp_path / "k", KEY, keeps_images=True)

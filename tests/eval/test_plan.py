@@ -5,12 +5,13 @@ import torch
 from torch import Tensor, nn
 
 from eval.attacks import build
-from eval.classifier import Classifier
+from eval.begin import begun
 from eval.cost import measure_cost, peak_bytes
 from eval.data import ImageSet, from_tensors
 from eval.errors import DataError, ModelError
 from eval.plan import Plan, plan_run
 from eval.protocols import Protocol, protocol
+from eval.request import Request
 from eval.run import Run
 from eval.threat import Threat
 
@@ -39,24 +40,16 @@ def right(tiny_net: nn.Module, tiny_data: ImageSet) -> ImageSet:
 def run_stages(
     net: nn.Module, data: ImageSet, stages: Protocol, threat: Threat, precision: str = "fp32"
 ) -> Run:
-    run = Run(
-        classifier=Classifier(net),
-        name="tiny",
+    request = Request(
         data=data,
         threat=threat,
         protocol=stages,
-        engine="fast",
         precision=precision,
-        seed=0,
         batch_size=16,
-        device=torch.device("cpu"),
-        allow_probabilities=False,
-        on_progress=lambda _: None,
     )
-    run.clean()
-    for stage in stages.stages:
-        run.stage(stage)
-    return run
+    with begun(net, request) as run:
+        run.attack()
+        return run
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -75,8 +68,7 @@ def test_passes_of_survivors_are_as_planned(
     )
     run = run_stages(tiny_net, right, stages, TINY, precision)
     assert set(run.verdicts) == {"robust"}
-    assert run.nets is not None
-    assert plan.precision == run.nets.precision == precision
+    assert plan.precision == run.setting.engine.precision == precision
     for planned, done in zip(plan.stages[1:], run.stage_results, strict=True):
         if done.name == "fab-t" or stages.stages[0].fallback_loss:
             # Where nothing is crossed FAB needs less than it might, and PGD where nothing vanishes.

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from eval import Report, engine, evaluate, evaluation, protocol
-from eval.attacks import reference
 from eval.data import ImageSet, from_tensors
 from eval.errors import JournalError
+from eval.executors import reference
 from eval.run import Progress
 
 PGD = {"attack": "pgd-5", "eps": "1/20", "batch_size": 16}
@@ -165,7 +165,7 @@ def test_a_run_that_goes_on_elsewhere_is_flagged(
     tiny_net: nn.Module, tiny_data: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = {**PGD, "journal": tmp_path / "j", "precision": "fp32"}
-    monkeypatch.setattr("eval.resume.version", lambda _: "0.0.7")
+    monkeypatch.setattr("eval.begin.version", lambda _: "0.0.7")
     evaluate(tiny_net, tiny_data, **options)
     monkeypatch.undo()
     (flag,) = evaluate(tiny_net, tiny_data, **options).flags

@@ -78,7 +78,14 @@ def test_the_leaderboard_imports_no_command_of_the_zoo(path: Path) -> None:
     assert all(is_of(name, "zoo.cli.console") for name in reached(path, "zoo.cli"))
 
 
-EXECUTORS = ("eval.pool", "eval.run", "eval.evaluation", "eval.plan", "eval.journal", "eval.resume")
+EXECUTORS = (
+    "eval.executors",
+    "eval.run",
+    "eval.evaluation",
+    "eval.plan",
+    "eval.journal",
+    "eval.begin",
+)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "eval/attacks").glob("*.py")), ids=relative)

@@ -5,9 +5,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from eval.classifier import Classifier
+from eval.begin import begun
 from eval.data import from_tensors
 from eval.protocols import Protocol, protocol
+from eval.request import Request
 from eval.run import Run
 from eval.threat import Threat
 
@@ -30,22 +31,16 @@ class Wide(nn.Module):
 def run_of(n_classes: int) -> Run:
     stage = next(s for s in protocol("autoattack").stages if s.name == "apgd-t")
     x, y = torch.full((3, 1, 2, 2), 0.5), torch.zeros(3, dtype=torch.long)
-    run = Run(
-        classifier=Classifier(Wide(n_classes).eval()),
-        name="wide",
+    request = Request(
         data=from_tensors(x, y),
         threat=Threat("Linf", "0.11"),
         protocol=Protocol(name="short", stages=(stage.model_copy(update={"steps": 5}),)),
-        engine="fast",
         precision="fp32",
-        seed=0,
         batch_size=2,
-        device=torch.device("cpu"),
-        allow_probabilities=False,
-        on_progress=lambda _: None,
     )
-    run.attack()
-    return run
+    with begun(Wide(n_classes).eval(), request) as run:
+        run.attack()
+        return run
 
 
 @pytest.mark.parametrize(
@@ -63,7 +58,7 @@ def test_the_likeliest_wrong_class_is_attacked_first_however_many_there_are(
     n_classes: int, dtype: type
 ) -> None:
     run = run_of(n_classes)
-    assert run.ranking.dtype == dtype
-    assert run.ranking[:, 0].tolist() == [n_classes - 1] * 3
-    assert run.ranking[:, 1].tolist() == [1] * 3
-    assert run.verdicts == ["apgd-t"] * 3
+    assert run.clean.ranking.dtype == dtype
+    assert run.clean.ranking[:, 0].tolist() == [n_classes - 1] * 3
+    assert run.clean.ranking[:, 1].tolist() == [1] * 3
+    assert run.verdicts == ("apgd-t",) * 3

@@ -10,15 +10,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from eval.begin import begun
 from eval.bench import machine, others
 from eval.bench.clock import Clock
 from eval.bench.compare import Course, compare
 from eval.bench.contenders import Ours, Setup
 from eval.bench.others import AuthorsAutoAttack, FoolboxPGD, Others, TorchAttacksPGD, other_pgds
-from eval.classifier import Classifier
 from eval.data import ImageSet
 from eval.engine import Net
 from eval.protocols import Stage
+from eval.request import Request
 from tests.eval.bench.conftest import CPU, cut
 
 
@@ -34,31 +35,22 @@ def test_each_stage_is_begun_by_another_contender(setup: Setup) -> None:
 
 
 def test_the_package_breaks_the_same_images_as_through_our_reference_engine(setup: Setup) -> None:
-    from eval.run import Run
-
-    run = Run(
-        classifier=Classifier(setup.model),
-        name="tiny",
+    request = Request(
         data=setup.data,
         threat=setup.threat,
         protocol=setup.protocol,
         engine="reference",
-        precision="fp32",
-        seed=0,
         batch_size=8,
-        device=CPU,
-        allow_probabilities=False,
-        on_progress=lambda _: None,
     )
     package = AuthorsAutoAttack(setup)
-    run.clean()
     package.clean()
     trace = sys.gettrace()
-    for stage in setup.protocol.stages:
-        run.stage(stage)
-        package.attack(stage)
-        package.settle()
-        assert package.still_robust.tolist() == [v == "robust" for v in run.verdicts]
+    with begun(setup.model, request) as run:
+        for stage in setup.protocol.stages:
+            run.carry_out(run.job_of(stage))
+            package.attack(stage)
+            package.settle()
+            assert package.still_robust.tolist() == [v == "robust" for v in run.verdicts]
     assert sys.gettrace() is trace
     assert package.passes()[0] > 0
 

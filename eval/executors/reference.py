@@ -7,21 +7,18 @@ is then verified like any other candidate.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from pyautoattack import AutoAttack
 from torch import Tensor, nn
 
 from eval.errors import UsageError
+from eval.executors.base import Broken, Event, Job, Meter, Setting, Survived, stage_by_stage
+from eval.executors.pool import Pool
 from eval.protocols import Stage
-from eval.stage import Broken, Outcome, Survived
 from eval.threat import Threat
 from eval.verify import predict, verify
-
-if TYPE_CHECKING:
-    from eval.data import ImageSet
 
 
 class CountedModel(nn.Module):
@@ -46,70 +43,70 @@ class CountedModel(nn.Module):
         self.backwards += len(grad)
 
 
-@dataclass
-class ReferenceStage:
-    """One stage on the images at `positions`, by the package; what it claims is verified here.
+class Reference:
+    """Carries out jobs with the package; stages of attacks that it lacks, with our pool.
 
-    Raises `UsageError` from `run` for a loss that the package cannot compute with so few classes.
+    What the package claims is verified here. It draws its random numbers a batch, so batches are
+    those of the job, in its order.
     """
 
-    model: nn.Module
-    stage: Stage
-    threat: Threat
-    data: ImageSet
-    positions: Sequence[int]
-    batch_size: int
-    device: torch.device
-    n_classes: int
-    seed: int
-    outcome: Outcome = field(default_factory=Outcome)
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+        self._counted = CountedModel(setting.classifier)
+        self._pool = Pool(setting)
 
-    def __post_init__(self) -> None:
-        self._counted = CountedModel(self.model)
+    def needs_whole_batches(self, stage: Stage) -> bool:
+        """Of the package's own attacks."""
+        return is_of_the_package(stage)
 
-    def passes(self) -> tuple[int, int]:
-        """Images sent forward and backward through the model so far."""
-        return self._counted.forwards, self._counted.backwards
+    def run(self, job: Job) -> Iterator[Event]:
+        """See `Executor.run`.
 
-    def run(self) -> Iterator[Broken | Survived]:
+        Raises `UsageError` for a loss that the package cannot compute with so few classes.
+        """
+        return stage_by_stage(job, self._attacked)
+
+    def _attacked(self, job: Job) -> Iterator[Event]:
+        (stage,) = job.stages
+        if not is_of_the_package(stage):
+            return self._pool.run(job)
+        meter = Meter(stage.name, lambda: (self._counted.forwards, self._counted.backwards))
+        return meter.with_costs(self._by_the_package(stage, job, meter))
+
+    def _by_the_package(self, stage: Stage, job: Job, meter: Meter) -> Iterator[Event]:
         """A `Broken` for each broken image, a `Survived` for each other.
 
         The package draws from the global random generator; its state is put back afterwards.
         """
-        needed = {"dlr": 3, "dlr-targeted": 4}.get(self.stage.loss or "", 2)
-        if self.n_classes < needed:
+        setting = self._setting
+        needed = {"dlr": 3, "dlr-targeted": 4}.get(stage.loss or "", 2)
+        if setting.n_classes < needed:
             raise UsageError(
-                f"engine 'reference' cannot run {self.stage.name} on {self.n_classes} classes,"
+                f"engine 'reference' cannot run {stage.name} on {setting.n_classes} classes,"
                 f" it needs {needed}: use `engine='fast'`"
             )
         _, attack = configured(
-            self._counted, self.stage, self.threat, self.n_classes, self.seed, self.device
+            self._counted, stage, setting.threat, setting.n_classes, setting.seed, setting.device
         )
-        for i in range(0, len(self.positions), self.batch_size):
-            some = self.positions[i : i + self.batch_size]
-            batch = self.data.batch(some)
-            x, y = batch.x.to(self.device), batch.y.to(self.device)
+        for i in range(0, len(job.positions), job.batch_size):
+            some = job.positions[i : i + job.batch_size]
+            batch = setting.data.batch(some)
+            x, y = batch.x.to(setting.device), batch.y.to(setting.device)
             with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
                 x_adv = attack.perturb(x, y).detach()
-            yield from self._verified(some, x, x_adv, y)
-
-    def _verified(
-        self, positions: Sequence[int], x: Tensor, x_adv: Tensor, y: Tensor
-    ) -> Iterator[Broken | Survived]:
-        checked = verify(self.model, x, x_adv, y, self.threat)
-        # The package returns the clean image where it found nothing: right, so no claim.
-        is_claimed = predict(self.model, torch.nan_to_num(x_adv)).argmax(1) != y
-        self.outcome.n_rejected += int((is_claimed & ~checked.is_broken).sum())
-        for i, position in enumerate(positions):
-            if checked.is_broken[i]:
-                yield Broken(position, x_adv[i], bool(checked.is_broken_8bit[i]))
-            else:
-                yield Survived(position)
+            checked = verify(setting.classifier, x, x_adv, y, setting.threat)
+            # The package returns the clean image where it found nothing: right, so no claim.
+            is_claimed = predict(setting.classifier, torch.nan_to_num(x_adv)).argmax(1) != y
+            meter.rejected += int((is_claimed & ~checked.is_broken).sum())
+            for row, position in enumerate(some):
+                if checked.is_broken[row]:
+                    is_8bit = bool(checked.is_broken_8bit[row])
+                    yield Broken(stage.name, position, x_adv[row], is_8bit)
+                else:
+                    yield Survived(stage.name, position)
 
 
-def whole_batches(
-    standing: Sequence[int], missing: Sequence[int], batch_size: int
-) -> Sequence[int]:
+def whole_batches(standing: Sequence[int], missing: Sequence[int], batch_size: int) -> list[int]:
     """Those batches of `standing` that hold any of `missing`, whole.
 
     The reference draws its random numbers a batch, so a verdict depends on its batch.

@@ -1,24 +1,23 @@
-"""What a run remembers of earlier sessions, and what makes two sessions parts of one run."""
+"""What makes two sessions parts of one run."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
-
-from eval.stage import Broken, Ended, Event, Survived
 
 if TYPE_CHECKING:
     from eval.data import ImageSet
     from eval.protocols import Protocol
     from eval.threat import Threat
 
-VERSION = 2
-"""Of the journal's tables and counts; another version is another run.
+VERSION = 3
+"""Of the journal's tables; another version is another run.
 
 1: gradients below 1e-12 were too short a step in L2, and none that vanished was counted.
+2: what vanished was a count, not a fact of an image, and an image broken twice counted twice.
 """
 
 
@@ -107,64 +106,6 @@ class Session:
 
     def __str__(self) -> str:
         return f"{self.precision} on {self.device} by sat-zoo {self.version}, torch {self.torch}"
-
-
-@dataclass
-class Memory:
-    """What is known of one stage, by position in the data.
-
-    broken: whether still misclassified after rounding to 8 bits. survived: nothing was left to try.
-    right_at_end: whether right at the last iterate, for attacks that go on to it.
-    counts: by name, what earlier sessions spent and noticed, see `eval.run`.
-    """
-
-    broken: dict[int, bool] = field(default_factory=dict)
-    survived: set[int] = field(default_factory=set)
-    right_at_end: dict[int, bool] = field(default_factory=dict)
-    counts: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def n_settled(self) -> int:
-        """How many images have a verdict of this stage."""
-        return len(self.broken) + len(self.survived)
-
-    def only(self, positions: Iterable[int]) -> Memory:
-        """The same of `positions` alone: a clean pass on other hardware may differ by an image."""
-        kept = set(positions)
-        return Memory(
-            broken={p: value for p, value in self.broken.items() if p in kept},
-            survived=self.survived & kept,
-            right_at_end={p: value for p, value in self.right_at_end.items() if p in kept},
-            counts=self.counts,
-        )
-
-    def missing(self, positions: Sequence[int], *, needs_end: bool) -> list[int]:
-        """Those of `positions` that must be attacked.
-
-        needs_end: the last iterate is wanted too. It comes after the verdict, so a run that was
-        killed in between walks the same way again.
-        """
-        settled = self.broken.keys() | self.survived
-        if needs_end:
-            settled &= self.right_at_end.keys()
-        return [p for p in positions if p not in settled]
-
-    def take(self, event: Event) -> None:
-        """Note one event. What is verified broken stays broken."""
-        match event:
-            case Broken(position, _, is_broken_8bit):
-                self.broken[position] = is_broken_8bit
-                self.survived.discard(position)
-            case Survived(position):
-                if position not in self.broken:
-                    self.survived.add(position)
-            case Ended(position, is_right):
-                self.right_at_end[position] = is_right
-
-    def total(self, counts: Mapping[str, float]) -> dict[str, float]:
-        """The `counts` of this session added to those of earlier ones."""
-        names = self.counts.keys() | counts.keys()
-        return {name: self.counts.get(name, 0) + counts.get(name, 0) for name in names}
 
 
 def _sha256(content: bytes) -> str:

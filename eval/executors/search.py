@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from eval.attacks.attack import Attack
 from eval.attacks.losses import is_finite
-from eval.attacks.rows import Search
+from eval.attacks.random import image_key
+from eval.attacks.rows import Search, Task
 from eval.batching import is_out_of_memory, no_memory, warn_of_halving
 from eval.engine import CHECK_IMAGES
 from eval.errors import SatZooError, first_line
-from eval.stage import Broken, End, Ended, Event, Outcome, StageInput, Survived
+from eval.executors.base import Broken, Ended, Event, Meter, Setting, Survived
 from eval.verify import predict, verify
 
 REFILL_AT = 0.25
@@ -23,7 +26,7 @@ CUDA_STRIDE = 10
 """Steps between looks at the rows on a GPU, where each look makes the host wait."""
 
 
-class Pool:
+class StageSearch:
     """The rows of one stage that are being searched, at most `batch_size` at a time.
 
     Rows live in two searches: `search` steps with the engine's fast network; where that is bf16,
@@ -34,26 +37,32 @@ class Pool:
     again by the model itself.
 
     When memory runs out, `batch_size` is halved and the rows under way start over. Their random
-    numbers are their own, so they come to the same verdicts; a result may be yielded twice.
+    numbers are their own, so they come to the same verdicts; a result may be told twice.
+
+    name: of the stage. meter: is told of candidates that verification refused.
     """
 
-    def __init__(self, stage: StageInput, positions: Sequence[int], batch_size: int) -> None:
-        self.stage = stage
-        self.outcome = Outcome()
+    def __init__(
+        self,
+        setting: Setting,
+        name: str,
+        attack: Attack,
+        positions: Sequence[int],
+        batch_size: int,
+        meter: Meter,
+    ) -> None:
+        self.setting, self.name, self.attack = setting, name, attack
+        self.engine, self.meter = setting.engine, meter
+        # A search in fp32 has nothing to polish.
+        self.polish_steps = attack.polish_steps if self.engine.precision == "bf16" else 0
         self._waiting = deque(positions)
         self.batch_size = batch_size
         self._search: Search | None = None
         self._polish: Search | None = None
         self._broken: set[int] = set()  # some still on the way to their last iterate
         self._under_way: dict[int, None] = {}  # positions in either search, in order
-        self._unproven: dict[int, End | None] = {}  # ended since then; None: not to be told
+        self._unproven: dict[int, Survived | None] = {}  # ended since then; None: not to be told
         self._met = torch.empty(0)  # images like those that the copy works on
-        self._passes_before = stage.engine.passes()
-
-    def passes(self) -> tuple[int, int]:
-        """Images sent forward and backward through the networks by this stage so far."""
-        forwards, backwards = self.stage.engine.passes()
-        return forwards - self._passes_before[0], backwards - self._passes_before[1]
 
     def run(self) -> Iterator[Event]:
         """Attack until nothing is left to try.
@@ -71,19 +80,19 @@ class Pool:
                 raise
             except Exception as error:
                 has_memory = not is_out_of_memory(error)
-                if has_memory and not self.stage.engine.is_copy:
+                if has_memory and not self.engine.is_copy:
                     raise
                 if has_memory:
-                    self.stage.engine.retire(f"fails ({first_line(error)})")
+                    self.engine.retire(f"fails ({first_line(error)})")
                 elif len(self._under_way) <= 1:
-                    raise no_memory(self.stage.name, error) from error
+                    raise no_memory(self.name, error) from error
             # Outside of `except`: the error would keep the tensors of its frames alive.
             if has_memory:
                 self._search_again()
             else:
                 self.batch_size = min(self.batch_size, len(self._under_way)) // 2
                 self._start_over(self._under_way)
-                warn_of_halving(self.stage.name, self.batch_size)
+                warn_of_halving(self.name, self.batch_size)
 
     def _has_search(self) -> bool:
         return bool(self._waiting) or self._search is not None or self._polish is not None
@@ -93,7 +102,7 @@ class Pool:
 
     def _tell_proven(self) -> Iterator[Survived]:
         """The survivors, where a copy of the model found nothing as soon as it is proven again."""
-        engine = self.stage.engine
+        engine = self.engine
         if engine.is_copy:
             if not engine.must_prove() and self._has_search():
                 return
@@ -101,12 +110,7 @@ class Pool:
                 self._search_again()
                 return
         ended, self._unproven = self._unproven, {}
-        # Counted one by one: a journal commits the counts with the verdicts that they are of.
-        for position, end in ended.items():
-            if end is not None:
-                self.outcome.n_without_gradient += not end.had_gradient
-                self.outcome.n_with_nan += end.had_nan
-                yield Survived(position)
+        yield from (survived for survived in ended.values() if survived is not None)
 
     def _search_again(self) -> None:
         """With the model itself, whatever its copy searched since it was last proven."""
@@ -124,10 +128,10 @@ class Pool:
     def _start_over(self, positions: Iterable[int]) -> None:
         """Search the images at `positions`, all that are under way among them, from the start."""
         self._search = self._polish = None
-        done = self._broken if self.stage.attack.leaves_when_broken else set()
+        done = self._broken if self.attack.leaves_when_broken else set()
         self._waiting.extendleft([p for p in positions if p not in done][::-1])
         self._under_way.clear()
-        if self.stage.device.type == "cuda":
+        if self.setting.device.type == "cuda":
             torch.cuda.empty_cache()
 
     def _refill(self) -> None:
@@ -137,15 +141,29 @@ class Pool:
         n_new = min(n_free, len(self._waiting))
         positions = [self._waiting.popleft() for _ in range(n_new)]
         self._under_way.update(dict.fromkeys(positions))
-        task = self.stage.tasks(positions)
+        task = self._tasks(positions)
         self._met = task.x[:CHECK_IMAGES]
-        new = self.stage.attack.start(self.stage.engine.search, task, torch.zeros_like(task.key))
+        new = self.attack.start(self.engine.search, task, torch.zeros_like(task.key))
         self._search = new if self._search is None else self._search.cat(new)
 
+    def _tasks(self, positions: Sequence[int]) -> Task:
+        """Load the images at `positions` with their keys."""
+        setting = self.setting
+        batch, place = setting.data.batch(positions), setting.device
+        keys = [image_key(setting.seed, image_id, self.name) for image_id in batch.ids]
+        ranking = setting.ranking[np.asarray(positions)].astype(np.int64)
+        return Task(
+            position=torch.tensor(positions),
+            x=batch.x.to(place),
+            y=batch.y.to(place),
+            key=torch.tensor(keys, device=place),
+            ranking=torch.from_numpy(ranking).to(place),
+        )
+
     def _advance_search(self, search: Search) -> Iterator[Event]:
-        attack = self.stage.attack
+        attack = self.attack
         for _ in range(self._stride(search)):  # rows that have no steps left are not here
-            attack.advance(self.stage.engine.search, search)
+            attack.advance(self.engine.search, search)
         self._met = search.best[:CHECK_IMAGES]
         newly = yield from self._verify_hits(search)
         is_over = (search.k >= attack.n_steps).cpu()
@@ -155,7 +173,7 @@ class Pool:
         ends = is_over & ((search.run.cpu() >= attack.n_runs - 1) | is_broken)
         yield from self._last_iterates(search, ends)
         survives = ends & ~is_broken
-        if self.stage.polish_steps and bool(survives.any()):
+        if self.polish_steps and bool(survives.any()):
             self._send_to_polish(search, survives)
         else:
             self._survived(search, survives)
@@ -174,7 +192,7 @@ class Pool:
         rows = again.nonzero().squeeze(1).to(search.k.device)
         if len(rows):
             old = search.select(rows)
-            fresh = self.stage.attack.start(self.stage.engine.search, old.task, old.run + 1)
+            fresh = self.attack.start(self.engine.search, old.task, old.run + 1)
             fresh.remember(old)
             search.put(rows, fresh)
         return search
@@ -191,14 +209,14 @@ class Pool:
         if len(rows) == 0:
             return False
         task, x_adv = search.task.select(rows), search.candidate[rows]
-        checked = verify(self.stage.model, task.x, x_adv, task.y, self.stage.threat)
+        checked = verify(self.setting.classifier, task.x, x_adv, task.y, self.setting.threat)
         hits = checked.is_broken.nonzero().squeeze(1).tolist()
-        self.outcome.n_rejected += len(rows) - len(hits)
+        self.meter.rejected += len(rows) - len(hits)
         had_nan = search.had_nan[rows].tolist()
         for i in hits:
-            self.outcome.n_with_nan += had_nan[i]
-            self._broken.add(int(task.position[i]))
-            yield Broken(int(task.position[i]), x_adv[i], bool(checked.is_broken_8bit[i]))
+            position, is_8bit = int(task.position[i]), bool(checked.is_broken_8bit[i])
+            self._broken.add(position)
+            yield Broken(self.name, position, x_adv[i], is_8bit, had_nan=had_nan[i])
         return bool(hits)
 
     def _send_to_polish(self, search: Search, survives: Tensor) -> None:
@@ -211,48 +229,51 @@ class Pool:
         return self._search is None or len(self._polish) >= self.batch_size
 
     def _run_polish(self, polish: Search) -> Iterator[Broken]:
-        stage, self._polish = self.stage, None
-        stage.attack.resume(stage.engine.exact, polish, stage.polish_steps)
+        self._polish = None
+        attack, net = self.attack, self.engine.exact
+        attack.resume(net, polish, self.polish_steps)
         left = polish
         while True:
             found = yield from self._verify_hits(left)
             if found:
                 still = [p not in self._broken for p in left.task.position.tolist()]
-                self.outcome.n_polished += still.count(False)
                 self._forget(left.task.position[~torch.tensor(still)])
                 if not any(still):
                     return
                 left = left.select(torch.tensor(still))
-            if not bool((left.k < stage.attack.n_steps).any()):
+            if not bool((left.k < attack.n_steps).any()):
                 self._survived(left, torch.ones(len(left), dtype=torch.bool))
                 return
             for _ in range(self._stride(left)):
-                stage.attack.step(stage.engine.exact, left)
+                attack.step(net, left)
 
     def _survived(self, search: Search, rows: Tensor) -> None:
         positions = search.task.position[rows]
         self._forget(positions)
         at = rows.to(search.k.device)
         had_gradient, had_nan = search.had_gradient[at].tolist(), search.had_nan[at].tolist()
-        ends = map(End, had_gradient, had_nan)
-        self._unproven.update(zip(positions.tolist(), ends, strict=True))
+        for position, gradient, nan in zip(positions.tolist(), had_gradient, had_nan, strict=True):
+            self._unproven[position] = Survived(self.name, position, gradient, nan)
 
     def _forget(self, positions: Tensor) -> None:
         for position in positions.tolist():
             del self._under_way[position]
 
     def _last_iterates(self, search: Search, ends: Tensor) -> Iterator[Ended]:
-        if self.stage.attack.leaves_when_broken or not bool(ends.any()):
+        if self.attack.leaves_when_broken or not bool(ends.any()):
             return
         rows = ends.nonzero().squeeze(1)
         x_adv = search.last_iterate()[rows.to(search.k.device)]
         # Where the model breaks down it is not fooled, see `eval.verify`.
-        logits = predict(self.stage.model, x_adv).cpu()
+        logits = predict(self.setting.classifier, x_adv).cpu()
         is_right = (logits.argmax(1) == search.task.y.cpu()[rows]) | ~is_finite(logits)
-        yield from map(Ended, search.task.position[rows].tolist(), is_right.tolist())
+        for position, right in zip(
+            search.task.position[rows].tolist(), is_right.tolist(), strict=True
+        ):
+            yield Ended(self.name, position, right)
 
     def _stride(self, search: Search) -> int:
-        if self.stage.device.type != "cuda":
+        if self.setting.device.type != "cuda":
             return 1
-        left = int(self.stage.attack.n_steps - search.k.max())
+        left = int(self.attack.n_steps - search.k.max())
         return max(1, min(CUDA_STRIDE, left))

@@ -1,0 +1,217 @@
+"""How a run begins: the model looked at, its fast copy proven, the clean pass, the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from importlib.metadata import version
+
+import torch
+from torch import Tensor, nn
+
+from eval.batching import WithinMemory, fitting_batch_size
+from eval.borrowed import borrowed
+from eval.checks import check_labels, check_logits, check_model, usable_device
+from eval.classifier import Classifier
+from eval.clean import clean_pass
+from eval.clean_flags import clean_flags
+from eval.contract import fitted, probe_images
+from eval.definition import definition_sha256
+from eval.digest import weights_sha256
+from eval.engine import Engine, Precision, build_engine, plain_engine
+from eval.errors import ModelError
+from eval.executors.base import Executor, Setting
+from eval.executors.pool import Pool
+from eval.executors.reference import Reference
+from eval.flags import looks_like_probabilities, model_flags
+from eval.heap import freed_memory_kept
+from eval.journal import Journal
+from eval.key import Key, Session
+from eval.report import Flag
+from eval.request import EngineName, Request
+from eval.run import Progress, Run
+from eval.verify import predict
+
+_EXECUTORS: dict[EngineName, Callable[[Setting], Executor]] = {"fast": Pool, "reference": Reference}
+
+
+@contextmanager
+def begun(
+    model: nn.Module,
+    request: Request,
+    *,
+    executor: Callable[[Setting], Executor] | None = None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    on_message: Callable[[str], None] = lambda _: None,
+) -> Iterator[Run]:
+    """The run of `request` on `model`, which is borrowed for as long as the block runs.
+
+    The clean pass is done, and what a journal holds is taken over. executor: makes who carries out
+    the jobs; None for the engine of the request, in this process. on_message: told what is known
+    already, and where it lies when the run is interrupted.
+    Raises as `eval.evaluate` does.
+    """
+    check_model(model, request.name)
+    place, digest = usable_device(request.device), weights_sha256(model)
+    with borrowed(model, place):
+        probes = probe_images(request.data, place)
+        is_attacked = bool(request.protocol.stages)
+        classifier, flags = fitted(model, request.name, probes, needs_gradient=is_attacked)
+        check_labels(request.data, classifier.contract.n_classes)
+        with _journal(request, model, digest) as journal:
+            batch_size, precision = request.batch_size, request.precision
+            if journal is not None and journal.sessions:
+                last = journal.sessions[-1]
+                precision = last.precision
+                # The reference draws its random numbers a batch: with another size it would be
+                # another run.
+                batch_size = last.batch_size if request.engine == "reference" else batch_size
+            memory = WithinMemory(
+                batch_size or fitting_batch_size(classifier, request.data, request.engine, place),
+                "the clean pass",
+            )
+            engine, looked = _first_look(classifier, request, precision, place, memory)
+            clean = clean_pass(
+                classifier,
+                request.data,
+                request.name,
+                place,
+                memory,
+                lambda done, right: on_progress(
+                    Progress("clean", done, len(request.data), right, done)
+                ),
+            )
+            labels, answers = request.data.labels.tolist(), clean.answers.tolist()
+            strange = clean_flags(labels, answers, clean.n_classes)
+            if is_attacked:
+                for flag in strange:  # before hours of attack, not after them
+                    on_message(f"{flag.code}: {flag.detail}")
+            setting = Setting(
+                classifier=classifier,
+                engine=engine,
+                n_classes=clean.n_classes,
+                data=request.data,
+                threat=request.threat,
+                seed=request.seed,
+                device=place,
+                ranking=clean.ranking,
+            )
+            session = Session(
+                device=str(place),
+                precision=engine.precision,
+                torch=torch.__version__,
+                version=version("sat-zoo"),
+                batch_size=memory.batch_size,
+            )
+            run = Run(
+                request=request,
+                clean=clean,
+                setting=setting,
+                executor=(executor or _EXECUTORS[request.engine])(setting),
+                digest=digest,
+                batch_size=memory.batch_size,
+                first_flags=(*flags, *looked, *strange, *_mixed_flags(session, journal)),
+                journal=journal,
+                images={} if request.keeps_images else None,
+                on_progress=on_progress,
+            )
+            if journal is not None:
+                if journal.sessions:
+                    on_message(_known(run, journal))
+                journal.begin(session)
+            try:
+                yield run
+            except KeyboardInterrupt:
+                if journal is not None:
+                    on_message(
+                        f"the verdicts so far are in {journal.path}: the same command goes on from"
+                        " there"
+                    )
+                raise
+
+
+def key_of(request: Request, model: nn.Module, weights: str) -> Key:
+    """What a journal of `request` is of; weights: the digest of the model's."""
+    return Key.of(
+        weights=weights,
+        definition=definition_sha256(model),
+        data=request.data,
+        threat=request.threat,
+        protocol=request.protocol,
+        seed=request.seed,
+        engine=request.engine,
+        precision=request.precision,
+    )
+
+
+def _journal(
+    request: Request, model: nn.Module, weights: str
+) -> AbstractContextManager[Journal | None]:
+    if request.journal is None or not request.protocol.stages:
+        return nullcontext()
+    return Journal(
+        request.journal,
+        key_of(request, model, weights),
+        keeps_images=request.keeps_images,
+        fresh=request.fresh,
+    )
+
+
+@freed_memory_kept()
+def _first_look(
+    model: Classifier,
+    request: Request,
+    precision: Precision,
+    place: torch.device,
+    memory: WithinMemory,
+) -> tuple[Engine, list[Flag]]:
+    """The engine, proven on the first images, and what they say of the model."""
+    batch = request.data.batch(range(min(memory.batch_size, len(request.data))))
+    x = batch.x.to(place)
+    logits = memory.in_pieces(lambda part: predict(model, part).cpu(), x)
+    check_logits(logits, len(x), request.name)
+    flags = _probabilities(logits, request)
+    if request.engine == "reference":
+        engine = plain_engine(model)
+    else:
+        engine = memory(lambda size: build_engine(model, x[:size], precision))
+        if engine.warning:
+            flags.append(Flag(code="engine-fallback", detail=engine.warning))
+    labels, is_attacked = logits.argmax(1).to(place), bool(request.protocol.stages)
+    flags += memory(
+        lambda size: model_flags(
+            model, engine.exact, x[:size], labels[:size], is_attacked=is_attacked
+        )
+    )
+    return engine, flags
+
+
+def _probabilities(logits: Tensor, request: Request) -> list[Flag]:
+    if not looks_like_probabilities(logits):
+        return []
+    detail = (
+        f"model {request.name!r} returns probabilities, not logits: gradients vanish and attacks"
+        " look weaker than they are"
+    )
+    if not request.allow_probabilities:
+        raise ModelError(
+            f"{detail}; remove the softmax, or pass `allow_probabilities=True` to go on with a flag"
+            " in the report"
+        )
+    return [Flag(code="probabilities", detail=detail)]
+
+
+def _mixed_flags(session: Session, journal: Journal | None) -> list[Flag]:
+    earlier = [] if journal is None else journal.sessions
+    others = sorted({str(other) for other in earlier if other != session})
+    if not others:
+        return []
+    detail = f"this session searched in {session}; earlier ones in {', '.join(others)}"
+    return [Flag(code="mixed-sessions", detail=detail)]
+
+
+def _known(run: Run, journal: Journal) -> str:
+    n, n_known = len(run.verdicts), run.n_settled
+    if n_known == n:
+        return f"all {n} verdicts known from {journal.path} (`fresh=True` attacks again)"
+    return f"resuming: {n_known} of {n} verdicts known from {journal.path}"

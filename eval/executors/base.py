@@ -1,0 +1,189 @@
+"""What an executor is given, and what it tells: jobs in, events out.
+
+A run knows nothing of how its images are attacked: it hands over a `Job`, takes every `Event`, and
+asks for the next. An executor knows nothing of journals, reports and schedules.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from eval.errors import UsageError
+from eval.threat import Threat
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from eval.classifier import Classifier
+    from eval.data import ImageSet
+    from eval.engine import Engine
+    from eval.protocols import Stage
+
+
+@dataclass(frozen=True)
+class Job:
+    """Images to attack with each of `stages` in turn, of which each attacks what still stands.
+
+    positions: in the data, none twice. batch_size: images in one pass; fewer where memory runs out.
+    """
+
+    stages: tuple[Stage, ...]
+    positions: tuple[int, ...]
+    batch_size: int
+
+    def __post_init__(self) -> None:
+        if not self.stages or self.batch_size < 1 or len(set(self.positions)) < len(self.positions):
+            raise UsageError(
+                f"a job of {len(self.stages)} stages on {len(self.positions)} positions in batches"
+                f" of {self.batch_size} cannot be: it needs a stage, each position once, and a"
+                " batch size of 1 or more"
+            )
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A verified adversarial image x_adv (C, H, W) of the image at `position`.
+
+    is_broken_8bit: still misclassified after rounding to 8 bits. had_nan: on the way there a
+    gradient had an entry that was NaN or infinite.
+    """
+
+    stage: str
+    position: int
+    x_adv: Tensor
+    is_broken_8bit: bool
+    had_nan: bool = False
+
+
+@dataclass(frozen=True)
+class Survived:
+    """The stage has nothing left to try against the image at `position`.
+
+    had_gradient: whether any gradient on the way was not zero everywhere; had_nan: as in `Broken`.
+    """
+
+    stage: str
+    position: int
+    had_gradient: bool = True
+    had_nan: bool = False
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The end of the run of the image at `position`, broken or not: what the last iterate does.
+
+    Only from attacks that keep broken images to their last iterate.
+    """
+
+    stage: str
+    position: int
+    is_right: bool
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a stage has cost since that was told last.
+
+    forwards, backwards: images sent through networks. rejected: candidates that verification
+    refused.
+    """
+
+    stage: str
+    seconds: float = 0.0
+    forwards: int = 0
+    backwards: int = 0
+    rejected: int = 0
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(
+            self.stage,
+            self.seconds + other.seconds,
+            self.forwards + other.forwards,
+            self.backwards + other.backwards,
+            self.rejected + other.rejected,
+        )
+
+
+Event = Broken | Survived | Ended | Spent
+"""What an executor tells, as soon as it is known."""
+
+
+class Executor(Protocol):
+    """Whatever carries out jobs."""
+
+    def run(self, job: Job) -> Iterator[Event]:
+        """Attack until nothing is left to try, telling each event once it is known and proven.
+
+        A `Broken` comes before the `Ended` of the same image, what was spent before what it found;
+        an event of an image may be told twice.
+        """
+
+    def needs_whole_batches(self, stage: Stage) -> bool:
+        """Whether an image's verdict depends on the batch that it is attacked in."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all jobs of a run have in common.
+
+    classifier: the untouched model, which verifies. engine: what searches.
+    ranking: (N, R) the classes other than the label by falling clean logit, for each position.
+    """
+
+    classifier: Classifier
+    engine: Engine
+    n_classes: int
+    data: ImageSet
+    threat: Threat
+    seed: int
+    device: torch.device
+    ranking: NDArray[np.unsignedinteger]
+
+
+def stage_by_stage(job: Job, attack: Callable[[Job], Iterator[Event]]) -> Iterator[Event]:
+    """The events of a job, one of whose stages at a time is a job for `attack`."""
+    standing = job.positions
+    for stage in job.stages:
+        broken = set[int]()
+        for event in attack(replace(job, stages=(stage,), positions=standing)):
+            if isinstance(event, Broken):
+                broken.add(event.position)
+            yield event
+        standing = tuple(position for position in standing if position not in broken)
+
+
+class Meter:
+    """Measures what a stage costs; `rejected` is added to by whoever verifies.
+
+    passes: images sent forward and backward so far, by this stage and before it.
+    """
+
+    def __init__(self, stage: str, passes: Callable[[], tuple[int, int]]) -> None:
+        self.rejected = 0
+        self._stage, self._passes = stage, passes
+        self._told = self._now()
+
+    def with_costs(self, events: Iterator[Event]) -> Iterator[Event]:
+        """The events, each after a `Spent` of what it took, where anything was; and a last one."""
+        for event in events:
+            if (self._passes(), self.rejected) != (self._told[1:3], self._told[3]):
+                yield self._spent()
+            yield event
+        yield self._spent()
+
+    def _now(self) -> tuple[float, int, int, int]:
+        return (time.perf_counter(), *self._passes(), self.rejected)
+
+    def _spent(self) -> Spent:
+        before, self._told = self._told, self._now()
+        seconds, forwards, backwards, rejected = (
+            now - then for now, then in zip(self._told, before, strict=True)
+        )
+        return Spent(self._stage, seconds, int(forwards), int(backwards), int(rejected))
