@@ -7,6 +7,7 @@ from pathlib import Path
 from eval.data.arrays import from_arrays, from_tensors
 from eval.data.base import Batch, ImageSet
 from eval.data.cifar10 import open_cifar10, open_cifar10_folder, open_cifar10_jpeg
+from eval.data.decoded import decoded_once
 from eval.data.digits import open_digits
 from eval.data.download import OnProgress
 from eval.data.folder import open_folder
@@ -20,6 +21,7 @@ __all__ = [
     "Batch",
     "ImageSet",
     "Preprocess",
+    "decoded_once",
     "from_arrays",
     "from_tensors",
     "open_data",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from eval.cpus import usable_cpus
 from eval.data.base import ImageSet, Rows
+from eval.data.decoded import decoded_once
 from eval.data.entries import Passed
 from eval.data.pictures import Preprocess, read_picture
 from eval.data.stores import PictureStore
@@ -21,9 +22,8 @@ from eval.errors import DataError
 _CHUNK = 8  # pictures a worker decodes before it hands them over
 _AHEAD = 2  # chunks a worker may be ahead
 _FEW = 4 * _CHUNK  # fewer pictures are not worth starting workers for
-_CACHE_BYTES = 2**30
 
-Decoded = NDArray[Any] | str  # a picture, or why it could not be decoded
+Tried = NDArray[Any] | str  # a picture, or why it could not be decoded
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,12 @@ class _Chunks:
     def __len__(self) -> int:
         return (len(self.rows) + _CHUNK - 1) // _CHUNK
 
-    def __getitem__(self, k: int) -> list[Decoded]:
+    def __getitem__(self, k: int) -> list[Tried]:
         if k >= len(self):
             raise IndexError(k)
         return [self.decode(row) for row in self.rows[k * _CHUNK : (k + 1) * _CHUNK]]
 
-    def decode(self, row: int) -> Decoded:
+    def decode(self, row: int) -> Tried:
         """One picture; a failure travels as a value, since the loader would rewrite the error."""
         try:
             return read_picture(self.store.read(row), self.store.where(row), self.preprocess)
@@ -54,57 +54,38 @@ class _Chunks:
 class PictureSource:
     """Picture files through a preprocessing, which must give one shape for all.
 
-    Memory: at most `cache_bytes` of decoded pictures are kept (the first ones met: a run passes
-    over its images again and again, in order), and besides those only what the workers are ahead.
+    Nothing is kept: every picture is decoded whenever it is asked for, see `eval.data.decoded`.
     """
 
     store: PictureStore
     preprocess: Preprocess
     n_workers: int
-    cache_bytes: int = _CACHE_BYTES
-    _cache: dict[int, NDArray[Any]] = field(default_factory=dict, repr=False)
 
     def read(self, rows: Rows) -> NDArray[np.float32]:
         """See `PixelSource.read`."""
         if len(rows) == 0:
             return self.read(np.zeros(1, np.int64))[:0]
-        missing = [int(row) for row in rows if int(row) not in self._cache]
-        decoder = _Chunks(self.store, self.preprocess, tuple(dict.fromkeys(missing)))
+        decoder = _Chunks(self.store, self.preprocess, tuple(dict.fromkeys(rows.tolist())))
         if len(decoder.rows) > 1:
             with ThreadPoolExecutor(max_workers=max(1, self.n_workers)) as pool:
                 results = list(pool.map(decoder.decode, decoder.rows))
         else:
             results = [decoder.decode(row) for row in decoder.rows]
-        fresh = {row: _picture(one) for row, one in zip(decoder.rows, results, strict=True)}
-        for row, one in fresh.items():
-            self._keep(row, one)
-        return _batch([fresh.get(int(row), self._cache.get(int(row))) for row in rows])
+        found = {row: _picture(one) for row, one in zip(decoder.rows, results, strict=True)}
+        return _batch([found[row] for row in rows.tolist()])
 
     def stream(self, rows: Rows, batch_size: int) -> Iterator[NDArray[np.float32]]:
         """See `PixelSource.stream`."""
-        pictures = (_picture(one) for one in self._decoded(rows))
+        pictures = (_picture(one) for one in self._tried(rows.tolist()))
         while some := list(islice(pictures, batch_size)):
             yield _batch(some)
 
     def problems(self, rows: Rows) -> list[str]:
         """See `PixelSource.problems`."""
-        return [one if isinstance(one, str) else "" for one in self._decoded(rows)]
+        return [one if isinstance(one, str) else "" for one in self._tried(rows.tolist())]
 
-    def _decoded(self, rows: Rows) -> Iterator[Decoded]:
-        """Every picture in order, from the cache or from the workers."""
-        wanted = [int(row) for row in rows]
-        kept = {row for row in wanted if row in self._cache}
-        fresh = self._workers([row for row in wanted if row not in kept])
-        for row in wanted:
-            if row in kept:
-                yield self._cache[row]
-            else:
-                one = next(fresh)
-                if not isinstance(one, str):
-                    self._keep(row, one)
-                yield one
-
-    def _workers(self, rows: Sequence[int]) -> Iterator[Decoded]:
+    def _tried(self, rows: Sequence[int]) -> Iterator[Tried]:
+        """Every picture in order, from worker processes where there are many."""
         chunks = _Chunks(self.store, self.preprocess, tuple(rows))
         if self.n_workers < 1 or len(rows) <= _FEW:
             for k in range(len(chunks)):
@@ -128,10 +109,6 @@ class PictureSource:
                 " use fewer workers"
             ) from None
 
-    def _keep(self, row: int, picture: NDArray[Any]) -> None:
-        if (len(self._cache) + 1) * picture.nbytes <= self.cache_bytes:
-            self._cache[row] = picture
-
 
 def picture_set(
     store: PictureStore,
@@ -147,12 +124,12 @@ def picture_set(
     n_workers: int | None = None,
     passed_over: tuple[Passed, ...] = (),
 ) -> ImageSet:
-    """The set of a store's pictures, in the store's order.
+    """The set of a store's pictures, in the store's order; each is decoded once if it can be kept.
 
     n_workers: processes that decode; default one a core, at most 16; 0 decodes in this process.
     """
     workers = min(usable_cpus(), 16) if n_workers is None else n_workers
-    return ImageSet(
+    images = ImageSet(
         name=name,
         split=split,
         ids=tuple(ids),
@@ -164,14 +141,15 @@ def picture_set(
         layout=layout,
         passed_over=passed_over,
     )
+    return decoded_once(images)
 
 
-def _unchanged(chunk: list[Decoded]) -> list[Decoded]:
+def _unchanged(chunk: list[Tried]) -> list[Tried]:
     # Plain pickling: the loader's own way needs /dev/shm, which containers make small.
     return chunk
 
 
-def _picture(one: Decoded) -> NDArray[Any]:
+def _picture(one: Tried) -> NDArray[Any]:
     if isinstance(one, str):
         raise DataError(
             f"{one}; replace the file, or leave such pictures out with `without_unreadable()`"
@@ -179,15 +157,15 @@ def _picture(one: Decoded) -> NDArray[Any]:
     return one
 
 
-def _batch(pictures: Sequence[NDArray[Any] | None]) -> NDArray[np.float32]:
+def _batch(pictures: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
     """Pictures (H, W, C), uint8 or float32 in [0, 1] -> (B, C, H, W) float32 in [0, 1]."""
-    shapes = {picture.shape for picture in pictures if picture is not None}
+    shapes = {picture.shape for picture in pictures}
     if len(shapes) != 1:
         raise DataError(
             f"the pictures have different shapes, {' and '.join(map(str, sorted(shapes)[:2]))};"
             " give the preprocessing of a model, which makes them one size"
         )
-    stacked = np.stack([picture for picture in pictures if picture is not None])
+    stacked = np.stack(pictures)
     pixels = np.ascontiguousarray(stacked.transpose(0, 3, 1, 2), dtype=np.float32)
     if stacked.dtype == np.uint8:
         pixels /= np.float32(255)

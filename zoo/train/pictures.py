@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 
 from eval.attacks.random import image_key
 from eval.data import ImageSet, open_folder
+from eval.data.decoded import Decoded
 from eval.data.entries import is_picture, is_system
 from eval.data.files import PictureSource, picture_set
 from eval.data.imagenet import synsets
@@ -165,9 +166,10 @@ def feed(
     Raises UsageError for settings that would do nothing to picture files.
     """
     check_for_data(recipe, in_memory=False)
-    if not isinstance(data.source, PictureSource):
+    files = data.source.inner if isinstance(data.source, Decoded) else data.source
+    if not isinstance(files, PictureSource):
         raise DataError(f"{data.name} is no set of picture files")
-    return Pictures(data, data.source.store, info, recipe, n_workers, device)
+    return Pictures(data, files.store, info, recipe, n_workers, device)
 
 
 def _imagenet(info: ModelCard, data_dir: Path | None) -> ImageSet:

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from eval.data import open_folder
-from eval.data.files import PictureSource, picture_set
+from eval.data.files import picture_set
 from eval.data.pictures import to_rgb
 from eval.data.stores import list_folder
 from eval.errors import DataError, UsageError
@@ -60,21 +60,6 @@ def test_a_preprocessing_may_give_floating_point(folder: Path) -> None:
     images = open_folder(folder, preprocess=half, n_workers=0)
     whole = open_folder(folder, n_workers=0)
     torch.testing.assert_close(2 * images.batch([3]).x, whole.batch([3]).x)
-
-
-@pytest.mark.parametrize("n_kept", [0, 3, N])
-def test_memory_is_bounded_and_the_cache_changes_nothing(folder: Path, n_kept: int) -> None:
-    fresh = open_folder(folder, n_workers=0)
-    store = list_folder(folder)
-    source = PictureSource(store, to_rgb, 0, cache_bytes=n_kept * 4 * 4 * 3)
-    rows = np.arange(N)
-    first = np.concatenate(list(source.stream(rows, 8)))
-    assert len(source._cache) == n_kept
-    assert np.array_equal(np.concatenate(list(source.stream(rows, 5))), first)
-    assert np.array_equal(source.read(rows[::-1].copy()), first[::-1])
-    assert len(source._cache) == n_kept
-    expected = fresh.select_ids(store.names).batch(range(N)).x
-    assert torch.equal(torch.from_numpy(first), expected)
 
 
 @pytest.mark.parametrize("n_workers", [0, 2])
