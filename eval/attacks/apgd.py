@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from eval.attacks import losses, random
+from eval.attacks import losses, random, starts
 from eval.attacks.attack import Attack, Passes, n_targets
 from eval.attacks.gradients import gradient
 from eval.attacks.pgd import direction
@@ -89,7 +89,8 @@ class APGD(Attack):
     def start(self, net: Net, task: Task, run: Tensor) -> APGDSearch:
         """A random point at distance eps, and the gradient there."""
         keys = random.split(task.key, run)
-        x_adv = self.threat.project(task.x + self._random_delta(keys, task.x), task.x)
+        start = starts.at_distance(task.x, keys, self.threat.norm, self.threat.eps)
+        x_adv = self.threat.project(start, task.x)
         n = torch.zeros(run.shape, device=run.device, dtype=task.x.dtype)
         search = APGDSearch(
             **Search.fresh(task, run),
@@ -182,13 +183,6 @@ class APGD(Attack):
         search.x_adv = where_rows(halve, search.x_best, search.x_adv)
         put_rows(search.grad, halve, search.grad_best)
         search.loss = torch.where(halve, search.loss_best, search.loss)
-
-    def _random_delta(self, keys: Tensor, x: Tensor) -> Tensor:
-        shape = tuple(x.shape[1:])
-        if self.threat.norm == "L2":
-            return self.threat.eps * direction(random.normal(keys, 0, shape), "L2")
-        noise = 2 * random.uniform(keys, 0, shape) - 1
-        return self.threat.eps * noise / noise.abs().amax((1, 2, 3), keepdim=True)
 
 
 @cache

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor
 
-from eval.attacks import losses, random
+from eval.attacks import losses, random, starts
 from eval.attacks.attack import Attack, Passes, n_targets
 from eval.attacks.gradients import gradient
-from eval.attacks.pgd import direction
 from eval.attacks.projections import FAR, project_plane_l2, project_plane_linf
 from eval.attacks.rows import Search, Task, where_rows
 from eval.lengths import length, leveller
@@ -48,7 +47,7 @@ class FAB(Attack):
     [0, 1], and moves to a blend of both, a little past the plane. From an adversarial point it
     steps back towards the original image. Targeted runs use the boundary to one target class, in
     the order of the clean logits; untargeted runs the nearest of all boundaries, one input gradient
-    a class, and start at a random point of the half-size ball after the first run.
+    a class, and start at a random point half eps away after the first run.
 
     One pass gives the class of a new point and, if it is kept, the gradient of the next step, where
     the published loop makes two. A point that is adversarial is stepped back from, and its gradient
@@ -82,8 +81,9 @@ class FAB(Attack):
         """At the image itself, or, in later untargeted runs, at a random point near it."""
         x1 = task.x.clone()
         if not self.is_targeted:
-            noise = self._random_delta(random.split(task.key, run), task.x)
-            x1 = where_rows(run > 0, (task.x + noise).clamp(0, 1), x1)
+            keys, half = random.split(task.key, run), self.threat.eps / 2
+            start = starts.at_distance(task.x, keys, self.threat.norm, half)
+            x1 = where_rows(run > 0, start.clamp(0, 1), x1)
         return FABSearch(
             **Search.fresh(task, run),
             x1=x1,
@@ -215,10 +215,3 @@ class FAB(Attack):
     def _size(self, d: Tensor) -> Tensor:
         size = d.abs().amax(1) if self.threat.norm == "Linf" else length(d)
         return size.clamp_min(1e-8)
-
-    def _random_delta(self, keys: Tensor, x: Tensor) -> Tensor:
-        shape = tuple(x.shape[1:])
-        if self.threat.norm == "L2":
-            return self.threat.eps / 2 * direction(random.normal(keys, 0, shape), "L2")
-        noise = 2 * random.uniform(keys, 0, shape) - 1
-        return self.threat.eps / 2 * noise / noise.abs().amax((1, 2, 3), keepdim=True)

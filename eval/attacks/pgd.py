@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from eval.attacks import losses, random
+from eval.attacks import losses, random, starts
 from eval.attacks.attack import Attack, Passes, n_targets
 from eval.attacks.gradients import cross_entropy_or_margin, gradient
 from eval.attacks.rows import Search, Task, where_rows
@@ -81,7 +81,7 @@ class PGD(Attack):
         x_adv = task.x
         if self.random_start:
             keys = random.split(task.key, run)
-            x_adv = task.x + self._random_delta(keys, task.x)
+            x_adv = starts.in_ball(task.x, keys, self.threat.norm, self.threat.eps)
             if self.clips_start:
                 x_adv = self.threat.project(x_adv, task.x)
         return PGDSearch(**Search.fresh(task, run), x_adv=x_adv.clone())
@@ -120,16 +120,6 @@ class PGD(Attack):
     def least_passes(self) -> Passes:
         """A broken image is kept to the end of its run, for the accuracy of the last iterate."""
         return Passes(self.n_runs, self.n_runs * self.n_steps)
-
-    def _random_delta(self, keys: Tensor, x: Tensor) -> Tensor:
-        shape = tuple(x.shape[1:])
-        if self.threat.norm == "Linf":
-            return (2 * random.uniform(keys, 0, shape) - 1) * self.threat.eps
-        noise = random.normal(keys, 0, shape)
-        # A direction times U^(1/d) is uniform in the d-dimensional ball.
-        n = noise[0].numel()
-        radius = random.uniform(random.split(keys, 0), 0, (1, 1, 1)) ** (1 / n)
-        return direction(noise, "L2") * radius * self.threat.eps
 
 
 def direction(grad: Tensor, norm: str) -> Tensor:

@@ -60,6 +60,11 @@ def normal(keys: Tensor, counter: int, shape: tuple[int, ...]) -> Tensor:
     return (radius * torch.cos(2 * math.pi * u[:, 1])).view(len(keys), *shape)
 
 
+def signs(u: Tensor) -> Tensor:
+    """-1 where a uniform number is below 1/2, else 1; any shape, which stays."""
+    return torch.where(u < 0.5, -1.0, 1.0).to(u.dtype)
+
+
 def _shift_right(z: Tensor, n: int) -> Tensor:
     # torch shifts int64 arithmetically; the mask removes the copies of the sign bit.
     return (z >> n) & ((1 << (64 - n)) - 1)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor
 
-from eval.attacks import losses, random
+from eval.attacks import losses, random, starts
 from eval.attacks.attack import Attack, Passes, n_targets
 from eval.attacks.rows import Search, Task, put_rows
 from eval.attacks.square_l2 import FIRST_SIGN as FIRST_SIGN_L2
-from eval.attacks.square_l2 import initial_l2, propose_l2
+from eval.attacks.square_l2 import propose_l2
 from eval.threat import Threat
 
 if TYPE_CHECKING:
@@ -75,10 +75,9 @@ class Square(Attack):
         x = task.x
         keys = random.split(task.key, run)
         if self.threat.norm == "Linf":
-            signs = _signs(random.uniform(keys, 0, (x.shape[1], 1, x.shape[3])))
-            x_best = self.threat.project(x + self.threat.eps * signs, x)
+            x_best = self.threat.project(starts.stripes(x, keys, self.threat.eps), x)
         else:
-            x_best = self.threat.project(initial_l2(x, keys, self.threat.eps), x)
+            x_best = self.threat.project(starts.tiles(x, keys, self.threat.eps), x)
         margin = losses.margin(net.logits(x_best), task.y)
         search = SquareSearch(
             **Search.fresh(task, run),
@@ -128,7 +127,7 @@ class Square(Attack):
 
     def _propose_linf(self, x: Tensor, x_best: Tensor, side: Tensor, drawn: Tensor) -> Tensor:
         window = windows(x, side, drawn[:, 0], drawn[:, 1])
-        signs = _signs(drawn[:, FIRST_SIGN : FIRST_SIGN + x.shape[1]]).view(len(x), -1, 1, 1)
+        signs = random.signs(drawn[:, FIRST_SIGN : FIRST_SIGN + x.shape[1]]).view(len(x), -1, 1, 1)
         # A kept image lies at x +- eps or at a pixel bound everywhere, so adding 2 eps in a
         # direction and projecting is the same as setting the window to x +- eps.
         painted = self.threat.project(x + self.threat.eps * signs, x)
@@ -166,7 +165,3 @@ def _span(u: Tensor, side: Tensor, size: int) -> Tensor:
     first = (u * (size - side + 1)).floor().long()[:, None]
     at = torch.arange(size, device=u.device)[None, :]
     return (at >= first) & (at < first + side[:, None])
-
-
-def _signs(u: Tensor) -> Tensor:
-    return torch.where(u < 0.5, -1.0, 1.0).to(u.dtype)

@@ -38,21 +38,6 @@ def _bump(height: int, width: int) -> Tensor:
     return bump / length(bump.flatten()) if height else bump
 
 
-def initial_l2(x: Tensor, keys: Tensor, eps: float) -> Tensor:
-    """A grid of patterns with random signs, scaled to length eps: (B, C, H, W)."""
-    n, channels, height, width = x.shape
-    side = max(height // 5, 1)
-    rows, columns = height // side, width // side
-    signs = torch.where(random.uniform(keys, 0, (channels, rows, columns)) < 0.5, -1.0, 1.0)
-    tile = pattern(side).to(x.device)
-    delta = torch.zeros_like(x)
-    grid = (signs[:, :, :, None, :, None] * tile[:, None, :]).reshape(
-        n, channels, rows * side, columns * side
-    )
-    delta[:, :, : rows * side, : columns * side] = grid
-    return x + eps * delta / length(delta.flatten(1)).view(-1, 1, 1, 1)
-
-
 def propose_l2(delta: Tensor, side: Tensor, drawn: Tensor, eps: float) -> Tensor:
     """Empty a second window and put its mass, and what eps still allows, into a first one.
 
@@ -73,9 +58,7 @@ def _propose_same_side(delta: Tensor, s: int, drawn: Tensor, eps: float) -> Tens
     n, channels, height, width = delta.shape
     eta = pattern(s).to(delta.device).expand(n, s, s)
     eta = torch.where(drawn[:, 2, None, None] < 0.5, eta, eta.transpose(1, 2))
-    signs = torch.where(drawn[:, FIRST_SIGN : FIRST_SIGN + channels] < 0.5, -1.0, 1.0).to(
-        drawn.dtype
-    )
+    signs = random.signs(drawn[:, FIRST_SIGN : FIRST_SIGN + channels])
     first = _index(drawn[:, 0], drawn[:, 1], s, height, width)
     second = _index(drawn[:, 3], drawn[:, 4], s, height, width)
     flat = delta.flatten(2)

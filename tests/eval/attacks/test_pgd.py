@@ -74,26 +74,6 @@ def test_fgsm_is_one_signed_step_of_eps_from_the_image(linear: Callable[..., nn.
     torch.testing.assert_close(x_adv, x + w.sign() / 8)
 
 
-@pytest.mark.parametrize("norm", ["Linf", "L2"])
-def test_random_starts_fill_the_ball(linear: Callable[..., nn.Module], norm: str) -> None:
-    n = 400
-    x = torch.full((n, 1, 2, 2), 0.5)
-    task = Task(
-        torch.arange(n),
-        x,
-        torch.zeros(n, dtype=torch.long),
-        torch.arange(n) * 7919,
-        torch.zeros(n, 1, dtype=torch.long),
-    )
-    threat = Threat(norm, "1/10")
-    net = Net(linear(torch.ones(1, 2, 2)))
-    start = PGD(threat, 1, 0.1).start(net, task, torch.zeros(n, dtype=torch.long)).x_adv
-    share = threat.distance(start, x) / threat.eps
-    assert float(share.max()) <= 1 + 1e-5
-    # In four dimensions the radius of a uniform point has the distribution r^4, mean 4/5.
-    assert float(share.mean()) == pytest.approx(0.8, abs=0.03)
-
-
 def test_where_the_gradient_vanishes_the_direction_is_zero() -> None:
     zero = torch.zeros(1, 1, 2, 2)
     assert torch.equal(direction(zero, "Linf"), zero)

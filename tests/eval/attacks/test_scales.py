@@ -12,7 +12,8 @@ from eval.attacks.fab import FAB
 from eval.attacks.pgd import direction
 from eval.attacks.projections import project_plane_l2, project_plane_linf
 from eval.attacks.rows import Search, Task
-from eval.attacks.square_l2 import FIRST_SIGN, initial_l2, propose_l2
+from eval.attacks.square_l2 import FIRST_SIGN, propose_l2
+from eval.attacks.starts import tiles
 from eval.engine import Net
 from eval.protocols import protocol
 from eval.threat import Threat
@@ -63,7 +64,7 @@ def test_the_l2_projection_is_right_for_balls_of_every_size(scale: float) -> Non
 @pytest.mark.parametrize("scale", SCALES[:6])
 def test_square_moves_mass_in_balls_of_every_size(scale: float) -> None:
     x, keys = torch.zeros(4, 2, 10, 10), torch.arange(4) * 7919
-    start = initial_l2(x, keys, 0.5)
+    start = tiles(x, keys, 0.5)
     drawn = torch.rand(4, FIRST_SIGN + 2, generator=torch.Generator().manual_seed(2))
     side = torch.tensor([3, 5, 3, 7])
     small = propose_l2(start * scale, side, drawn, 0.5 * scale)
