@@ -13,38 +13,47 @@ from torch.nn.utils.parametrize import is_parametrized
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
+__all__ = ["fold_batch_norm", "foldable", "take_out"]
+
 CONVOLUTIONS = {nn.Conv2d, Conv2dSame}
 NORMS = {nn.BatchNorm2d, BatchNormAct2d}
 """Exactly these classes: a subclass may compute anything in its forward."""
 
 
 def fold_batch_norm(model: nn.Module, x: Tensor) -> int:
-    """Fold, in place, every batch norm whose input is the output of one convolution.
+    """Fold, in place, every batch norm that is `foldable`; returns how many.
 
-    Which convolution feeds which batch norm is seen by running the model on x (B, C, H, W), so
-    that any control flow works. Left as they are: modules that are used more than once, that have
-    hooks or parametrizations, or whose tensors are read by anything but their own forward. A
-    convolution whose output is used elsewhere too would still give wrong results: whoever folds
-    must compare the outputs.
+    Whoever folds must compare the outputs: see `foldable`.
+    """
+    pairs = foldable(model, x)
+    names = {module: name for name, module in model.named_modules()}
+    for norm, conv in pairs.items():
+        conv.weight, conv.bias = _folded(conv, norm)
+        take_out(model, names[norm])
+    return len(pairs)
 
-    Returns the number of batch norms folded.
+
+def foldable(model: nn.Module, x: Tensor) -> dict[nn.BatchNorm2d, nn.Conv2d]:
+    """Every batch norm whose input is the output of one convolution, with that convolution.
+
+    Which convolution feeds which batch norm is seen by running the model, in eval mode, on
+    x (B, C, H, W), so that any control flow works. Not among them: modules that are used more than
+    once, that have hooks or parametrizations, or whose tensors are read by anything but their own
+    forward. A convolution whose output is used elsewhere too is among them and would, folded, give
+    wrong results: whoever folds must compare the outputs.
     """
     trace = _Trace(model)
     trace.follow(x)
-    pairs = trace.pairs()
-    parents = {
-        child: (parent, name)
-        for parent in model.modules()
-        for name, child in parent.named_children()
-    }
-    for norm, conv in pairs.items():
-        conv.weight, bias = _folded(conv, norm)
-        conv.bias = bias
-        parent, name = parents[norm]
-        # timm's BatchNormAct2d applies the activation too.
-        rest = norm.act if isinstance(norm, BatchNormAct2d) else nn.Identity()
-        setattr(parent, name, rest)
-    return len(pairs)
+    return trace.pairs()
+
+
+def take_out(model: nn.Module, norm: str) -> None:
+    """Replace the batch norm of that name by what is left of it when it is folded."""
+    folded = model.get_submodule(norm)
+    parent, _, name = norm.rpartition(".")
+    # timm's BatchNormAct2d applies the activation too.
+    rest = folded.act if isinstance(folded, BatchNormAct2d) else nn.Identity()
+    setattr(model.get_submodule(parent), name, rest)
 
 
 class _Trace(TorchFunctionMode):
@@ -91,7 +100,7 @@ class _Trace(TorchFunctionMode):
                 hook.remove()
 
     def pairs(self) -> dict[nn.BatchNorm2d, nn.Conv2d]:
-        """The norms to fold, each with its convolution."""
+        """The norms that can be folded, each with its convolution."""
 
         def is_free(module: nn.Module) -> bool:
             return self._n_calls[module] == 1 and module not in self._read_elsewhere

@@ -7,16 +7,18 @@ it can do. The copy computes the same function up to rounding, for a quarter les
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from eval.errors import ModelError
+from eval.folding import foldable, take_out
 from zoo.loading import ZooModel
 
 _TOLERANCE = 1e-3
-_Norm = nn.BatchNorm2d
+_Names = Mapping[nn.Module, str]
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class _Pair:
     """A convolution and the batch norm that alone reads it, and the copy's convolution."""
 
     conv: nn.Conv2d
-    norm: _Norm
+    norm: nn.BatchNorm2d
     folded: nn.Conv2d
 
 
@@ -38,9 +40,10 @@ class Twin:
     def __init__(self, model: ZooModel, x: Tensor) -> None:
         was_training = model.training
         model.eval()
-        names = _feeding_names(model, x)
+        pairs = foldable(model, x)
+        names = {module: name for name, module in model.named_modules()}
         self.net = copy.deepcopy(model).requires_grad_(False)
-        self._pairs = [_fold(model, self.net, norm, conv) for norm, conv in names.items()]
+        self._pairs = [_fold(self.net, conv, norm, names) for norm, conv in pairs.items()]
         mine = {id(p) for pair in self._pairs for p in pair.folded.parameters()}
         theirs = dict([*model.named_parameters(), *model.named_buffers()])
         own = [*self.net.named_parameters(), *self.net.named_buffers()]
@@ -56,6 +59,8 @@ class Twin:
             assert norm.running_mean is not None  # pairs have statistics
             assert norm.running_var is not None
             assert folded.bias is not None
+            # Not as `eval.folding` computes it, once and in float64: this runs for every batch that
+            # is attacked, and its order of float32 roundings is part of every published training.
             scale = torch.rsqrt(norm.running_var + norm.eps)
             if norm.weight is not None:
                 scale = scale * norm.weight
@@ -77,51 +82,10 @@ class Twin:
             )
 
 
-def _fold(model: nn.Module, copied: nn.Module, norm: str, conv: str) -> _Pair:
-    source, folded = model.get_submodule(conv), copied.get_submodule(conv)
-    normalises = model.get_submodule(norm)
-    assert isinstance(source, nn.Conv2d)
-    assert isinstance(folded, nn.Conv2d)
-    assert isinstance(normalises, _Norm)
+def _fold(copied: nn.Module, conv: nn.Conv2d, norm: nn.BatchNorm2d, names: _Names) -> _Pair:
+    folded = copied.get_submodule(names[conv])
+    assert isinstance(folded, nn.Conv2d)  # it is the copy of one
     bias = torch.zeros(folded.out_channels, device=folded.weight.device)
     folded.bias = nn.Parameter(bias, requires_grad=False)
-    parent, _, name = norm.rpartition(".")
-    # timm's batch norms of EfficientNets apply the activation too.
-    rest = getattr(copied.get_submodule(norm), "act", None)
-    setattr(copied.get_submodule(parent), name, rest or nn.Identity())
-    return _Pair(source, normalises, folded)
-
-
-def _feeding_names(model: nn.Module, x: Tensor) -> dict[str, str]:
-    """For each batch norm that reads one convolution, both used once: the two names."""
-    made_by: dict[int, str] = {}
-    kept: list[Tensor] = []  # keeps outputs alive, so that their identities stay unique
-    used: list[str] = []
-    found: dict[str, str] = {}
-    hooks = []
-
-    def watch(name: str, module: nn.Module) -> None:
-        def after(_: nn.Module, __: object, output: Tensor) -> None:
-            used.append(name)
-            kept.append(output)
-            made_by[id(output)] = name
-
-        def before(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            used.append(name)
-            if id(inputs[0]) in made_by:
-                found[name] = made_by[id(inputs[0])]
-
-        if isinstance(module, nn.Conv2d):
-            hooks.append(module.register_forward_hook(after))
-        elif isinstance(module, _Norm) and module.track_running_stats:
-            hooks.append(module.register_forward_pre_hook(before))
-
-    for name, module in model.named_modules():
-        watch(name, module)
-    try:
-        with torch.no_grad():
-            model(x)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return {n: c for n, c in found.items() if used.count(n) == 1 and used.count(c) == 1}
+    take_out(copied, names[norm])
+    return _Pair(conv, norm, folded)

@@ -87,6 +87,62 @@ def test_a_network_that_reads_a_convolution_twice_is_refused(tiny_card: ModelCar
         Twin(ZooModel(Twice(), tiny_card, None), torch.rand(2, 1, 8, 8))
 
 
+class ReadsTheWeight(nn.Module):
+    """Standardises by a number of the convolution's own weight, which folding would change."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3)
+        self.norm = nn.BatchNorm2d(4)
+        nn.init.constant_(self.norm.weight, 3.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.norm(self.conv(x)) * self.conv.weight.abs().mean()
+        return out.mean((2, 3))
+
+
+class Doubles(nn.BatchNorm2d):
+    """Of another class than those that are known to only scale and shift."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input) * 2
+
+
+class HasAHook(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3)
+        self.norm = nn.BatchNorm2d(4)
+        self.conv.register_forward_hook(lambda _module, _inputs, output: output.clamp(min=0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.norm(self.conv(x))
+        return out.mean((2, 3))
+
+
+class HasADoublingNorm(HasAHook):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3)
+        self.norm = Doubles(4)
+
+
+class HasAParametrization(HasAHook):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.utils.parametrizations.spectral_norm(nn.Conv2d(1, 4, 3))
+
+
+@pytest.mark.parametrize("kind", [ReadsTheWeight, HasAHook, HasADoublingNorm, HasAParametrization])
+def test_what_cannot_be_folded_stays_as_it_is(kind: type[nn.Module], tiny_card: ModelCard) -> None:
+    model = ZooModel(kind(), tiny_card, None)
+    x = torch.rand(2, 1, 8, 8)
+    twin = Twin(model, x)
+    assert not twin._pairs
+    with torch.no_grad():
+        torch.testing.assert_close(twin.refresh()(x), model.eval()(x))
+
+
 def test_training_on_the_twins_images_is_training(
     recipe: Callable[..., Recipe], make_run: Callable[..., object]
 ) -> None:
