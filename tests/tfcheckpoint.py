@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from zoo import archs
+from zoo import networks
 from zoo.cards import ModelCard
 from zoo.official.mapping import mapping
 from zoo.official.table import masked_crc
@@ -109,7 +109,7 @@ def variables_of(card: ModelCard, scope: str = "", suffix: str = "") -> dict[str
     Kernels are divided by their number of inputs, so that no activation overflows.
     """
     with torch.device("meta"):
-        targets = mapping(archs.build(card), scope)
+        targets = mapping(networks.build(card), scope)
     rng = np.random.default_rng(len(suffix))
     return {
         name + suffix: (

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from eval.errors import ModelError, UsageError, first_line
 from eval.factory import make_model
 from zoo.cards import ForeignCard, InputSpec, ModelCard
-from zoo.foreign import Wanted, wanted
 from zoo.pictures import no_data
 from zoo.stated import Stated, resizing
+from zoo.wanted import Wanted, wanted
 
 if TYPE_CHECKING:
     from torch import nn
@@ -87,7 +87,7 @@ class Given:
     def load(self, device: str) -> Loaded:
         """Look at it on `device`. Raises `ModelError` for one that cannot be measured."""
         from eval.checks import check_model, usable_device
-        from zoo.loading import ZooModel
+        from zoo.model import ZooModel
 
         usable_device(device)
         # Before the first pass, which would change the statistics of a model in train mode.
@@ -121,7 +121,7 @@ def choose(
 
     model: as there; a `Choice` is returned as it is. data, images: what it will be measured on,
     since that says what own models take.
-    Raises `UsageError` for what cannot be or is not said, and as `zoo.foreign.wanted`.
+    Raises `UsageError` for what cannot be or is not said, and as `zoo.wanted.wanted`.
     """
     stated = stated or Stated()
     if isinstance(model, Choice):
@@ -169,7 +169,7 @@ def _given(
 ) -> Choice:
     from torch import nn
 
-    from zoo.loading import ZooModel
+    from zoo.model import ZooModel
 
     if not isinstance(model, nn.Module):
         raise UsageError(

@@ -1,6 +1,7 @@
-"""The activation of a network whose weights are a file: no tensor of a file tells it. No torch.
+"""The activation that a weight file is known to be of, held against what was said. No torch.
 
-A wrong one changes no name and no shape, so nothing would fail: the numbers would only be wrong.
+No tensor of a file tells it. A wrong one changes no name and no shape, so nothing would fail: the
+numbers would only be wrong.
 """
 
 from __future__ import annotations
@@ -10,56 +11,19 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from eval.arguments import argument
-from eval.errors import SatZooError, UsageError, WeightsMismatch
+from eval.errors import SatZooError, WeightsMismatch
 from zoo.pins import pin_of
 from zoo.registry import card, list_models
 from zoo.weights import copies
 
 if TYPE_CHECKING:
     from zoo.cards import ModelCard
-    from zoo.stated import Stated
     from zoo.weight_file import Weights
 
-__all__ = ["activation_of", "refuse_another"]
-
-_OURS = "satzoo_"
-_OWN = {"satzoo_efficientnet_": "silu"}
-"""What families of ours have by themselves: the paper's EfficientNets are built with Swish. Our
-ResNets and ResNeXts have nothing of their own: the activation is what their models differ in."""
+__all__ = ["refuse_another"]
 
 _SAME = {"swish": "silu"}
 _KEYS = ("activation", "act_layer")
-
-
-def activation_of(stated: Stated, who: str) -> str:
-    """The activation of a file's network: as it was said, else the architecture's own.
-
-    "default" stands for what timm builds by itself. who: for errors.
-
-    Raises `UsageError` where two were said, and for an architecture of ours that has none of its
-    own.
-    """
-    option = (stated.arch_args or {}).get("act_layer")
-    said = stated.activation
-    if option is not None and said not in (None, option):
-        raise UsageError(
-            f"{who}: {argument('activation', said)} and"
-            f" {argument('arch_args', {'act_layer': option})} name two activations:"
-            " leave one out"
-        )
-    chosen = next((str(value) for value in (said, option) if value is not None), "default")
-    arch = str(stated.arch)
-    if chosen != "default" or not arch.startswith(_OURS):
-        return chosen
-    own = next((value for start, value in _OWN.items() if arch.startswith(start)), None)
-    if own is None:
-        used = sorted({one.activation for one in map(card, list_models()) if one.arch == arch})
-        raise UsageError(
-            f"{who}: {arch} has no activation of its own, its models differ in it: state it with"
-            f" {argument('activation', used[0] if used else 'silu')}"
-            + (f" (models of the zoo with it: {', '.join(used)})" if used else "")
-        )
-    return own
 
 
 def refuse_another(info: ModelCard, weights: Weights) -> None:

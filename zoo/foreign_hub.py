@@ -1,4 +1,4 @@
-"""The two files of a stranger's repository that are read, config.json and model.safetensors."""
+"""config.json of a stranger's repository, fetched: at a commit, or at what a branch is now."""
 
 from __future__ import annotations
 
@@ -9,20 +9,18 @@ from typing import TYPE_CHECKING
 
 from eval.errors import ReportError, UsageError, WeightsUnavailable
 from eval.files import write_atomically
-from zoo.pins import Pin
-from zoo.weights import Found
+from zoo.reponame import Commit
 
 if TYPE_CHECKING:
     from zoo.hub.failures import Asked
 
 CONFIG = "config.json"
-WEIGHTS = "model.safetensors"
 _COMMIT = re.compile("[0-9a-f]{40}")
 _WAITS_S = (1.0, 2.0)  # before each new try to learn what a branch is now
 
 
-def fetch_config(repo: str, revision: str) -> tuple[Path, str]:
-    """config.json at a branch, tag or commit, and the full commit hash that this is now.
+def fetch_config(repo: str, revision: str) -> tuple[Path, Commit]:
+    """config.json at a branch, tag or commit, and the commit that this is now.
 
     A commit that was fetched before is not asked for again. Without a network a branch is what it
     was at the last look. Raises `WeightsUnavailable` if the Hub does not give it.
@@ -43,7 +41,7 @@ def fetch_config(repo: str, revision: str) -> tuple[Path, str]:
         except HFValidationError as error:
             raise UsageError(f"hf-hub:{repo} names no repository: {error}") from error
     _remember(asked, commit)
-    return Path(path), commit
+    return Path(path), Commit(repo, commit)
 
 
 def _commit(asked: Asked) -> str:
@@ -95,37 +93,3 @@ def _remember(asked: Asked, commit: str) -> None:
         if not ref.is_file() or ref.read_text("utf-8") != commit:
             ref.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(ref, commit.encode())
-
-
-def fetch_weights(repo: str, commit: str) -> Found:
-    """model.safetensors of a commit, verified; no other format is ever opened.
-
-    From the cache without asking anybody: the client names an LFS file by its sha256. Raises
-    `WeightsUnavailable` if the Hub does not give it, and the rest that `zoo.hub.fetch` does.
-    """
-    from huggingface_hub import try_to_load_from_cache
-    from huggingface_hub.errors import RemoteEntryNotFoundError
-
-    from zoo.hub import cached, fetch, resolve
-    from zoo.hub.progress import bars
-
-    there = try_to_load_from_cache(repo, WEIGHTS, revision=commit)
-    if isinstance(there, str):
-        blob = Path(there).resolve()
-        if re.fullmatch("[0-9a-f]{64}", blob.name):
-            size = blob.stat().st_size
-            pin = Pin(repo=repo, revision=commit, file=WEIGHTS, sha256=blob.name, size=size)
-            path = cached(pin)
-            if path is not None:
-                return Found(path, "hub", pin.sha256)
-    try:
-        pin = resolve(repo, commit, WEIGHTS)
-    except WeightsUnavailable as error:
-        if isinstance(error.__cause__, RemoteEntryNotFoundError):
-            raise WeightsUnavailable(
-                f"{repo} has no {WEIGHTS} at {commit[:12]}, and no other format is opened, since a"
-                " pickle such as pytorch_model.bin can run code: ask its owner for safetensors"
-            ) from error
-        raise
-    with bars() as bar:
-        return Found(fetch(pin, progress=bar(repo, pin.size)), "hub", pin.sha256)

@@ -1,4 +1,4 @@
-"""From a name to a network that attacks can use."""
+"""From a name to a network that attacks can use: every step of the way, in order."""
 
 from __future__ import annotations
 
@@ -7,63 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
 
-from eval.digest import weights_sha256
-from zoo import archs, foreign_nets
+from zoo import networks
 from zoo.cards import ForeignCard
 from zoo.file_activation import refuse_another
-from zoo.filling import fill, read_weights
-from zoo.foreign import Wanted, wanted
+from zoo.model import ZooModel
 from zoo.stated import ToLoad
+from zoo.wanted import Wanted, wanted
+from zoo.weight_file import read_weights
+from zoo.weights import find_weights
 
 if TYPE_CHECKING:
     from eval.evaluation import Source
-    from zoo.cards import InputSpec, ModelCard
+    from zoo.cards import ModelCard
     from zoo.weight_file import Weights
 
-
-class ZooModel(nn.Module):
-    """A network of the zoo with its normalisation in front.
-
-    card: what it is. source: where its weights came from ("bundled", "store", "hub", "file"), None
-    for random weights. net: the bare network, whose state dict is what weight files hold.
-    file_sha256: of the bytes of the weight file that was loaded, None where there was none.
-    """
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(
-        self,
-        net: nn.Module,
-        card: ModelCard,
-        source: Source | None,
-        file_sha256: str | None = None,
-    ) -> None:
-        super().__init__()
-        self.net = net
-        self.card = card
-        self.source = source
-        self.file_sha256 = file_sha256
-        _register_normalisation(self, card.input)
-        self._loaded_sha256 = None if source is None else weights_sha256(self)
-
-    def is_as_loaded(self) -> bool:
-        """Whether its tensors are those that came from `source`; never so of random weights."""
-        return self._loaded_sha256 == weights_sha256(self)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Images (B, C, H, W) in [0, 1] -> logits (B, classes)."""
-        logits: Tensor = self.net((x - self.mean) / self.std)
-        return logits
-
-
-def _register_normalisation(model: nn.Module, spec: InputSpec) -> None:
-    for name, values in (("mean", spec.mean), ("std", spec.std)):
-        buffer = torch.tensor(values).view(1, -1, 1, 1)
-        # Not persistent: the card is where they stand, weight files do not repeat them.
-        model.register_buffer(name, buffer, persistent=False)
+__all__ = ["from_weights", "load", "load_wanted"]
 
 
 def load(
@@ -137,10 +96,10 @@ def load_wanted(model: Wanted, pretrained: bool = True, device: str = "cpu") -> 
     info = model.card
     if device == "meta":
         with torch.device("meta"):
-            return _frozen(ZooModel(_build(info), info, None))
+            return _frozen(ZooModel(networks.build(info), info, None))
     if not pretrained:
-        return _frozen(ZooModel(_build(info), info, None)).to(device)
-    found = model.find_weights()
+        return _frozen(ZooModel(networks.build(info), info, None)).to(device)
+    found = find_weights(info, model.weights)
     # Parsed before the network is made: the file's bytes are then gone, and two copies the most.
     weights = read_weights(info.name, found)
     return from_weights(info, weights, found.source, device, model.strip_prefix)
@@ -154,20 +113,13 @@ def from_weights(
     strip_prefix: str | None = None,
 ) -> ZooModel:
     """`load`, from tensors that were read already. Raises as `load` does."""
+    net = networks.filled(info, weights, strip_prefix)
     if isinstance(info, ForeignCard):
-        net = foreign_nets.build_filled(info, weights, strip_prefix)
         n_parameters = sum(p.numel() for p in net.parameters())
         info = info.model_copy(update={"parameters": n_parameters})
-    else:
-        net = archs.build(info)
-        fill(net, info.name, weights, strip_prefix)
     if source == "file":
         refuse_another(info, weights)
     return _frozen(ZooModel(net, info, source, weights.sha256)).to(device)
-
-
-def _build(info: ModelCard) -> nn.Module:
-    return foreign_nets.build(info) if isinstance(info, ForeignCard) else archs.build(info)
 
 
 def _frozen(model: ZooModel) -> ZooModel:

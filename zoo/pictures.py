@@ -157,7 +157,7 @@ def as_path(place: str | Path | None) -> Path | None:
 def _card(card_or_name: ModelCard | str) -> ModelCard:
     if isinstance(card_or_name, ModelCard):
         return card_or_name
-    from zoo.foreign import wanted
+    from zoo.wanted import wanted
 
     return wanted(card_or_name).card
 

@@ -1,7 +1,17 @@
-"""What a repository on the Hub can be called."""
+"""What a repository on the Hub can be called, and one commit of it."""
+
+from dataclasses import dataclass
 
 LONGEST = 96
 """Characters of OWNER/NAME."""
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One state of a repository for ever: OWNER/NAME and the full hash of a commit."""
+
+    repo: str
+    commit: str
 
 
 def is_repo_name(name: str) -> bool:

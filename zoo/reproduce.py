@@ -24,7 +24,7 @@ from zoo.cards import Claim, ModelCard, ThreatSpec
 if TYPE_CHECKING:
     from eval.data import ImageSet
     from eval.run import Progress
-    from zoo.loading import ZooModel
+    from zoo.model import ZooModel
 
 SCHEMA: Literal["sat-zoo/reproduction@1"] = "sat-zoo/reproduction@1"
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from eval.arguments import argument
 from eval.errors import UsageError
 from zoo.cards import InputSpec
+from zoo.registry import card, list_models
 
 INPUT = ("size", "mean", "std")
 """What of the preprocessing has no default, here or anywhere: it is stated or it is an error."""
@@ -23,6 +24,12 @@ _EXAMPLES = {
     "mean": (0.485, 0.456, 0.406),
     "std": (0.229, 0.224, 0.225),
 }
+
+
+_OURS = "satzoo_"
+_OWN = {"satzoo_efficientnet_": "silu"}
+"""What families of ours have by themselves: the paper's EfficientNets are built with Swish. Our
+ResNets and ResNeXts have nothing of their own: the activation is what their models differ in."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,37 @@ def input_spec(stated: Stated, config: Mapping[str, Any], who: str) -> InputSpec
     if not isinstance(size, int) or size < 1:
         raise UsageError(f"{who}: size {size!r} is not possible: give the edge in pixels")
     return InputSpec(channels=len(mean), size=size, mean=mean, std=std, **resizing(said, who))
+
+
+def activation_of(stated: Stated, who: str) -> str:
+    """The activation of a file's network: as it was said, else the architecture's own.
+
+    "default" stands for what timm builds by itself. who: for errors.
+
+    Raises `UsageError` where two were said, and for an architecture of ours that has none of its
+    own.
+    """
+    option = (stated.arch_args or {}).get("act_layer")
+    said = stated.activation
+    if option is not None and said not in (None, option):
+        raise UsageError(
+            f"{who}: {argument('activation', said)} and"
+            f" {argument('arch_args', {'act_layer': option})} name two activations:"
+            " leave one out"
+        )
+    chosen = next((str(value) for value in (said, option) if value is not None), "default")
+    arch = str(stated.arch)
+    if chosen != "default" or not arch.startswith(_OURS):
+        return chosen
+    own = next((value for start, value in _OWN.items() if arch.startswith(start)), None)
+    if own is None:
+        used = sorted({one.activation for one in map(card, list_models()) if one.arch == arch})
+        raise UsageError(
+            f"{who}: {arch} has no activation of its own, its models differ in it: state it with"
+            f" {argument('activation', used[0] if used else 'silu')}"
+            + (f" (models of the zoo with it: {', '.join(used)})" if used else "")
+        )
+    return own
 
 
 def resizing(said: Mapping[str, Any], who: str) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""A weight file, read once: what is hashed is what is loaded, copied or sent. No torch here."""
+"""A weight file, read once: what is hashed is what is loaded, copied or sent. No torch here.
+
+`Found` says where it lies and what was promised of its bytes; `read` holds it to that.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,25 @@ from eval.errors import WeightsMismatch
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["WeightFile", "Weights", "load_file"]
+    from eval.evaluation import Source
+
+__all__ = ["REPAIR", "Found", "WeightFile", "Weights", "load_file", "read", "read_weights"]
+
+REPAIR = {
+    "file": "make or fetch it again",
+    "bundled": "reinstall sat-zoo",
+    "store": "import it again with sat-zoo import",
+    "hub": "look at it with sat-zoo pull --check, then fetch it again with sat-zoo pull",
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A weight file and why it was taken."""
+
+    path: Path
+    source: Source
+    sha256: str | None  # what the bytes must hash to; None if nobody promised anything
 
 
 @dataclass(frozen=True)
@@ -69,6 +90,32 @@ def load_file(path: Path) -> WeightFile:
         return WeightFile(path, path.read_bytes())
     except OSError as error:
         raise _unreadable(path, error) from error
+
+
+def read(name: str, found: Found) -> WeightFile:
+    """The weight file of the model `name`, read once; it is the one that was promised.
+
+    Raises `WeightsMismatch` for a file that cannot be read or has another sha256 than promised.
+    """
+    try:
+        file = load_file(found.path)
+    except WeightsMismatch as error:
+        raise WeightsMismatch(f"{name}: {error}") from error
+    if found.sha256 is not None and file.sha256 != found.sha256:
+        raise WeightsMismatch(
+            f"{name}: {found.path} has sha256 {file.sha256[:12]}, not {found.sha256[:12]} as"
+            f" promised: the file was changed; {REPAIR[found.source]}"
+        )
+    return file
+
+
+def read_weights(name: str, found: Found) -> Weights:
+    """All of the file, parsed from the very bytes that were verified; raises as `read`."""
+    file = read(name, found)
+    try:
+        return file.weights()
+    except WeightsMismatch as error:
+        raise WeightsMismatch(f"{name}: {error}") from error
 
 
 def _metadata(content: bytes) -> dict[str, str]:

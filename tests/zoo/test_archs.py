@@ -11,7 +11,7 @@ from torch import nn
 
 from eval.errors import UsageError
 from tests.networksize import count_parameters
-from zoo import archs
+from zoo import archs, networks
 from zoo.activations import ACTIVATIONS, Activation, SmoothReLU, attacker_pass
 from zoo.archs.resnet import SatResNet
 from zoo.cards import InputSpec, ModelCard
@@ -209,25 +209,25 @@ def test_every_activation_fits_every_kind_of_network(kind: str, activation: str)
 
 def test_build_follows_the_card() -> None:
     card = a_card(classes=7, activation="elu", arch_args={"width": 4})
-    network: Any = archs.build(card)
+    network: Any = networks.build(card)
     assert network(torch.rand(2, 1, 8, 8)).shape == (2, 7)
     assert network.conv1.out_channels == 4
 
 
 def test_build_on_the_meta_device_allocates_nothing() -> None:
     with torch.device("meta"):
-        network = archs.build(a_card())
+        network = networks.build(a_card())
     assert {p.device.type for p in network.parameters()} == {"meta"}
 
 
 def test_an_unknown_architecture_is_answered_with_near_names() -> None:
     with pytest.raises(UsageError, match="'satzoo_resnet9_digits': did you mean satzoo_resnet8"):
-        archs.build(a_card(arch="satzoo_resnet9_digits"))
+        networks.build(a_card(arch="satzoo_resnet9_digits"))
 
 
 def test_an_unknown_activation_is_answered_with_near_names() -> None:
     with pytest.raises(UsageError, match=r"'selu': did you mean .*elu"):
-        archs.build(a_card(activation="selu"))
+        networks.build(a_card(activation="selu"))
 
 
 def test_the_import_registers_all_names_and_registering_again_does_nothing() -> None:

@@ -11,8 +11,8 @@ import torch
 from tests.networksize import count_flops, count_parameters
 from zoo import registry
 from zoo.activations import ACTIVATIONS
-from zoo.archs import build
 from zoo.cards import ModelCard
+from zoo.networks import build
 
 NAMES = registry.list_models()
 RELEASED = [name for name in NAMES if registry.card(name).official]

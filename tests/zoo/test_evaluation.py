@@ -14,7 +14,7 @@ from eval import Report, open_data
 from eval.data import from_tensors
 from eval.errors import DataError, ModelError, UsageError
 from tests.zoo.cli.test_eval_models import FILE, MODULE, NAME, said_of_file
-from zoo.loading import ZooModel
+from zoo.model import ZooModel
 
 Run = Callable[..., Any]
 BALL = {"norm": "Linf", "eps": "3/16"}

@@ -12,11 +12,10 @@ from torch import nn
 import zoo
 from eval.errors import UsageError, WeightsMismatch
 from zoo import archs
-from zoo.file_activation import activation_of
-from zoo.foreign import wanted
 from zoo.registry import FAMILIES
-from zoo.stated import Stated
+from zoo.stated import Stated, activation_of
 from zoo.store import Store
+from zoo.wanted import wanted
 
 DIGITS = FAMILIES / "digits" / "resnet8-silu-sat-digits.safetensors"
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.3, 0.4)

@@ -11,7 +11,7 @@ from eval.errors import ReportError, UsageError
 from eval.report import Accuracy, Report
 from zoo import registry
 from zoo.cards import Claim, ThreatSpec
-from zoo.loading import ZooModel
+from zoo.model import ZooModel
 from zoo.reproduce import Settings, judge, measurements, reproduce
 
 BALL = ThreatSpec(norm="Linf", eps="3/16")

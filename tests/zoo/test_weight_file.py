@@ -14,16 +14,14 @@ from torch import Tensor
 import zoo
 from eval.errors import WeightsMismatch
 from tests.zoo.swapping import swap_once_open
-from zoo import filling
+from zoo import weight_file
 from zoo import weights as weights_module
 from zoo.cli.pull_check import copy_to
-from zoo.filling import read, read_tensors
 from zoo.hub.verified import is_good, is_verified
 from zoo.publish.package import prepare
 from zoo.registry import FAMILIES
 from zoo.store import Store
-from zoo.weight_file import WeightFile, load_file
-from zoo.weights import Found
+from zoo.weight_file import Found, WeightFile, load_file, read, read_weights
 
 NAME = "resnet8-silu-sat-digits"
 BUNDLED = FAMILIES / "digits" / f"{NAME}.safetensors"
@@ -52,7 +50,7 @@ def test_a_file_swapped_between_two_reads_is_read_once(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     swap_once_open(monkeypatch, file, EVIL)
-    tensors = read_tensors("x", Found(file, "store", SHA256))
+    tensors = read_weights("x", Found(file, "store", SHA256)).tensors
     assert file.read_bytes() == EVIL  # the swap took place
     assert are_right(dict(tensors))
 
@@ -60,15 +58,15 @@ def test_a_file_swapped_between_two_reads_is_read_once(
 def test_a_file_swapped_before_the_only_read_is_refused(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = filling.load_file
+    real = weight_file.load_file
 
     def swapped(path: Path) -> WeightFile:
         path.write_bytes(EVIL)
         return real(path)
 
-    monkeypatch.setattr(filling, "load_file", swapped)
+    monkeypatch.setattr(weight_file, "load_file", swapped)
     with pytest.raises(WeightsMismatch, match=r"not .* as promised: the file was changed"):
-        read_tensors("x", Found(file, "store", SHA256))
+        read_weights("x", Found(file, "store", SHA256))
 
 
 def test_bundled_weights_that_are_swapped_while_loading_are_those_of_the_card(
@@ -211,5 +209,5 @@ def test_reading_and_verifying_needs_no_torch() -> None:
     import subprocess
     import sys
 
-    code = "import sys, zoo.filling, zoo.weight_file; sys.exit('torch' in sys.modules)"
+    code = "import sys, zoo.weight_file, zoo.weights; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

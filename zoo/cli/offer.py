@@ -12,6 +12,7 @@ import click
 from eval.errors import WeightsUnavailable
 from zoo.cards import ForeignCard, ModelCard
 from zoo.pins import pin_of
+from zoo.reponame import Commit
 from zoo.weights import local_weights, not_here, remote
 
 
@@ -21,10 +22,12 @@ def yes_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--yes", is_flag=True, help=text)(command)
 
 
-def offer_weights(info: ModelCard, weights: Path | None = None, *, yes: bool = False) -> None:
+def offer_weights(
+    info: ModelCard, weights: Path | Commit | None = None, *, yes: bool = False
+) -> None:
     """Fetch and convert the official weights of `info` if it has none and the user agrees.
 
-    weights: the file that the user named, which settles it. yes: agree without a question.
+    weights: where the user said that they are, which settles it. yes: agree without a question.
 
     Pinned weights are none of our business: loading fetches them by itself.
 

@@ -19,7 +19,8 @@ from zoo.official.known import RELEASE
 from zoo.pins import Pin, pin_of
 from zoo.registry import card, list_models
 from zoo.store import Store
-from zoo.weights import Found, Remote, local_weights, not_here, remote
+from zoo.weight_file import Found
+from zoo.weights import Remote, local_weights, not_here, remote
 
 if TYPE_CHECKING:
     from zoo.cards import ModelCard

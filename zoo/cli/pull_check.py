@@ -10,10 +10,10 @@ import click
 
 from eval.errors import SatZooError, UsageError, WeightsMismatch
 from eval.files import replace_file
-from zoo.filling import read
 from zoo.pins import write_pin
 from zoo.registry import card
-from zoo.weights import Found, copies
+from zoo.weight_file import Found, read
+from zoo.weights import copies
 
 if TYPE_CHECKING:
     from zoo.cards import ModelCard

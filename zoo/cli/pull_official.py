@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from zoo.cli.console import say
-from zoo.weights import Found
+from zoo.weight_file import Found
 
 if TYPE_CHECKING:
     from pathlib import Path

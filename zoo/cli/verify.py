@@ -98,8 +98,8 @@ def _verify_images(
     device: str,
 ) -> None:
     from eval.adversarial import AdversarialImages, recheck
-    from zoo.foreign import wanted
     from zoo.loading import load_wanted
+    from zoo.wanted import wanted
 
     found = AdversarialImages.read(path)
     claim = found.claim

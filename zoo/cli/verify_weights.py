@@ -27,8 +27,7 @@ def compared(path: Path, report: Report, weights: Path, strip_prefix: str | None
     Raises `WeightsMismatch` naming both digests if it is neither, `UsageError` if there is no such
     file.
     """
-    from zoo.filling import read_weights
-    from zoo.weights import Found
+    from zoo.weight_file import Found, read_weights
 
     if not weights.is_file():
         raise UsageError(f"--weights {weights} is not a file: name a safetensors file")

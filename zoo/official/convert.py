@@ -15,7 +15,7 @@ from timm.models.efficientnet import EfficientNet
 from torch import Tensor, nn
 
 from eval.errors import UsageError, WeightsMismatch
-from zoo import archs
+from zoo import networks
 from zoo.cards import ModelCard, Official
 from zoo.official.golden import golden
 from zoo.official.known import RELEASE, check_sources, differences
@@ -126,7 +126,7 @@ def _convert(
 
 def _skeleton(card: ModelCard) -> nn.Module:
     with torch.device("meta"):
-        return archs.build(card)
+        return networks.build(card)
 
 
 def _sources(

@@ -11,9 +11,10 @@ from torch import nn
 
 from eval.errors import WeightsMismatch
 from eval.files import write_atomically
-from zoo import archs
+from zoo import networks
 from zoo.cards import ModelCard
-from zoo.loading import ZooModel, load
+from zoo.loading import load
+from zoo.model import ZooModel
 from zoo.official.convert import load_tf
 from zoo.official.readings import Findings, Readable, Reading, Values, said_by
 from zoo.official.tensor_bundle import TensorBundle
@@ -51,7 +52,7 @@ def of_checkpoint(
             problems.append(error)
             continue
         with torch.device("meta"):
-            net = archs.build(info)
+            net = networks.build(info)
         net.load_state_dict(state, assign=True)
         nets[values] = ZooModel(net, info, "file").to(device).eval().requires_grad_(False)
     if not nets:

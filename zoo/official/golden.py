@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from eval.errors import WeightsMismatch
-from zoo import archs
+from zoo import networks
 from zoo.cards import ModelCard
-from zoo.loading import ZooModel
+from zoo.model import ZooModel
 
 IMAGES = "fixed-1"
 """Name of `images()`: another one if they ever change."""
@@ -41,7 +41,7 @@ def golden(card: ModelCard, state: Mapping[str, Tensor]) -> dict[str, Any]:
     Raises `WeightsMismatch` if a logit is not finite.
     """
     with torch.device("meta"):
-        net = archs.build(card)
+        net = networks.build(card)
     net.load_state_dict(state, strict=True, assign=True)
     with torch.inference_mode():
         logits = ZooModel(net, card, None).eval()(images())

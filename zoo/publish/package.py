@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval.errors import UsageError, WeightsMismatch, WeightsUnavailable
-from zoo.filling import read
 from zoo.pins import pin_of
 from zoo.publish import model_card, timm_config
 from zoo.publish.reports import Result, of_weights
 from zoo.registry import FAMILIES, card, metrics_file
 from zoo.reponame import is_repo_name
 from zoo.store import Store
-from zoo.weights import Found, find_weights, local_weights, not_here
+from zoo.weight_file import Found, read
+from zoo.weights import find_weights, local_weights, not_here
 
 if TYPE_CHECKING:
     from zoo.cards import ModelCard

@@ -10,7 +10,7 @@ from eval.errors import SatZooError
 
 if TYPE_CHECKING:
     from zoo.cards import ModelCard
-    from zoo.loading import ZooModel
+    from zoo.model import ZooModel
 
 # Networks of the zoo that timm has under another name, and what differs. The ResNets are missing:
 # their max-pool pads as TensorFlow does, which no argument of timm's ResNet asks for.

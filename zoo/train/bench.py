@@ -21,9 +21,9 @@ import torch.nn.functional as F
 from eval.arguments import as_options
 from eval.cpus import usable_cpus
 from eval.errors import SatZooError, UsageError
-from zoo import archs
+from zoo import networks
 from zoo.cards import ModelCard
-from zoo.loading import ZooModel
+from zoo.model import ZooModel
 from zoo.registry import card
 from zoo.train.distributed import Ranks
 from zoo.train.inner import Inner
@@ -96,7 +96,7 @@ def _plain(info: ModelCard, recipe: Recipe, device: torch.device) -> Step:
             "the bench compares with torchattacks, which is not installed: pip install torchattacks"
         ) from error
     inner = Inner.of(recipe)
-    model = ZooModel(archs.build(info), info, None).to(device).train()
+    model = ZooModel(networks.build(info), info, None).to(device).train()
     attack = torchattacks.PGD(
         model, eps=inner.threat.eps, alpha=inner.step_size, steps=inner.n_steps, random_start=True
     )

@@ -15,13 +15,11 @@ from eval.evaluation import evaluate
 from eval.files import write_atomically
 from eval.run import Progress
 from zoo.cards import ModelCard
-from zoo.filling import read
 from zoo.loading import from_weights
 from zoo.pictures import images
 from zoo.registry import FAMILIES, metrics_file
 from zoo.train.result import ABOUT, METRICS, WEIGHTS
-from zoo.weight_file import WeightFile
-from zoo.weights import Found
+from zoo.weight_file import Found, WeightFile, read
 
 ATTACKS = ("clean", "pgd-50")
 """Measured on the whole test split; AutoAttack is left to `sat-zoo eval`, it takes hours."""

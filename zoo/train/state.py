@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from eval.errors import UsageError
-from zoo.loading import ZooModel
+from zoo.model import ZooModel
 from zoo.train.checkpoint import Checkpoint
 from zoo.train.distributed import Ranks
 from zoo.train.recipe import Recipe, check_recipe, differences

@@ -13,9 +13,9 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from eval.attacks.random import image_key
 from eval.layout import memory_layout
-from zoo import archs
+from zoo import networks
 from zoo.cards import ModelCard
-from zoo.loading import ZooModel
+from zoo.model import ZooModel
 from zoo.train.augment import mix
 from zoo.train.awp import worst_weights
 from zoo.train.distributed import Ranks
@@ -130,7 +130,7 @@ def begin(info: ModelCard, recipe: Recipe, steps_per_epoch: int, ranks: Ranks) -
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        model = ZooModel(archs.build(info), info, None).to(ranks.device)
+        model = ZooModel(networks.build(info), info, None).to(ranks.device)
     model = model.to(memory_format=_layout(model, recipe))
     optimizer = build_optimizer(model, recipe)
     schedule = build_schedule(optimizer, recipe, steps_per_epoch)

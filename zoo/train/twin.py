@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from eval.errors import ModelError
 from eval.folding import foldable, take_out
-from zoo.loading import ZooModel
+from zoo.model import ZooModel
 
 _TOLERANCE = 1e-3
 _Names = Mapping[nn.Module, str]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from eval.attacks.random import image_key
-from zoo.loading import ZooModel
+from zoo.model import ZooModel
 from zoo.train.distributed import Ranks
 from zoo.train.feed import Feed, Memory
 from zoo.train.inner import Inner, autocast, perturb

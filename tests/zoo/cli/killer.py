@@ -22,7 +22,7 @@ import sklearn.datasets  # noqa: F401 - imported here once, for all runs
 import torch
 
 from eval import evaluation, journal, protocols  # noqa: F401
-from zoo import archs, loading  # noqa: F401
+from zoo import loading, networks  # noqa: F401
 from zoo.cli import main
 
 PATIENCE_S = 120

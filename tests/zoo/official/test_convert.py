@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from eval.errors import UsageError, WeightsMismatch
-from zoo import archs
+from zoo import networks
 from zoo.cards import ModelCard
 from zoo.official import convert, import_checkpoint, load_tf
 from zoo.official.tensor_bundle import TensorBundle
@@ -31,7 +31,7 @@ def test_the_state_dict_is_the_networks_own(
     tmp_path: Path, write_bundle: Write, variables: Variables, resnet_card: ModelCard
 ) -> None:
     state = load_tf(resnet_card, write_bundle(tmp_path / "x", variables))
-    network = archs.build(resnet_card)
+    network = networks.build(resnet_card)
     assert list(state) == list(network.state_dict())
     network.load_state_dict(state, strict=True)
     assert torch.equal(state["fc.weight"], torch.from_numpy(variables["linear/W"].T.copy()))

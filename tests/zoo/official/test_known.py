@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from eval.errors import SatZooError, WeightsMismatch
-from zoo import archs
+from zoo import networks
 from zoo.cards import ModelCard
-from zoo.loading import ZooModel
+from zoo.model import ZooModel
 from zoo.official import convert, import_checkpoint, known, load_tf
 from zoo.official.golden import golden, images
 from zoo.store import Store
@@ -57,7 +57,7 @@ def test_the_provenance_holds_the_logits_on_the_fixed_images(
     prefix: Path, store: Store, resnet_card: ModelCard
 ) -> None:
     found = facts(prefix, store)["golden"]
-    net = archs.build(resnet_card)
+    net = networks.build(resnet_card)
     net.load_state_dict(load_tf(resnet_card, prefix))
     logits = ZooModel(net, resnet_card, None).eval()(images()).detach()
     np.testing.assert_allclose(found["first_logits"], logits, rtol=1e-6)

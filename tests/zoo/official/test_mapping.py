@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from eval.errors import ModelError
-from zoo import archs
+from zoo import networks
 from zoo.cards import ModelCard
 from zoo.official.mapping import Target, mapping
 from zoo.registry import card, list_models
@@ -41,7 +41,7 @@ SIZES = {(card(name).arch, card(name).activation == "smoothrelu"): name for name
 
 def targets_of(model: ModelCard, scope: str = "") -> dict[str, Target]:
     with torch.device("meta"):
-        network = archs.build(model)
+        network = networks.build(model)
     return mapping(network, scope)
 
 

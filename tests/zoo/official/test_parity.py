@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from zoo import archs
-from zoo.loading import ZooModel
+from zoo import networks
+from zoo.model import ZooModel
 from zoo.official import load_tf
 from zoo.registry import card
 
@@ -45,7 +45,7 @@ class Case:
 
     def network(self, *, ema: bool = False) -> ZooModel:
         with torch.device("meta"):
-            net = archs.build(card(self.name))
+            net = networks.build(card(self.name))
         net.load_state_dict(load_tf(self.name, self.prefix, ema=ema), assign=True)
         return ZooModel(net, card(self.name), None).eval().requires_grad_(False)
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from eval.data import ImageSet, from_tensors
 from eval.errors import SatZooError, UsageError, WeightsMismatch
-from zoo import archs, registry
+from zoo import networks, registry
 from zoo.cards import ModelCard
 from zoo.cli import doctor, readings
 from zoo.official import convert, import_checkpoint
@@ -54,7 +54,7 @@ class World:
         """A network as TensorFlow has it, made for pictures in that order."""
         state = self.nets[values].state_dict()
         with torch.device("meta"):
-            targets = mapping(archs.build(self.card))
+            targets = mapping(networks.build(self.card))
         found = {}
         for name, target in targets.items():
             array = state[target.key].numpy()
@@ -84,7 +84,7 @@ def world(
     with torch.random.fork_rng(), torch.no_grad():
         for seed, values in enumerate(("weights", "moving averages")):
             torch.manual_seed(seed)
-            net = archs.build(resnet_card)
+            net = networks.build(resnet_card)
             for norm in net.modules():
                 if isinstance(norm, nn.BatchNorm2d):
                     norm.momentum = None  # the average of one batch: statistics of these pictures

@@ -8,7 +8,7 @@ from timm.layers import get_act_layer
 
 import zoo
 from eval.errors import SatZooError
-from zoo import archs
+from zoo import networks
 from zoo.activations import ACTIVATIONS
 from zoo.publish.timm_config import TIMM_ACTIVATIONS, config, prove, timm_model
 
@@ -35,7 +35,7 @@ def test_timms_network_has_our_tensors_and_our_batch_norm(name: str) -> None:
     card = zoo.card(name)
     said = config(card, {})
     with torch.device("meta"):
-        ours = archs.build(card)
+        ours = networks.build(card)
         theirs = timm.create_model(said["architecture"], **said["model_args"])
     shapes = [{k: tuple(v.shape) for k, v in net.state_dict().items()} for net in (ours, theirs)]
     assert shapes[0] == shapes[1]

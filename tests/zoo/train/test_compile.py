@@ -10,7 +10,7 @@ import torch
 import torch._inductor.config
 from torch import Tensor, nn
 
-from zoo import archs
+from zoo import networks
 from zoo.cards import ModelCard
 from zoo.train.distributed import Ranks
 from zoo.train.recipe import Recipe
@@ -80,7 +80,7 @@ def test_a_compiled_step_is_the_plain_step(
         """So small that compiling it takes seconds."""
         return nn.Sequential(nn.Conv2d(1, 4, 3), nn.SiLU(), nn.Flatten(), nn.Linear(144, 10))
 
-    monkeypatch.setattr(archs, "build", network)
+    monkeypatch.setattr(networks, "build", network)
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(torch._inductor.config, "compile_threads", 1)  # without helper processes
     torch._dynamo.reset()

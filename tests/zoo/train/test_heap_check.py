@@ -12,7 +12,7 @@ from torch import Tensor
 
 from eval.layout import memory_layout
 from tests.guarded import needs_glibc, run_guarded
-from zoo import archs
+from zoo import networks
 from zoo.cards import ModelCard
 from zoo.registry import card, list_models
 from zoo.train.distributed import Ranks
@@ -25,7 +25,7 @@ STEPS = """
 import json, sys
 import torch
 from torch import nn
-from zoo import archs
+from zoo import networks
 from zoo.cards import ModelCard
 from zoo.train.distributed import Ranks
 from zoo.train.recipe import Recipe
@@ -39,7 +39,7 @@ for name, fields in json.loads(sys.argv[2]).items():
     recipe = Recipe.model_validate(fields)
     if recipe.compile:  # a network that takes seconds
         torch._inductor.config.compile_threads = 1
-        archs.build = lambda _: nn.Sequential(
+        networks.build = lambda _: nn.Sequential(
             nn.Conv2d(1, 4, 3, padding=1), nn.SiLU(), nn.Conv2d(4, 8, 1, stride=2), nn.Flatten(),
             nn.Linear(128, 10),
         )
@@ -124,4 +124,4 @@ def test_every_network_of_the_zoo_may_be_channels_last() -> None:
     cards = {(c.arch, str(c.arch_args), c.input.channels): c for c in map(card, list_models())}
     for one in cards.values():
         with torch.device("meta"):
-            assert memory_layout(archs.build(one)) == torch.channels_last, one.name
+            assert memory_layout(networks.build(one)) == torch.channels_last, one.name

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from eval.errors import ModelError
-from zoo import archs, card
+from zoo import card, networks
 from zoo.activations import ReLUSmoothBackward, SmoothReLU
 from zoo.cards import ModelCard
-from zoo.loading import ZooModel
+from zoo.model import ZooModel
 from zoo.train.recipe import Recipe
 from zoo.train.twin import Twin
 
@@ -28,7 +28,7 @@ def build(name: str, size: int, **changes: object) -> ZooModel:
     info = info.model_copy(
         update={"input": info.input.model_copy(update={"size": size}), **changes}
     )
-    return ZooModel(archs.build(info), info, None)
+    return ZooModel(networks.build(info), info, None)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from eval.data import from_tensors
 from eval.errors import UsageError
-from zoo import archs
+from zoo import networks
 from zoo.cards import InputSpec, ModelCard, ThreatSpec
 from zoo.train.distributed import processes
 from zoo.train.events import Hooks, Stopped
@@ -60,7 +60,7 @@ def network(card: ModelCard) -> nn.Module:
 
 
 def run(folder: Path | None, more: dict[str, Any], **extra: Any) -> Run:
-    archs.build = network
+    networks.build = network
     stream = torch.Generator().manual_seed(1)
     x = torch.randint(0, 256, (60, 1, 8, 8), generator=stream, dtype=torch.uint8)
     recipe = check_recipe(FIELDS | more, "test")

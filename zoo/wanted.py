@@ -1,6 +1,6 @@
-"""Models that are not of the zoo: from the Hub, or a weight file of which the user says the rest.
+"""Which model a name means: of the zoo, of the Hub, or a file of which the user says the rest.
 
-No torch here: a card is made, and weights are found, before anything is built.
+No torch here: there is a card before anything is built, and before weights are looked for.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ from pathlib import Path
 
 from eval.errors import UsageError
 from zoo.cards import ForeignCard, ModelCard
-from zoo.file_activation import activation_of
-from zoo.foreign_hub import fetch_config, fetch_weights
+from zoo.foreign_hub import fetch_config
 from zoo.hubconfig import card_of_config, read_config
 from zoo.registry import card
-from zoo.stated import INPUT, Stated, input_spec
-from zoo.weights import Found, find_weights
+from zoo.reponame import Commit
+from zoo.stated import INPUT, Stated, activation_of, input_spec
 
 HUB = "hf-hub:"
 _HUB_NAME = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w.][\w./-]*))?", re.ASCII)
@@ -25,23 +24,14 @@ _PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".tar", ".npz", ".h5")
 
 @dataclass(frozen=True)
 class Wanted:
-    """A model that somebody asked for: its card, and the weight file if one was named.
+    """A model that somebody asked for: its card, and where its weights are if not the zoo's own.
 
     A card of the zoo, or a `ForeignCard`; see `zoo.load` for the names and for `strip_prefix`.
     """
 
     card: ModelCard
-    weights: Path | None = None
+    weights: Path | Commit | None = None
     strip_prefix: str | None = None
-
-    def find_weights(self) -> Found:
-        """The weight file, fetched if it lies on the Hub; raises as `zoo.load` does."""
-        if not isinstance(self.card, ForeignCard):
-            return find_weights(self.card, self.weights)
-        if self.weights is not None:
-            return Found(self.weights, "file", None)
-        repo, commit = _hub_name(self.card.name)
-        return fetch_weights(repo, commit or "main")
 
 
 def wanted(name: str, stated: Stated | None = None, *, weights: str | Path | None = None) -> Wanted:
@@ -52,7 +42,7 @@ def wanted(name: str, stated: Stated | None = None, *, weights: str | Path | Non
     stated = stated or Stated()
     if name.startswith(HUB):
         _refuse_weights(name, weights)
-        return Wanted(_hub_card(name, stated), None, stated.strip_prefix)
+        return _hub(name, stated)
     if name.endswith(".safetensors"):
         _refuse_weights(name, weights)
         return _file(Path(name), stated)
@@ -108,15 +98,16 @@ def _file(path: Path, stated: Stated) -> Wanted:
     return Wanted(info, path, stated.strip_prefix)
 
 
-def _hub_card(name: str, stated: Stated) -> ForeignCard:
-    """The card of hf-hub:ORG/NAME[@REVISION], named with the commit that the revision is now."""
+def _hub(name: str, stated: Stated) -> Wanted:
+    """Of hf-hub:ORG/NAME[@REVISION]; its card is named with the commit that the revision is now."""
     stated.refuse(
         ("arch", "arch_args", "activation", "n_classes"), f"the config.json of {name} says it"
     )
     repo, revision = _hub_name(name)
-    path, commit = fetch_config(repo, revision or "main")
-    exact = f"{HUB}{repo}@{commit}"
-    return card_of_config(read_config(path, exact), stated, exact)
+    path, at = fetch_config(repo, revision or "main")
+    exact = f"{HUB}{at.repo}@{at.commit}"
+    info = card_of_config(read_config(path, exact), stated, exact)
+    return Wanted(info, at, stated.strip_prefix)
 
 
 def _hub_name(name: str) -> tuple[str, str | None]:
