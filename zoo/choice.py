@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from eval.errors import ModelError, UsageError, first_line
 from eval.factory import make_model
 from zoo.cards import ForeignCard, InputSpec, ModelCard
-from zoo.pictures import no_data
+from zoo.pictures import Selection, no_data
 from zoo.stated import Stated, resizing
 from zoo.wanted import Wanted, wanted
 
@@ -114,13 +114,12 @@ def choose(
     name: str | None = None,
     weights: str | Path | None = None,
     channels: int | None = None,
-    data: str | Path | None = None,
-    images: ImageSet | None = None,
+    images: Selection | ImageSet,
 ) -> Choice:
     """The model that `model` and what is said of it mean; see `zoo.evaluate` for each.
 
-    model: as there; a `Choice` is returned as it is. data, images: what it will be measured on,
-    since that says what own models take.
+    model: as there; a `Choice` is returned as it is. images: what it will be measured on, since
+    that says what own models take.
     Raises `UsageError` for what cannot be or is not said, and as `zoo.wanted.wanted`.
     """
     stated = stated or Stated()
@@ -128,7 +127,7 @@ def choose(
         stated.refuse(tuple(stated.said()), f"{model.card.name} was chosen already")
         return model
     if not isinstance(model, str | Path):
-        return _given(model, stated, name, weights, channels, data, images)
+        return _given(model, stated, name, weights, channels, images)
     if name is not None:
         raise UsageError(
             f"name {name!r} is for a model of your own: {model} has its name, leave it out"
@@ -136,8 +135,7 @@ def choose(
     if channels is not None:
         raise UsageError(f"`channels` {channels} is for `factory`: of other models mean says them")
     found = wanted(str(model), stated, weights=weights)
-    if not found.card.dataset and data is None and images is None:
-        raise no_data(found.card.name)
+    _demand_data(found.card, images)
     return Known(found.card, found)
 
 
@@ -149,12 +147,12 @@ def choose_factory(
     name: str | None = None,
     weights: str | Path | None = None,
     channels: int | None = None,
-    data: str | Path | None = None,
+    images: Selection,
 ) -> Choice:
-    """The model that `factory` makes, for `data`. Raises `UsageError` for what cannot be."""
+    """The model that `factory` makes, for `images`. Raises `UsageError` for what cannot be."""
     if weights is not None:
         raise UsageError(f"`weights` {weights}: a `factory` loads its own weights")
-    card = _own_card(_FACTORY, name or factory, stated, channels, data)
+    card = _own_card(_FACTORY, name or factory, stated, channels, images.data)
     return Made(card, factory, options)
 
 
@@ -164,8 +162,7 @@ def _given(
     name: str | None,
     weights: str | Path | None,
     channels: int | None,
-    data: str | Path | None,
-    images: ImageSet | None,
+    images: Selection | ImageSet,
 ) -> Choice:
     from torch import nn
 
@@ -180,18 +177,22 @@ def _given(
         raise UsageError(f"`weights` {weights}: a model in memory has its weights; leave it out")
     if not isinstance(model, ZooModel):
         who = name or type(model).__name__
-        if images is not None:
-            return Given(_card_for(images, who, stated, channels), model)
-        return Given(_own_card(_OWN, who, stated, channels, data), model)
+        if isinstance(images, Selection):
+            return Given(_own_card(_OWN, who, stated, channels, images.data), model)
+        return Given(_card_for(images, who, stated, channels), model)
     info = model.card
     if channels is not None:
         raise UsageError(f"`channels` {channels}: {info.name} was loaded, and its card says this")
     stated.refuse(tuple(stated.said()), f"{info.name} was loaded, and its card says this")
-    if not info.dataset and data is None and images is None:
-        raise no_data(info.name)
+    _demand_data(info, images)
     if name is None:
         return Given(info, model, is_own=False)
     return Given(info.model_copy(update={"name": name}), model)
+
+
+def _demand_data(info: ModelCard, images: Selection | ImageSet) -> None:
+    if not info.dataset and isinstance(images, Selection) and images.data is None:
+        raise no_data(info.name)
 
 
 def _own_card(

@@ -6,7 +6,7 @@ No torch at import.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,8 @@ from eval.errors import UsageError
 from eval.files import check_writable
 from eval.protocols import protocol
 from eval.threat import Threat, is_norm
-from zoo import pictures
 from zoo.choice import Choice, Loaded, choose
-from zoo.pictures import as_path, check_classes, check_shape
+from zoo.pictures import Selection, as_path, check_classes, check_shape
 from zoo.stated import Stated
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def evaluate(
     model: str | Path | nn.Module | Choice,
     *,
     attack: str = "autoattack",
-    images: ImageSet | tuple[Tensor, Tensor] | None = None,
+    images: ImageSet | tuple[Tensor, Tensor] | Selection | None = None,
     data: str | Path | None = None,
     data_dir: str | Path | None = None,
     n: int | None = None,
@@ -88,7 +87,8 @@ def evaluate(
             mode, images (B, C, H, W) in [0, 1] -> logits (B, K).
         attack: a protocol: clean, fgsm, pgd-K, autoattack ...; see `eval.protocols.protocol`.
         images: an image set, or a pair x (N, C, H, W) in [0, 1] and y (N,), to measure on
-            instead of what the next ten arguments choose.
+            instead of what the next eleven arguments choose; or these in one
+            `zoo.pictures.Selection`.
         data, data_dir, n, ids, balanced, classes, allow_partial, skip_corrupt, download,
             download_to, workers: which images, see `zoo.images`; data is needed where the model
             has no card that says it.
@@ -116,12 +116,20 @@ def evaluate(
         `eval.evaluation.evaluate` raise.
 
     """
-    where: dict[str, Any] = {
-        "data": data, "data_dir": data_dir, "n": n, "ids": ids, "balanced": balanced,
-        "classes": classes, "allow_partial": allow_partial, "skip_corrupt": skip_corrupt,
-        "download": download, "download_to": download_to, "workers": workers,
-    }  # fmt: skip
-    given = _given_images(images, where)
+    selection = Selection(
+        data=data,
+        data_dir=data_dir,
+        n=n,
+        ids=ids,
+        balanced=balanced,
+        classes=classes,
+        allow_partial=allow_partial,
+        skip_corrupt=skip_corrupt,
+        download=download,
+        download_to=download_to,
+        workers=workers,
+    )
+    chosen = _chosen(images, selection)
     stated = Stated(
         arch=arch,
         arch_args=arch_args,
@@ -134,20 +142,10 @@ def evaluate(
         crop_pct=crop_pct,
         strip_prefix=strip_prefix,
     )
-    choice = choose(
-        model, stated, name=name, weights=weights, channels=channels, data=data, images=given
-    )
+    choice = choose(model, stated, name=name, weights=weights, channels=channels, images=chosen)
     out, save_adversarial = as_path(out), as_path(save_adversarial)
     threat = check(choice.card, attack, step_size, norm, eps, out, save_adversarial)
-    ready = prepare(
-        choice,
-        device,
-        lambda card: (
-            pictures.images(card, **where, on_progress=on_download, on_message=on_message)
-            if given is None
-            else given
-        ),
-    )
+    ready = prepare(choice, device, chosen, on_download, on_message)
 
     from eval.evaluation import evaluate as measure
 
@@ -186,13 +184,22 @@ class Ready:
     images: ImageSet
 
 
-def prepare(choice: Choice, device: str, pick: Callable[[ModelCard], ImageSet]) -> Ready:
-    """Load the model, pick the images for its card, and see that they are images for it.
+def prepare(
+    choice: Choice,
+    device: str,
+    chosen: Selection | ImageSet,
+    on_download: OnProgress | None = None,
+    on_message: Callable[[str], None] | None = None,
+) -> Ready:
+    """Load the model, open the images for its card, and see that they are images for it.
 
-    Raises as `choice.load` and `pick`; `UsageError` and `DataError` where the two do not fit.
+    Raises as `choice.load` and `zoo.images`; `UsageError` and `DataError` where the two do not fit.
     """
     loaded = choice.load(device)
-    images = pick(loaded.card)
+    if isinstance(chosen, Selection):
+        images = chosen.images(loaded.card, on_progress=on_download, on_message=on_message)
+    else:
+        images = chosen
     check_classes(loaded.card, images)
     check_shape(loaded.card, images)
     return Ready(loaded, images)
@@ -233,16 +240,17 @@ def threat_of(info: ModelCard, norm: str | float | None, eps: str | float | None
     return Threat.of(own_norm if norm is None else norm, own_eps if eps is None else eps)
 
 
-def _given_images(
-    images: ImageSet | tuple[Tensor, Tensor] | None, where: Mapping[str, Any]
-) -> ImageSet | None:
-    """The caller's own images as a set; raises `UsageError` if others are chosen beside them."""
+def _chosen(
+    images: ImageSet | tuple[Tensor, Tensor] | Selection | None, selection: Selection
+) -> Selection | ImageSet:
+    """What is measured on; raises `UsageError` if images are given and others are chosen too."""
     if images is None:
-        return None
-    for option, value in where.items():
+        return selection
+    for field in fields(selection):
+        value = getattr(selection, field.name)
         if value is not None and value is not False:
             raise UsageError(
-                f"{option} {value!r} chooses images, and images= gives them: leave one out"
+                f"{field.name} {value!r} chooses images, and images= gives them: leave one out"
             )
     if isinstance(images, tuple):
         from eval.data import from_tensors

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,43 @@ SUBSET_SEED = 0
 
 IN_ORDER = ("digits", "cifar10", "cifar10-jpeg")
 """Sets whose first N images are the subset that everybody uses; the others are drawn from."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which images: the words of whoever measures, passed whole. See `images` for each."""
+
+    data: str | Path | None = None
+    data_dir: str | Path | None = None
+    n: int | None = None
+    ids: str | Path | Sequence[str] | None = None
+    balanced: bool = False
+    classes: str | Path | None = None
+    allow_partial: bool = False
+    skip_corrupt: bool = False
+    download: bool = False
+    download_to: str | Path | None = None
+    workers: int | None = None
+
+    def images(
+        self,
+        info: ModelCard,
+        *,
+        on_progress: OnProgress | None = None,
+        on_message: Callable[[str], None] | None = None,
+    ) -> ImageSet:
+        """`images`, for a card."""
+        found = _open(self, info, on_progress)
+        check_classes(info, found)
+        if self.ids is not None:
+            found = found.select_ids(_listed(self.ids))
+        if self.n is not None:
+            found = _some(found, self.n, balanced=self.balanced, is_listed=self.ids is not None)
+        if self.skip_corrupt:
+            found = found.without_unreadable()
+        if on_message is not None:
+            _tell(found, on_message)
+        return found
 
 
 def images(
@@ -67,41 +105,20 @@ def images(
         files that are missing or damaged, or whose classes are not the model's.
 
     """
-    from eval.data import open_data
-    from eval.data.entries import told
-    from zoo.preprocess import for_card
-
-    if balanced and n is None:
-        raise UsageError("`balanced=True` without `n`: say how many images to draw, as `n=1000`")
-    if download_to is not None and not download:
-        raise UsageError(f"`download_to` {download_to} without `download=True`: give both")
-    info = _card(card_or_name)
-    if data is None and not info.dataset:
-        raise no_data(info.name)
-    name, folder = _named(data or info.dataset, as_path(data_dir))
-    found = open_data(
-        name,
-        data_dir=folder,
-        download=download,
-        download_to=as_path(download_to),
-        on_progress=on_progress,
-        classes=as_path(classes),
-        preprocess=for_card(info),
+    selection = Selection(
+        data=data,
+        data_dir=data_dir,
+        n=n,
+        ids=ids,
+        balanced=balanced,
+        classes=classes,
         allow_partial=allow_partial,
-        n_workers=workers,
+        skip_corrupt=skip_corrupt,
+        download=download,
+        download_to=download_to,
+        workers=workers,
     )
-    check_classes(info, found)
-    if ids is not None:
-        found = found.select_ids(_listed(ids))
-    if n is not None:
-        found = _some(found, n, balanced=balanced, is_listed=ids is not None)
-    if skip_corrupt:
-        found = found.without_unreadable()
-    if on_message is not None and found.name != "digits":
-        on_message(f"{found.name} ({found.split}): {found.layout}")
-    if on_message is not None and found.passed_over:
-        on_message(f"{found.name}: {told(found.passed_over)}")
-    return found
+    return selection.images(_card(card_or_name), on_progress=on_progress, on_message=on_message)
 
 
 def check_classes(info: ModelCard, found: ImageSet) -> None:
@@ -160,6 +177,40 @@ def _card(card_or_name: ModelCard | str) -> ModelCard:
     from zoo.wanted import wanted
 
     return wanted(card_or_name).card
+
+
+def _open(wanted: Selection, info: ModelCard, on_progress: OnProgress | None) -> ImageSet:
+    """The whole data set; raises `UsageError` for arguments that do not go together."""
+    from eval.data import open_data
+    from zoo.preprocess import for_card
+
+    if wanted.balanced and wanted.n is None:
+        raise UsageError("`balanced=True` without `n`: say how many images to draw, as `n=1000`")
+    if wanted.download_to is not None and not wanted.download:
+        raise UsageError(f"`download_to` {wanted.download_to} without `download=True`: give both")
+    if wanted.data is None and not info.dataset:
+        raise no_data(info.name)
+    name, folder = _named(wanted.data or info.dataset, as_path(wanted.data_dir))
+    return open_data(
+        name,
+        data_dir=folder,
+        download=wanted.download,
+        download_to=as_path(wanted.download_to),
+        on_progress=on_progress,
+        classes=as_path(wanted.classes),
+        preprocess=for_card(info),
+        allow_partial=wanted.allow_partial,
+        n_workers=wanted.workers,
+    )
+
+
+def _tell(found: ImageSet, on_message: Callable[[str], None]) -> None:
+    from eval.data.entries import told
+
+    if found.name != "digits":
+        on_message(f"{found.name} ({found.split}): {found.layout}")
+    if found.passed_over:
+        on_message(f"{found.name}: {told(found.passed_over)}")
 
 
 def _named(data: str | Path, data_dir: Path | None) -> tuple[str, Path | None]:

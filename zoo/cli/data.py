@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from zoo.pictures import Selection
 
 if TYPE_CHECKING:
     from eval.data.download import OnProgress
 
 
 def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that `zoo.images` understands, by the names of its arguments."""
+    """Add the options that `zoo.images` understands; `chosen_images` collects them."""
     path = click.Path(path_type=Path)
     options = (
         click.option(
@@ -54,6 +57,11 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def chosen_images(options: dict[str, Any]) -> Selection:
+    """The images that the options of `data_options` mean; these are taken out of `options`."""
+    return Selection(**{one.name: options.pop(one.name) for one in fields(Selection)})
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,12 +12,11 @@ import click
 from eval.protocols import protocol
 from zoo.choice import Known
 from zoo.cli.console import say
-from zoo.cli.data import data_options, download_bar
+from zoo.cli.data import chosen_images, data_options, download_bar
 from zoo.cli.model import chosen_model, model_options
 from zoo.cli.offer import offer_weights, yes_option
 from zoo.cli.plan import batch_size_option, plan_evaluation
 from zoo.evaluation import check, evaluate, prepare
-from zoo.pictures import images
 
 EXAMPLES = """\b
 Examples:
@@ -127,7 +125,8 @@ def command(
     Whatever ends a run, the same command goes on with what was known.
     """
     # What can be checked without torch is checked first: a typo must not cost three seconds.
-    choice = chosen_model(name, rest["data"], rest)
+    selection = chosen_images(rest)
+    choice = chosen_model(name, selection, rest)
     threat = check(choice.card, attack, step_size, norm, eps, out, save_adversarial)
     if isinstance(choice, Known):
         offer_weights(choice.card, choice.wanted.weights, yes=yes)
@@ -136,11 +135,7 @@ def command(
 
     if is_plan:
         with download_bar() as on_download:
-            ready = prepare(
-                choice,
-                device,
-                partial(images, **rest, on_progress=on_download, on_message=say),
-            )
+            ready = prepare(choice, device, selection, on_download, say)
         plan_evaluation(
             ready.loaded.model,
             ready.images,
@@ -158,7 +153,7 @@ def command(
         report = evaluate(
             choice,
             attack=attack,
-            **rest,
+            images=selection,
             eps=eps,
             norm=norm,
             step_size=step_size,

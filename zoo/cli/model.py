@@ -12,6 +12,7 @@ import click
 from eval.errors import UsageError
 from eval.factory import parse_options
 from zoo.choice import Choice, choose, choose_factory
+from zoo.pictures import Selection
 from zoo.stated import Stated
 
 
@@ -80,11 +81,11 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def chosen_model(name: str | None, data: str | None, options: dict[str, Any]) -> Choice:
+def chosen_model(name: str | None, images: Selection, options: dict[str, Any]) -> Choice:
     """The model that NAME and the options of `model_options` mean.
 
     options: of the command; those of `model_options` are taken out of it.
-    data: as --data says it. Raises `UsageError` for what cannot be or is not said.
+    images: as `chosen_images`. Raises `UsageError` for what cannot be or is not said.
     """
     said = _Options(**{one.name: options.pop(one.name) for one in fields(_Options)})
     stated = said.stated()
@@ -96,7 +97,7 @@ def chosen_model(name: str | None, data: str | None, options: dict[str, Any]) ->
             name=name,
             weights=said.weights,
             channels=said.channels,
-            data=data,
+            images=images,
         )
     if said.factory_option:
         raise UsageError("--factory-option without --factory: name the MODULE:FUNCTION too")
@@ -105,7 +106,7 @@ def chosen_model(name: str | None, data: str | None, options: dict[str, Any]) ->
             "no model is named: give a NAME of sat-zoo list, hf-hub:ORG/NAME, FILE.safetensors or"
             " --factory MODULE:FUNCTION"
         )
-    return choose(name, stated, weights=said.weights, channels=said.channels, data=data)
+    return choose(name, stated, weights=said.weights, channels=said.channels, images=images)
 
 
 def _numbers(_: object, option: click.Parameter, value: str | None) -> tuple[float, ...] | None:

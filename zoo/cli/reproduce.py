@@ -11,11 +11,10 @@ import click
 
 from eval.arguments import as_options
 from zoo.cli.console import say, stdout
-from zoo.cli.data import data_options, download_bar
+from zoo.cli.data import chosen_images, data_options, download_bar
 from zoo.cli.model import prefix_option
 from zoo.cli.offer import offer_weights, yes_option
 from zoo.cli.plan import batch_size_option
-from zoo.pictures import images
 
 if TYPE_CHECKING:
     from zoo.reproduce import Reproduction
@@ -85,6 +84,7 @@ def command(
     # What can be checked without torch is checked first: a typo must not cost three seconds.
     info = card(name)
     measurements(info)
+    selection = chosen_images(which)
     folder = out or home() / "reproductions" / name
     prepare(folder)
 
@@ -93,7 +93,7 @@ def command(
     from zoo.loading import load
 
     with download_bar() as on_download:  # first: without pictures no weights need be fetched
-        chosen = images(info, **which, on_progress=on_download, on_message=say)
+        chosen = selection.images(info, on_progress=on_download, on_message=say)
     offer_weights(info, weights, yes=yes)
     model = load(name, weights=weights, device=device, strip_prefix=strip_prefix)
     with progress_bar() as on_progress:
