@@ -6,8 +6,8 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
+from eval.radius import parse, text_of
 from eval.report import Report
 from leaderboard.published import NOT_STATED, Published
 
@@ -26,18 +26,12 @@ _SPLITS = ("test", "val", "validation")
 def same_eps(eps: str) -> str:
     """One text for one radius: "16/510", "8/255" and " 8 / 255" are "8/255", "0.031" stays.
 
-    A text that is no number, as "not stated", stays too.
+    A text that is no number, or that `eval.radius` does not take for one, is "not stated".
     """
     try:
-        radius = Fraction(eps.replace(" ", ""))
-    except (ValueError, ZeroDivisionError):
+        return text_of(parse(eps))
+    except ValueError:
         return NOT_STATED
-    if (255 * radius).denominator == 1 and radius < 1:
-        return f"{255 * radius}/255"
-    # Short fractions are how people write them, 3/16; but half a unit in L2 is "0.5" everywhere.
-    if 2 < radius.denominator <= 255:
-        return str(radius)
-    return repr(float(radius))
 
 
 def slug(text: str) -> str:

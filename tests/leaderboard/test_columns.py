@@ -1,5 +1,6 @@
 """What may stand in one column and in one table."""
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import zoo
-from eval import Report
+from eval import Report, Threat
 from leaderboard.columns import column, family, order, title
 from leaderboard.names import activation, architecture, architecture_of
 from leaderboard.places import (
@@ -18,7 +19,7 @@ from leaderboard.places import (
     subset_of_report,
     unique,
 )
-from leaderboard.published import published
+from leaderboard.published import NOT_STATED, published
 
 Make = Callable[..., Report]
 ENTRIES = {(e.dataset, e.norm, e.id): e for e in published()}
@@ -69,6 +70,20 @@ def test_families_keep_pgd_and_autoattack_apart() -> None:
 )
 def test_one_radius_has_one_text(text: str, wanted: str) -> None:
     assert same_eps(text) == wanted
+
+
+@pytest.mark.parametrize(
+    "text", ["1e3000000000", "1e999999999/255", "8/1e3000000000", "-1e-3000000000", "9" * 5_000_000]
+)
+def test_an_eps_that_would_fill_the_memory_is_no_number_and_is_answered_at_once(text: str) -> None:
+    start = time.perf_counter()
+    assert same_eps(text) == NOT_STATED
+    assert time.perf_counter() - start < 1
+
+
+@pytest.mark.parametrize("text", ["0.031", "8/255", "3/16", "0.5", "1", "2.50", "1/300", "1e-6"])
+def test_an_eps_has_one_text_in_reports_and_on_boards(text: str) -> None:
+    assert same_eps(text) == Threat("L2", text).eps_text
 
 
 def test_a_choice_of_images_is_told_from_every_other(made: Make) -> None:
