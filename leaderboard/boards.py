@@ -152,7 +152,7 @@ def _board(place: _Place, key: str, rows: Sequence[Row]) -> Board:
     )
 
 
-def number(row: Row, attack: str) -> Measured | Claimed | None:
+def _ranking_number(row: Row, attack: str) -> Measured | Claimed | None:
     """The number of a row for an attack that ranks: measured by us, else by a third party."""
     ours = sorted(key for key in row.robust if family(key) == attack)
     if ours:
@@ -177,7 +177,7 @@ def _ranked(rows: Sequence[Row], attack: str | None) -> list[Row]:
     intervals: dict[int, tuple[float, float]] = {}
     reasons: dict[int, str] = {}
     for i, row in enumerate(rows):
-        found = number(row, attack) if attack else None
+        found = _ranking_number(row, attack) if attack else None
         if row.doubts:
             reasons[i] = f"flagged: {', '.join(row.doubts)}"
         elif found is None:
@@ -195,7 +195,7 @@ def _ranked(rows: Sequence[Row], attack: str | None) -> list[Row]:
 
 def _order_of_rows(row: Row, attack: str | None, claimed: str | None) -> tuple[int, float, str]:
     """Best first by the attack that ranks; then by claims of one attack; then by clean accuracy."""
-    found = number(row, attack) if attack else None
+    found = _ranking_number(row, attack) if attack else None
     if found is not None:
         share = found.accuracy if isinstance(found, Measured) else found.believed
         return (0, -share, row.model)

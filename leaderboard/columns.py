@@ -6,15 +6,23 @@ key says it: "pgd-50 step 1/100", "autoattack-standard@1 reference". Reports of 
 it had a fallback loss stand in its column, and of two the newer counts: where no gradient vanished
 they are the same to the bit. A family is the attack itself, by whomever: numbers of different
 families are never compared.
+
+Whose number it is makes columns of their own: measured by us, by a third party, or claimed.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass
+from typing import Literal
 
 from eval.protocols import step_in_pixels
 from eval.report import Report
+from leaderboard.published import NOT_STATED
+
+Source = Literal["measured", "third-party", "claimed"]
+SOURCES: tuple[Source, ...] = ("measured", "third-party", "claimed")
 
 CLEAN = "clean"
 _FAMILIES = {
@@ -26,6 +34,20 @@ _FAMILIES = {
     "fgsm": "FGSM",
 }
 AUTOATTACK = "AutoAttack"
+
+
+@dataclass(frozen=True)
+class Column:
+    """Numbers of one attack from one kind of source."""
+
+    source: Source
+    key: str
+
+    @property
+    def title(self) -> str:
+        """How tables head it: "measured AutoAttack", "claimed PGD-50"."""
+        what = "attack not stated" if self.key == NOT_STATED else title(self.key)
+        return f"{self.source} {what}"
 
 
 def column(report: Report) -> str:

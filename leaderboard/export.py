@@ -13,19 +13,9 @@ from eval.files import write_atomically
 from eval.percent import percent
 from leaderboard import escape
 from leaderboard.boards import Board, Leaderboard
-from leaderboard.columns import CLEAN, family
+from leaderboard.columns import Column, family
 from leaderboard.rows import Claimed, Measured, Row
-from leaderboard.texts import (
-    SOURCES,
-    Column,
-    cell,
-    columns,
-    heading,
-    number,
-    rank,
-    remarks,
-    yes_no,
-)
+from leaderboard.texts import cell, columns, heading, rank, remarks, yes_no
 from leaderboard.twins import Gain, twins
 
 _ABOUT = """Accuracies in per cent. `measured`: by us, from a Report, with its 95 % Wilson interval;
@@ -80,7 +70,7 @@ def _markdown_board(board: Board) -> Iterator[str]:
         yield _markdown_line(["---"] * len(heads))
         for row in board.rows:
             facts = [row.model, row.architecture or "", row.activation or ""]
-            accuracies = [cell(number(row, column)) for column in shown]
+            accuracies = [cell(row.numbers.get(column)) for column in shown]
             words = [rank(row), *map(escape.markdown, facts), yes_no(row.extra_data), *accuracies]
             yield _markdown_line([*words, escape.markdown(remarks(row))])
         yield ""
@@ -140,7 +130,7 @@ def _csv_lines(board: Board, row: Row) -> Iterator[list[Any]]:
     about += [row.parameters, row.flops]
     flags = " ".join(flag.code for flag in row.flags)
     rest: list[Any]
-    for column, found in numbers(row):
+    for column, found in row.numbers.items():
         what: list[Any] = [column.source, family(column.key), column.key, found.accuracy, found.low]
         what += [found.high, found.n]
         if isinstance(found, Measured):
@@ -153,21 +143,6 @@ def _csv_lines(board: Board, row: Row) -> Iterator[list[Any]]:
 
 def _or_empty(value: Any) -> Any:
     return "" if value is None else value
-
-
-def numbers(row: Row) -> Iterator[tuple[Column, Measured | Claimed]]:
-    """Every number of a row with its column."""
-    for source in SOURCES:
-        keys = {
-            "measured": [CLEAN, *row.robust],
-            "third-party": list(row.third_party),
-            "claimed": list(row.claimed),
-        }[source]
-        for key in keys:
-            column = Column(source, key)
-            found = number(row, column)
-            if found is not None:
-                yield column, found
 
 
 def to_json(whole: Leaderboard) -> str:
@@ -197,7 +172,7 @@ def _json_row(row: Row) -> dict[str, Any]:
         **{name: getattr(row, name) for name in plain},
         "numbers": [
             {"kind": column.source, "protocol": column.key, **_json_number(found)}
-            for column, found in numbers(row)
+            for column, found in row.numbers.items()
         ],
         "checks": [
             {
@@ -232,7 +207,7 @@ def to_latex(whole: Leaderboard) -> str:
         lines = [f"% {escape.plain(heading(board))}", f"% {' & '.join(map(escape.plain, heads))}"]
         for row in board.rows:
             words = [rf"\texttt{{{escape.latex(row.model)}}}", escape.latex(row.activation or "--")]
-            words += [_latex_cell(number(row, column)) for column in shown]
+            words += [_latex_cell(row.numbers.get(column)) for column in shown]
             lines.append(" & ".join(words) + r" \\")
         if board.rows:
             blocks.append("\n".join(lines))

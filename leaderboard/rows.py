@@ -13,6 +13,7 @@ from pathlib import Path
 
 from eval.flag_codes import costs_rank
 from eval.report import Flag, Report
+from leaderboard.columns import CLEAN, SOURCES, Column, Source
 from leaderboard.published import Published
 from zoo.cards import ModelCard
 
@@ -105,6 +106,19 @@ class Row:
     rank_group: int | None = None
     unranked: str | None = None
     excluded: str | None = None
+
+    @property
+    def numbers(self) -> Mapping[Column, Measured | Claimed]:
+        """Every number of the row in its column: ours first, then of third parties, then claims."""
+        ours = {CLEAN: self.clean, **self.robust} if self.clean else self.robust
+        whose: Mapping[Source, Mapping[str, Measured | Claimed]] = {
+            "measured": ours,
+            "third-party": self.third_party,
+            "claimed": self.claimed,
+        }
+        return {
+            Column(source, key): found for source in SOURCES for key, found in whose[source].items()
+        }
 
     @property
     def doubts(self) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from leaderboard.escape import plain
 from leaderboard.export import HOW_TO_ADD
 from leaderboard.places import same_eps
 from leaderboard.stats import Paired
-from leaderboard.texts import cell, columns, heading, number, rank, remarks, yes_no
+from leaderboard.texts import cell, columns, heading, rank, remarks, yes_no
 
 ROWS = 20
 """What fits on one screen with its head and foot."""
@@ -83,7 +83,7 @@ def print_board(
     rows = board.rows if everything else board.rows[:ROWS]
     for row in rows:
         words = [rank(row), row.model, row.activation or "", yes_no(row.extra_data)]
-        words += [cell(number(row, column)) for column in shown]
+        words += [cell(row.numbers.get(column)) for column in shown]
         table.add_row(*map(_text, (*words, remarks(row))))
     if rows:
         console.print(table)

@@ -3,52 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from typing import Literal
 
 from eval.percent import percent, percent_range
 from leaderboard.boards import Board
-from leaderboard.columns import CLEAN, order, title
-from leaderboard.published import NOT_STATED
+from leaderboard.columns import SOURCES, Column, order, title
 from leaderboard.rows import Claimed, Measured, Row
-
-Source = Literal["measured", "third-party", "claimed"]
-SOURCES: tuple[Source, ...] = ("measured", "third-party", "claimed")
-
-UNKNOWN = "not published"
-
-
-@dataclass(frozen=True)
-class Column:
-    """Numbers of one attack from one kind of source."""
-
-    source: Source
-    key: str
-
-    @property
-    def title(self) -> str:
-        """How tables head it: "measured AutoAttack", "claimed PGD-50"."""
-        what = "attack not stated" if self.key == NOT_STATED else title(self.key)
-        return f"{self.source} {what}"
-
-
-def number(row: Row, column: Column) -> Measured | Claimed | None:
-    """The number of a row in a column."""
-    if column.source == "measured":
-        return row.clean if column.key == CLEAN else row.robust.get(column.key)
-    claims = row.claimed if column.source == "claimed" else row.third_party
-    return claims.get(column.key)
 
 
 def columns(board: Board, *, at_most: int | None = None) -> list[Column]:
     """The columns that a board fills, by source; with `at_most`, those with most numbers."""
-    counts: Counter[Column] = Counter()
-    for row in board.rows:
-        if row.clean:
-            counts[Column("measured", CLEAN)] += 1
-        counts.update(Column("measured", key) for key in row.robust)
-        counts.update(Column("third-party", key) for key in row.third_party)
-        counts.update(Column("claimed", key) for key in row.claimed)
+    counts = Counter(column for row in board.rows for column in row.numbers)
     kept = {column for column, _ in counts.most_common(at_most)}
     return sorted(kept, key=lambda column: (SOURCES.index(column.source), order(column.key)))
 

@@ -9,12 +9,11 @@ from typing import Any
 
 from eval.percent import percent, percent_range
 from leaderboard.boards import Board
-from leaderboard.columns import CLEAN, family, order, title
+from leaderboard.columns import CLEAN, SOURCES, Column, family, order, title
 from leaderboard.places import slug
 from leaderboard.published import NOT_STATED
 from leaderboard.rows import Claimed, Measured, Row
 from leaderboard.site.markup import count, percent_or_dash
-from leaderboard.texts import SOURCES, Column, number
 
 DASH = "–"
 LABELS = {CLEAN: "Clean", NOT_STATED: "Attack not stated"}
@@ -67,17 +66,10 @@ def board_name(board: Board) -> str:
     return f"{name}, {board.norm} {board.eps}"
 
 
-def columns(rows: Iterable[Row]) -> list[Column]:
+def columns_by_attack(rows: Iterable[Row]) -> list[Column]:
     """Every column in which a row has a number, by attack and then by whose it is."""
-    found: set[Column] = set()
-    for row in rows:
-        found |= {Column("measured", key) for key in row.robust}
-        found |= {Column("third-party", key) for key in row.third_party}
-        found |= {Column("claimed", key) for key in row.claimed}
-        if row.clean is not None:
-            found.add(Column("measured", CLEAN))
     return sorted(
-        found,
+        {it for row in rows for it in row.numbers},
         key=lambda it: (order(it.key)[:2], family(it.key), SOURCES.index(it.source), it.key),
     )
 
@@ -89,11 +81,13 @@ def attack(it: Column) -> str:
 
 def board_view(board: Board) -> dict[str, Any]:
     """What templates/board.html shows."""
-    all_columns = columns(board.rows)
+    all_columns = columns_by_attack(board.rows)
     groups = _groups(all_columns)
     families = [group for group in groups if group["key"] != CLEAN]
     ranked = slug(board.ranked_by) if board.ranked_by else ""
-    filled = Counter(attack(it) for row in board.rows for it in columns([row]) if it.key != CLEAN)
+    # In the order of the columns, which decides between two attacks with as many numbers.
+    robust = (it for row in board.rows for it in columns_by_attack([row]) if it.key != CLEAN)
+    filled = Counter(map(attack, robust))
     facts = [fact for fact in FACTS if any(fact.of(row) not in {None, ""} for row in board.rows)]
     n_measured = sum(bool(row.reports) for row in board.rows)
     return {
@@ -123,16 +117,14 @@ def board_view(board: Board) -> dict[str, Any]:
 
 def board_data(board: Board) -> list[dict[str, Any]]:
     """What filters and charts need beside the table, a row each; accuracies in per cent."""
-    all_columns = columns(board.rows)
+    all_columns = columns_by_attack(board.rows)
     return [
         {
             "activation": row.activation or "",
             "architecture": row.architecture or "",
             "family": architecture_family(row.architecture),
             "extra": row.extra_data,
-            "sources": [
-                source for source in SOURCES if any(it.source == source for it in columns([row]))
-            ],
+            "sources": sorted({it.source for it in row.numbers}, key=SOURCES.index),
             "parameters": row.parameters,
             "flops": row.flops,
             "counts": row.rank_group is not None if board.ranked_by else not row.doubts,
@@ -149,13 +141,14 @@ def chart_values(row: Row, all_columns: Sequence[Column]) -> dict[str, dict[str,
     Where a stronger evaluation of somebody else broke more, the point is at what is believed.
     """
     found: dict[str, dict[str, list[Any]]] = {}
+    numbers = row.numbers
     for it in all_columns:
-        robust = number(row, it)
+        robust = numbers.get(it)
         if it.key == CLEAN or robust is None or it.source in found.get(attack(it), {}):
             continue
-        clean = number(row, Column(it.source, CLEAN))
-        numbers = [*_triple(clean), *_triple(robust), round(100 * robust.accuracy, 2)]
-        found.setdefault(attack(it), {})[it.source] = numbers
+        clean = numbers.get(Column(it.source, CLEAN))
+        point = [*_triple(clean), *_triple(robust), round(100 * robust.accuracy, 2)]
+        found.setdefault(attack(it), {})[it.source] = point
     return found
 
 
@@ -199,7 +192,7 @@ def _row(row: Row, facts: Sequence[Fact], all_columns: Sequence[Column]) -> dict
         "rank": row.rank_group or DASH,
         "facts": [fact.cell(row) for fact in facts],
         "flags": row.flags,
-        "cells": [_cell(it, number(row, it)) for it in all_columns],
+        "cells": [_cell(it, row.numbers.get(it)) for it in all_columns],
     }
 
 
@@ -243,8 +236,7 @@ def _filters(rows: Sequence[Row]) -> list[tuple[str, str, list[tuple[str, str]]]
 
 def _numbers(row: Row) -> str:
     said = []
-    for it in columns([row]):
-        found = number(row, it)
-        if found is not None:
-            said.append(f"{title(it.key)} {percent(found.accuracy)} ({WHOSE[it.source]})")
+    for it in columns_by_attack([row]):
+        found = row.numbers[it]
+        said.append(f"{title(it.key)} {percent(found.accuracy)} ({WHOSE[it.source]})")
     return "; ".join(said) or DASH

@@ -8,12 +8,11 @@ from typing import Any
 from eval.percent import percent, percent_range
 from eval.report import Report
 from leaderboard.boards import Board
-from leaderboard.columns import column, title
+from leaderboard.columns import SOURCES, Column, column, title
 from leaderboard.rows import Check, Claimed, Measured, Row
-from leaderboard.site.boardview import DASH, LABELS, WHOSE, board_name, columns
+from leaderboard.site.boardview import DASH, LABELS, WHOSE, board_name, columns_by_attack
 from leaderboard.site.gallery import Gallery
 from leaderboard.site.markup import count, percent_or_dash, points
-from leaderboard.texts import SOURCES, Column, number
 from zoo.cards import ModelCard
 from zoo.registry import FAMILIES
 
@@ -76,23 +75,24 @@ def check_view(check: Check) -> dict[str, Any]:
 def _headline(row: Row) -> list[dict[str, Any]]:
     """The few numbers that stand large at the top: ours, else those of others."""
     for source in SOURCES:
-        found = [_large(it, number(row, it)) for it in columns([row]) if it.source == source]
+        theirs = (it for it in columns_by_attack([row]) if it.source == source)
+        found = [_large(it, row.numbers[it]) for it in theirs]
         if found:
             return found[:4]
     return []
 
 
-def _large(it: Column, found: Measured | Claimed | None) -> dict[str, Any]:
+def _large(it: Column, found: Measured | Claimed) -> dict[str, Any]:
     return {
-        "value": percent_or_dash(found.accuracy if found else None),
+        "value": percent_or_dash(found.accuracy),
         "label": f"{LABELS.get(it.key, title(it.key))}, {WHOSE[it.source]}",
         "range": _range(found),
         "other": it.source != "measured",
     }
 
 
-def _range(found: Measured | Claimed | None) -> str:
-    if found is None or found.low is None or found.high is None:
+def _range(found: Measured | Claimed) -> str:
+    if found.low is None or found.high is None:
         return ""
     of = f", {found.correct:,} of {found.n:,}" if isinstance(found, Measured) else ""
     return f"{percent_range(found.low, found.high)}{of}"
@@ -100,8 +100,8 @@ def _range(found: Measured | Claimed | None) -> str:
 
 def _numbers(row: Row) -> list[dict[str, Any]]:
     lines = []
-    for it in columns([row]):
-        found = number(row, it)
+    for it in columns_by_attack([row]):
+        found = row.numbers[it]
         note = None
         if isinstance(found, Claimed):
             lower = found.believed < found.accuracy
@@ -112,17 +112,13 @@ def _numbers(row: Row) -> list[dict[str, Any]]:
                 "what": LABELS.get(it.key, title(it.key)),
                 "kind": it.source,
                 "whose": WHOSE[it.source],
-                "value": percent_or_dash(found.accuracy if found else None),
+                "value": percent_or_dash(found.accuracy),
                 "range": _range(found),
-                "source": found.source if isinstance(found, Claimed) else _path(found),
+                "source": found.source if isinstance(found, Claimed) else found.report_path.name,
                 "note": note,
             }
         )
     return lines
-
-
-def _path(found: Measured | None) -> str:
-    return found.report_path.name if found else DASH
 
 
 def _facts(row: Row) -> list[tuple[str, str]]:

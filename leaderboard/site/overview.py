@@ -11,10 +11,9 @@ from eval.percent import percent
 from leaderboard.boards import Board, Leaderboard
 from leaderboard.columns import CLEAN, family, title
 from leaderboard.rows import Claimed, Row
-from leaderboard.site.boardview import WHOSE, attack, board_name, chart_values, columns
+from leaderboard.site.boardview import WHOSE, attack, board_name, chart_values, columns_by_attack
 from leaderboard.site.markup import percent_or_dash, points
 from leaderboard.site.modelview import check_view
-from leaderboard.texts import number
 from leaderboard.twins import Gain
 
 
@@ -80,11 +79,11 @@ def _best(board: Board) -> tuple[float, str, str] | None:
             family(it.key),
             it.source,
         )
-        for it in columns(board.rows)
+        for it in columns_by_attack(board.rows)
         if it.key != CLEAN and board.ranked_by in {None, family(it.key)}
         for row in board.rows
         if (row.rank_group is not None or board.ranked_by is None)
-        and (found := number(row, it)) is not None
+        and (found := row.numbers.get(it)) is not None
     ]
     return max(shares, default=None)
 
@@ -217,7 +216,7 @@ def _strips(board: Board) -> list[dict[str, Any]]:
     """One strip chart for each attack under which two activations have a number."""
     by_attack: dict[str, list[dict[str, Any]]] = defaultdict(list)
     labels = {}
-    all_columns = columns(board.rows)
+    all_columns = columns_by_attack(board.rows)
     for row in board.rows:
         if not row.activation:
             continue

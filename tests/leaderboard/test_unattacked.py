@@ -13,10 +13,10 @@ from eval import Report
 from eval.errors import ReportError
 from leaderboard import export
 from leaderboard.boards import leaderboard
+from leaderboard.columns import Column
 from leaderboard.compare import compare
 from leaderboard.results import RESULTS
 from leaderboard.site.modelview import model_view
-from leaderboard.texts import Column, number
 from leaderboard.twins import holds
 
 Make = Callable[..., Report]
@@ -43,7 +43,7 @@ def test_a_row_of_a_clean_run_has_no_robust_number_and_no_rank(made: Make, resul
     assert (dict(row.robust), row.rank_group) == ({}, None)
     assert row.clean is not None
     assert row.clean.correct == 3
-    assert number(row, Column("measured", "clean")) == row.clean
+    assert row.numbers == {Column("measured", "clean"): row.clean}
     view = model_view(row, board)
     assert [it["what"] for it in view["numbers"]] == ["Clean"]
     assert [it["label"] for it in view["headline"]] == ["Clean, measured by us"]
