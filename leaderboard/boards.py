@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from leaderboard.columns import AUTOATTACK, CLEAN, family
-from leaderboard.join import Model, card_row, keyed, measured_row, published_row, shown_names
-from leaderboard.places import (
-    NOT_COUNTED,
-    Subset,
-    full,
-    same_eps,
-    slug,
-    subset_of_published,
-    subset_of_report,
-    unique,
-)
-from leaderboard.published import Published, published
-from leaderboard.results import RESULTS, Refused, StoredReport, read_results
+from leaderboard.join import join
+from leaderboard.places import NOT_COUNTED, Place, slug, unique
+from leaderboard.results import RESULTS, Refused
 from leaderboard.rows import Claimed, Measured, Row
 from leaderboard.stats import rank_groups
-from zoo.registry import card, list_models
 
 __all__ = ["RESULTS", "Board", "Leaderboard", "Refused", "boards", "leaderboard"]
 
@@ -57,38 +46,21 @@ class Leaderboard:
     refused: tuple[Refused, ...]
 
 
-@dataclass(frozen=True)
-class _Place:
-    """What one board has in common."""
-
-    dataset: str
-    norm: str
-    eps: str
-    subset: Subset
-
-
 def leaderboard(results: Sequence[Path] = (RESULTS,)) -> Leaderboard:
     """Join the Reports in `results` (folders or files), the cards and the published numbers.
 
     Raises `UsageError` for a path that does not exist.
     """
-    found = read_results(results)
-    rows: dict[_Place, list[Row]] = defaultdict(list)
-    for place, row in (
-        *_measured(found.stored),
-        *_only_claimed(found.stored),
-        *_published(published()),
-    ):
-        rows[place].append(row)
+    joined = join(results)
     taken: set[str] = set()
     row_keys: set[str] = set()
     models: dict[str, str] = {}
     done = []
-    for place in sorted(rows, key=_order_of_places):
+    for place in sorted(joined.rows, key=_order_of_places):
         wanted = slug(f"{place.dataset} {place.norm} {place.eps} {place.subset.key}")
         key = unique(wanted, repr(place), taken)
-        done.append(_board(place, key, keyed(rows[place], key, row_keys, models)))
-    return Leaderboard(tuple(done), found.refused)
+        done.append(_board(place, key, _keyed(joined.rows[place], key, row_keys, models)))
+    return Leaderboard(tuple(done), joined.refused)
 
 
 def boards(results: Sequence[Path] = (RESULTS,)) -> tuple[Board, ...]:
@@ -96,46 +68,23 @@ def boards(results: Sequence[Path] = (RESULTS,)) -> tuple[Board, ...]:
     return leaderboard(results).boards
 
 
-def _measured(stored: Sequence[StoredReport]) -> Iterable[tuple[_Place, Row]]:
-    names = shown_names(Model.of(one.report) for one in stored)
-    groups: dict[tuple[_Place, Model], list[StoredReport]] = defaultdict(list)
-    for one in stored:
-        groups[_place_of(one), Model.of(one.report)].append(one)
-    for (place, model), found in groups.items():
-        yield place, measured_row(found, names[model], place.eps)
+def _keyed(rows: Iterable[Row], board: str, taken: set[str], models: dict[str, str]) -> list[Row]:
+    """The rows with keys that are unique: `taken` holds those of rows, `models` those of models.
+
+    models: from the key of a model to its name.
+    """
+    done = []
+    for row in rows:
+        model_key = row.model_key
+        if models.setdefault(model_key, row.model) != row.model:
+            model_key = unique(model_key, row.model, {model_key})
+            models[model_key] = row.model
+        key = unique(f"{board}-{model_key}", row.model, taken)
+        done.append(replace(row, key=key, model_key=model_key))
+    return done
 
 
-def _place_of(one: StoredReport) -> _Place:
-    report = one.report
-    eps = same_eps(report.threat.eps_text)
-    return _Place(report.data.name, report.threat.norm, eps, subset_of_report(report))
-
-
-def _only_claimed(stored: Sequence[StoredReport]) -> Iterable[tuple[_Place, Row]]:
-    """Cards that have no report on the whole test set, which is what their claims are about."""
-    places = {(_place_of(one), one.report.model.name) for one in stored}
-    measured = {name for _, name in places}
-    for info in map(card, list_models()):
-        if info.threat is None:
-            continue
-        eps = same_eps(info.threat.eps)
-        place = _Place(info.dataset, info.threat.norm, eps, full(info.dataset))
-        row = card_row(info)
-        if (place, info.name) not in places and (row.claimed or info.name not in measured):
-            yield place, row
-
-
-def _published(entries: Iterable[Published]) -> Iterable[tuple[_Place, Row]]:
-    groups: dict[tuple[_Place, str], list[Published]] = defaultdict(list)
-    for entry in entries:
-        eps = same_eps(entry.eps)
-        place = _Place(entry.dataset, entry.norm, eps, subset_of_published(entry))
-        groups[place, entry.model].append(entry)
-    for (place, _), found in groups.items():
-        yield place, published_row(found)
-
-
-def _board(place: _Place, key: str, rows: Sequence[Row]) -> Board:
+def _board(place: Place, key: str, rows: Sequence[Row]) -> Board:
     shown = [row for row in rows if row.excluded is None]
     attack = _ranked_by(shown)
     ranked, claimed = _ranked(shown, attack), _most_claimed(shown)
@@ -212,7 +161,7 @@ def _most_claimed(rows: Sequence[Row]) -> str | None:
     return max(counts, key=lambda attack: (counts[attack], attack)) if counts else None
 
 
-def _order_of_places(place: _Place) -> tuple[str, bool, str, str, bool, bool, str]:
+def _order_of_places(place: Place) -> tuple[str, bool, str, str, bool, bool, str]:
     return (
         place.dataset,
         place.norm != "Linf",

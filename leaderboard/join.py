@@ -3,20 +3,77 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from eval.intervals import wilson
 from eval.report import Accuracy, Flag, Report
+from leaderboard.bundled import bundled_digest, known_card
 from leaderboard.claims import checks
 from leaderboard.columns import CLEAN
 from leaderboard.names import activation, architecture, architecture_of
-from leaderboard.places import same_eps, slug, unique
-from leaderboard.published import NOT_STATED, Published
-from leaderboard.results import StoredReport
+from leaderboard.places import Place, full, place_of_published, place_of_report, same_eps, slug
+from leaderboard.published import NOT_STATED, Published, published
+from leaderboard.results import Refused, StoredReport, read_results
 from leaderboard.rows import Claimed, Measured, Row
-from leaderboard.trust import bundled_digest, known_card
 from zoo.cards import Claim, ModelCard
+from zoo.registry import card, list_models
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The rows of every table, by its place, and the files that could not be used."""
+
+    rows: Mapping[Place, Sequence[Row]]
+    refused: tuple[Refused, ...]
+
+
+def join(results: Sequence[Path]) -> Joined:
+    """One row for each model and table: from Reports, from cards, from published numbers.
+
+    results: folders of Reports, or Reports. Raises `UsageError` for a path that does not exist.
+    """
+    found = read_results(results)
+    rows: dict[Place, list[Row]] = defaultdict(list)
+    for place, row in (
+        *_measured(found.stored),
+        *_only_claimed(found.stored),
+        *_published(published()),
+    ):
+        rows[place].append(row)
+    return Joined(rows, found.refused)
+
+
+def _measured(stored: Sequence[StoredReport]) -> Iterable[tuple[Place, Row]]:
+    names = _shown_names(Model.of(one.report) for one in stored)
+    groups: dict[tuple[Place, Model], list[StoredReport]] = defaultdict(list)
+    for one in stored:
+        groups[place_of_report(one.report), Model.of(one.report)].append(one)
+    for (place, model), found in groups.items():
+        yield place, _measured_row(found, names[model], place.eps)
+
+
+def _only_claimed(stored: Sequence[StoredReport]) -> Iterable[tuple[Place, Row]]:
+    """Cards that have no report on the whole test set, which is what their claims are about."""
+    places = {(place_of_report(one.report), one.report.model.name) for one in stored}
+    measured = {name for _, name in places}
+    for info in map(card, list_models()):
+        if info.threat is None:
+            continue
+        eps = same_eps(info.threat.eps)
+        place = Place(info.dataset, info.threat.norm, eps, full(info.dataset))
+        row = _card_row(info)
+        if (place, info.name) not in places and (row.claimed or info.name not in measured):
+            yield place, row
+
+
+def _published(entries: Iterable[Published]) -> Iterable[tuple[Place, Row]]:
+    groups: dict[tuple[Place, str], list[Published]] = defaultdict(list)
+    for entry in entries:
+        groups[place_of_published(entry), entry.model].append(entry)
+    for (place, _), found in groups.items():
+        yield place, _published_row(found)
 
 
 @dataclass(frozen=True)
@@ -32,7 +89,7 @@ class Model:
         return cls(report.model.name, report.model.weights_sha256)
 
 
-def shown_names(models: Iterable[Model]) -> dict[Model, str]:
+def _shown_names(models: Iterable[Model]) -> dict[Model, str]:
     """What tables call each model: its name, with the weights' digest where two share it.
 
     The weights that the package bundles keep the bare name.
@@ -50,7 +107,7 @@ def shown_names(models: Iterable[Model]) -> dict[Model, str]:
     return shown
 
 
-def measured_row(found: Sequence[StoredReport], name: str, eps: str) -> Row:
+def _measured_row(found: Sequence[StoredReport], name: str, eps: str) -> Row:
     """The row of one model from its reports on one board."""
     # The lowest seed counts, so that nobody picks the luckiest; of equal ones, the newest.
     newest = sorted(found, key=lambda one: one.report.created, reverse=True)
@@ -58,7 +115,7 @@ def measured_row(found: Sequence[StoredReport], name: str, eps: str) -> Row:
     robust: dict[str, Measured] = {}
     for one in ordered:
         if one.report.robust is not None:
-            robust.setdefault(one.column, measured(one, one.report.robust))
+            robust.setdefault(one.column, _share(one, one.report.robust))
     report = ordered[0].report
     info = known_card(report.model.name)
     row = Row(
@@ -72,23 +129,23 @@ def measured_row(found: Sequence[StoredReport], name: str, eps: str) -> Row:
         activation=activation(info.activation) if info else None,
         parameters=report.model.parameters,
         flops=info.flops if info else None,
-        clean=measured(ordered[0], ordered[0].report.clean),
+        clean=_share(ordered[0], ordered[0].report.clean),
         robust=robust,
-        claimed=claims_of(info, report.threat.norm, eps) if info else {},
+        claimed=_claims_of(info, report.threat.norm, eps) if info else {},
         flags=_flags(one.report for one in ordered),
     )
     return replace(row, checks=checks(row))
 
 
-def measured(one: StoredReport, share: Accuracy) -> Measured:
+def _share(one: StoredReport, share: Accuracy) -> Measured:
     """`share`, the clean or the robust accuracy of a report, as tables hold it."""
     low, high = share.ci95
     return Measured(share.accuracy, low, high, share.n, share.correct, one.path)
 
 
-def card_row(info: ModelCard) -> Row:
+def _card_row(info: ModelCard) -> Row:
     """The row of a model that we have not measured: only what is claimed of it."""
-    claims = claims_of(info, info.threat.norm, info.threat.eps) if info.threat else {}
+    claims = _claims_of(info, info.threat.norm, info.threat.eps) if info.threat else {}
     return Row(
         key="",
         model_key=slug(info.name),
@@ -103,7 +160,7 @@ def card_row(info: ModelCard) -> Row:
     )
 
 
-def claims_of(info: ModelCard, norm: str, eps: str) -> dict[str, Claimed]:
+def _claims_of(info: ModelCard, norm: str, eps: str) -> dict[str, Claimed]:
     """What is claimed of a model under one threat model, and its clean accuracy, by column.
 
     Where two sources claim something for one protocol, the first stands and its note the other.
@@ -126,7 +183,7 @@ def _also(first: Claimed, second: Claim) -> Claimed:
     return replace(first, note=f"{first.note}; {other}" if first.note else other)
 
 
-def published_row(entries: Sequence[Published]) -> Row:
+def _published_row(entries: Sequence[Published]) -> Row:
     """The row of one published model from all entries about it on one board."""
     columns: dict[str, dict[str, Claimed]] = {"claimed": {}, "third-party": {}}
     for entry in entries:
@@ -178,19 +235,3 @@ def _doubts(entry: Published) -> tuple[Flag, ...]:
 
 def _flags(reports: Iterable[Report]) -> tuple[Flag, ...]:
     return tuple(dict.fromkeys(flag for report in reports for flag in report.flags))
-
-
-def keyed(rows: Iterable[Row], board: str, taken: set[str], models: dict[str, str]) -> list[Row]:
-    """The rows with keys that are unique: `taken` holds those of rows, `models` those of models.
-
-    models: from the key of a model to its name.
-    """
-    done = []
-    for row in rows:
-        model_key = row.model_key
-        if models.setdefault(model_key, row.model) != row.model:
-            model_key = unique(model_key, row.model, {model_key})
-            models[model_key] = row.model
-        key = unique(f"{board}-{model_key}", row.model, taken)
-        done.append(replace(row, key=key, model_key=model_key))
-    return done

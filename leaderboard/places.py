@@ -1,4 +1,4 @@
-"""Names of tables and what must never be mixed in one: eps, and the choice of images."""
+"""Where a number stands: data set, norm, eps and choice of images, which are never mixed."""
 
 from __future__ import annotations
 
@@ -57,6 +57,27 @@ class Subset:
 
 
 NOT_COUNTED = Subset("not-stated", "images not stated")
+
+
+@dataclass(frozen=True)
+class Place:
+    """What all numbers of one table have in common; eps as `same_eps` writes it."""
+
+    dataset: str
+    norm: str
+    eps: str
+    subset: Subset
+
+
+def place_of_report(report: Report) -> Place:
+    """Where the numbers of a report stand."""
+    eps = same_eps(report.threat.eps_text)
+    return Place(report.data.name, report.threat.norm, eps, subset_of_report(report))
+
+
+def place_of_published(entry: Published) -> Place:
+    """Where a published number stands."""
+    return Place(entry.dataset, entry.norm, same_eps(entry.eps), subset_of_published(entry))
 
 
 def subset_of_report(report: Report) -> Subset:

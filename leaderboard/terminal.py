@@ -8,13 +8,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from eval.errors import unknown
 from eval.percent import percent
 from leaderboard.boards import Board, Leaderboard
 from leaderboard.compare import Comparison
 from leaderboard.escape import plain
 from leaderboard.export import HOW_TO_ADD
-from leaderboard.places import same_eps
 from leaderboard.stats import Paired
 from leaderboard.texts import cell, columns, heading, rank, remarks, yes_no
 
@@ -23,39 +21,6 @@ ROWS = 20
 
 COLUMNS = 6
 """Columns of numbers, those that are fullest."""
-
-
-def choose(
-    boards: Sequence[Board],
-    dataset: str,
-    norm: str | None = None,
-    eps: str | None = None,
-    subset: str | None = None,
-) -> tuple[Board, list[Board]]:
-    """The board that is meant, and the others of the data set.
-
-    Where several fit, the one with most models of the zoo. Raises `UsageError` with what there is.
-    """
-    of_set = [board for board in boards if board.dataset == dataset]
-    if not of_set:
-        raise unknown("data set", dataset, sorted({board.dataset for board in boards}))
-    wanted = {"norm": norm, "eps": same_eps(eps) if eps else None, "subset_key": subset}
-    fitting = of_set
-    for name, value in wanted.items():
-        if value is None:
-            continue
-        known = sorted({getattr(board, name) for board in fitting})
-        by_case = {one.lower(): one for one in known}
-        if value.lower() not in by_case:
-            kind = "subset" if name == "subset_key" else name
-            raise unknown(f"{kind} of {dataset}", value, known, see="sat-zoo leaderboard show")
-        fitting = [b for b in fitting if getattr(b, name) == by_case[value.lower()]]
-    best = max(fitting, key=lambda board: (_n_ours(board), len(board.rows)))
-    return best, [board for board in of_set if board is not best]
-
-
-def _n_ours(board: Board) -> int:
-    return sum(bool(row.card) for row in board.rows)
 
 
 def print_overview(whole: Leaderboard, console: Console) -> None:

@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 from rich.filesize import decimal
 
-from leaderboard.cli.options import results_option
-from leaderboard.escape import plain
+from leaderboard.cli.options import results_option, tell_left_out
 
 EXAMPLES = """\b
 Examples:
@@ -56,8 +55,7 @@ def command(
         data_dir=data_dir,
         force=force,
     )
-    for _, reason in built.refused:
-        click.echo(f"sat-zoo: left out: {plain(reason)}", err=True)
+    tell_left_out(reason for _, reason in built.refused)
     click.echo(
         f"{built.out / 'index.html'}: {built.n_boards} boards, {built.n_models} model pages,"
         f" {built.n_reports} Reports; the largest page is {decimal(built.largest)}"

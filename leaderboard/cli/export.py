@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from eval.errors import UsageError
-from leaderboard.cli.options import join_results, results_option
+from leaderboard.cli.options import results_option, tell_left_out
 
 EXAMPLES = """\b
 Examples:
@@ -27,10 +27,12 @@ Examples:
 def command(out: Path | None, suffix: str | None, results: tuple[Path, ...]) -> None:
     """Write leaderboard.md, .csv, .json and .tex (rows for a table in LaTeX)."""
     from leaderboard import export
+    from leaderboard.boards import RESULTS, leaderboard
 
     if (out is None) == (suffix is None):
         raise UsageError("say where: --out DIR for all files, or --format md, csv, json or tex")
-    whole = join_results(results)
+    whole = leaderboard(results or (RESULTS,))
+    tell_left_out(it.reason for it in whole.refused)
     if out is None:
         render = {
             "md": export.to_markdown,

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from leaderboard.escape import plain
-
-if TYPE_CHECKING:
-    from leaderboard.boards import Leaderboard
 
 
 def results_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -24,11 +21,7 @@ def results_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
-def join_results(results: tuple[Path, ...]) -> Leaderboard:
-    """The leaderboard of these results; says on stderr which files could not be used."""
-    from leaderboard.boards import RESULTS, leaderboard
-
-    whole = leaderboard(results or (RESULTS,))
-    for refused in whole.refused:
-        click.echo(f"sat-zoo: left out: {plain(refused.reason)}", err=True)
-    return whole
+def tell_left_out(reasons: Iterable[str]) -> None:
+    """Say on stderr which files could not be used, and why."""
+    for reason in reasons:
+        click.echo(f"sat-zoo: left out: {plain(reason)}", err=True)

@@ -1,9 +1,9 @@
-"""A board as its page shows it: strings for the table, numbers for the charts."""
+"""The page of a board: strings for the table, numbers for the charts."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,8 @@ from leaderboard.columns import CLEAN, SOURCES, Column, family, order, title
 from leaderboard.places import slug
 from leaderboard.published import NOT_STATED
 from leaderboard.rows import Claimed, Measured, Row
-from leaderboard.site.markup import count, percent_or_dash
+from leaderboard.site import charts, libraries
+from leaderboard.site.markup import asset, count, percent_or_dash, render
 
 DASH = "–"
 LABELS = {CLEAN: "Clean", NOT_STATED: "Attack not stated"}
@@ -77,6 +78,14 @@ def columns_by_attack(rows: Iterable[Row]) -> list[Column]:
 def attack(it: Column) -> str:
     """The attack of a column as a url-safe key."""
     return slug(family(it.key))
+
+
+def board_page(board: Board, common: Mapping[str, Any]) -> str:
+    """The page of a board as HTML; common: what every page shows."""
+    data = {"rows": board_data(board), "charts": charts.specs("scatter", "parameters", "flops")}
+    scripts = (libraries.tables(), libraries.charts(), asset("charts.js") + asset("board.js"))
+    values = {**common, "board": board_view(board), "data": data}
+    return render("board.html", values, scripts=scripts, depth=1)
 
 
 def board_view(board: Board) -> dict[str, Any]:

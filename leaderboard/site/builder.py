@@ -9,20 +9,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from eval.errors import ReportError
 from leaderboard.boards import RESULTS, Board, Leaderboard, leaderboard
 from leaderboard.export import to_csv, to_json, to_latex, to_markdown
 from leaderboard.rows import Row
 from leaderboard.site import libraries
-from leaderboard.site.boardview import board_data, board_name, board_view
-from leaderboard.site.charts import specs
+from leaderboard.site.boardview import board_name, board_page
 from leaderboard.site.folder import check_ours, replaced
 from leaderboard.site.gallery import Gallery, read_gallery
-from leaderboard.site.markup import asset, render
-from leaderboard.site.modelview import model_view
-from leaderboard.site.overview import activations_view, claims_view, index_view
+from leaderboard.site.modelview import model_page
+from leaderboard.site.overview import pages_across
 from leaderboard.twins import Gain, twins
 
 SPACE = """---
@@ -104,50 +101,18 @@ def site(
         "leaderboard.md": to_markdown(found),
         "leaderboard.tex": to_latex(found),
     }
-    pages["index.html"] = render(
-        "index.html", {**common, **index_view(found, gains), "here": "index.html"}
-    )
-    pages.update(_across(found.boards, gains, common))
+    pages |= pages_across(found, gains, common)
     siblings = _siblings(found.boards)
     for board in found.boards:
-        pages[f"boards/{_checked(board.key)}.html"] = _board_page(board, common)
+        pages[f"boards/{_checked(board.key)}.html"] = board_page(board, common)
         for row in (*board.rows, *board.excluded):
-            view = model_view(
+            pages[f"models/{_checked(row.key)}.html"] = model_page(
                 row,
                 board,
+                common,
                 galleries=[it for it in galleries if _belongs(it, row)],
                 siblings=[it for it in siblings[row.model_key] if it[0] != row.key],
             )
-            values = {**common, "model": view}
-            pages[f"models/{_checked(row.key)}.html"] = render("model.html", values, depth=1)
-    return pages
-
-
-def _board_page(board: Board, common: Mapping[str, Any]) -> str:
-    data = {"rows": board_data(board), "charts": specs("scatter", "parameters", "flops")}
-    scripts = (libraries.tables(), libraries.charts(), asset("charts.js") + asset("board.js"))
-    values = {**common, "board": board_view(board), "data": data}
-    return render("board.html", values, scripts=scripts, depth=1)
-
-
-def _across(
-    boards: Sequence[Board], gains: Sequence[Gain], common: Mapping[str, Any]
-) -> dict[str, str]:
-    """The pages of claims and of activations."""
-    pages = {}
-    views = {
-        "claims": (claims_view(boards), ("checks", "reported")),
-        "activations": (activations_view(boards, gains), ("gains", "activations")),
-    }
-    for name, ((view, data), charts) in views.items():
-        scripts = (libraries.charts(), asset("charts.js") + asset(f"{name}.js"))
-        values = {
-            **common,
-            **view,
-            "data": {**data, "charts": specs(*charts)},
-            "here": f"{name}.html",
-        }
-        pages[f"{name}.html"] = render(f"{name}.html", values, scripts=scripts)
     return pages
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eval.percent import percent, percent_range
@@ -12,9 +12,22 @@ from leaderboard.columns import SOURCES, Column, column, title
 from leaderboard.rows import Check, Claimed, Measured, Row
 from leaderboard.site.boardview import DASH, LABELS, WHOSE, board_name, columns_by_attack
 from leaderboard.site.gallery import Gallery
-from leaderboard.site.markup import count, percent_or_dash, points
+from leaderboard.site.markup import count, percent_or_dash, points, render
 from zoo.cards import ModelCard
 from zoo.registry import FAMILIES
+
+
+def model_page(
+    row: Row,
+    board: Board,
+    common: Mapping[str, Any],
+    *,
+    galleries: Sequence[Gallery] = (),
+    siblings: Sequence[tuple[str, str]] = (),
+) -> str:
+    """The page of a row as HTML; common: what every page shows, the rest as `model_view`."""
+    view = model_view(row, board, galleries=galleries, siblings=siblings)
+    return render("model.html", {**common, "model": view}, depth=1)
 
 
 def model_view(

@@ -11,10 +11,33 @@ from eval.percent import percent
 from leaderboard.boards import Board, Leaderboard
 from leaderboard.columns import CLEAN, family, title
 from leaderboard.rows import Claimed, Row
+from leaderboard.site import charts, libraries
 from leaderboard.site.boardview import WHOSE, attack, board_name, chart_values, columns_by_attack
-from leaderboard.site.markup import percent_or_dash, points
+from leaderboard.site.markup import asset, percent_or_dash, points, render
 from leaderboard.site.modelview import check_view
 from leaderboard.twins import Gain
+
+
+def pages_across(
+    found: Leaderboard, gains: Sequence[Gain], common: Mapping[str, Any]
+) -> dict[str, str]:
+    """The index and the pages of claims and activations; common: what every page shows."""
+    index = {**common, **index_view(found, gains), "here": "index.html"}
+    pages = {"index.html": render("index.html", index)}
+    views = {
+        "claims": (claims_view(found.boards), ("checks", "reported")),
+        "activations": (activations_view(found.boards, gains), ("gains", "activations")),
+    }
+    for name, ((view, data), drawn) in views.items():
+        scripts = (libraries.charts(), asset("charts.js") + asset(f"{name}.js"))
+        values = {
+            **common,
+            **view,
+            "data": {**data, "charts": charts.specs(*drawn)},
+            "here": f"{name}.html",
+        }
+        pages[f"{name}.html"] = render(f"{name}.html", values, scripts=scripts)
+    return pages
 
 
 def index_view(found: Leaderboard, gains: Sequence[Gain]) -> dict[str, Any]:

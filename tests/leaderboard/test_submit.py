@@ -11,10 +11,10 @@ import pytest
 import zoo
 from eval import Report
 from eval.errors import ReportError
+from leaderboard.bundled import bundled_digest
 from leaderboard.columns import column
 from leaderboard.results import RESULTS, run_key
 from leaderboard.submit import add, canonical_name
-from leaderboard.trust import bundled_digest
 
 Make = Callable[..., Report]
 DIGITS = RESULTS / "resnet8-silu-sat-digits.autoattack.json"

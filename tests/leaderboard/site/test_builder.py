@@ -19,8 +19,8 @@ from eval.report import Report
 from leaderboard.boards import RESULTS, Leaderboard, leaderboard
 from leaderboard.cli.build import command
 from leaderboard.rows import Claimed, Row
-from leaderboard.site import builder, gallery, libraries
-from leaderboard.site.boardview import architecture_family
+from leaderboard.site import builder, charts, gallery, libraries
+from leaderboard.site.boardview import architecture_family, board_data
 from leaderboard.twins import twins
 from tests.browser.fakes import BREAKOUT, HOSTILE, SCRIPT, board, whole
 
@@ -32,7 +32,7 @@ def _light(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the libraries, which need no test here and seconds to bundle."""
     for name in ("charts", "tables", "licences"):
         monkeypatch.setattr(libraries, name, lambda name=name: f"/* {name} */")
-    monkeypatch.setattr(builder, "specs", lambda *names: {name: {} for name in names})
+    monkeypatch.setattr(charts, "specs", lambda *names: {name: {} for name in names})
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_chart_points_are_the_reports_numbers(digits: Leaderboard) -> None:
 def test_a_point_is_at_what_is_believed() -> None:
     claim = Claimed(0.75, "a", best_known=0.70)
     row = Row("a", "a", "a", third_party={"autoattack": claim, "clean": Claimed(0.9, "a")})
-    found = builder.board_data(
+    found = board_data(
         type(board(0))("cifar10", "Linf", "8/255", "full", "all", "key", (row,), (), None)
     )
     assert found[0]["values"]["autoattack"]["third-party"] == [90, None, None, 70, None, None, 75]
