@@ -7,13 +7,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from eval.adversarial import AdversarialImages
 from eval.begin import begun
+from eval.data import ImageSet, decoded_once, from_tensors
 from eval.engine import Precision
 from eval.files import check_writable
 from eval.protocols import protocol
@@ -31,9 +32,6 @@ from eval.report import (
 from eval.request import EngineName, Request
 from eval.run import Progress, Run
 from eval.threat import Threat
-
-if TYPE_CHECKING:
-    from eval.data import ImageSet
 
 Source = Literal["bundled", "store", "hub", "file", "factory"]
 
@@ -109,9 +107,9 @@ def evaluate(
 
     """
     started = time.perf_counter()
-    images = _image_set(data)
+    images = from_tensors(*data) if isinstance(data, tuple) else data
     request = Request(
-        data=images if n is None else images.take(n),
+        data=decoded_once(images if n is None else images.take(n)),
         threat=Threat.of(norm, eps),
         protocol=protocol(attack, step_size=step_size),
         engine=engine,
@@ -142,14 +140,6 @@ def evaluate(
     if out is not None:
         report.write(out)
     return report
-
-
-def _image_set(data: ImageSet | tuple[Tensor, Tensor]) -> ImageSet:
-    if isinstance(data, tuple):
-        from eval.data import from_tensors
-
-        return from_tensors(*data)
-    return data
 
 
 def _report(

@@ -31,7 +31,7 @@ def bundled_digest(info: ModelCard) -> str | None:
 def _digest(path: Path, sha256: str) -> str:
     """The digest of a safetensors file: of each tensor its name, dtype, shape and bytes, by name.
 
-    The names are those of `zoo.loading.ZooModel`, which keeps the network under "net".
+    The names are those of `zoo.model.ZooModel`, which keeps the network under "net".
     """
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != sha256:
