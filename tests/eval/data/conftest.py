@@ -5,7 +5,7 @@ import io
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from eval.data import cifar10_exact, imagenet
+from eval.data import ImageSet, cifar10_exact, imagenet
+from eval.data.decoded import Decoded
 
 
 @pytest.fixture
@@ -128,3 +129,16 @@ def server() -> Iterator[Server]:
         yield state
         listening.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, png: Callable[..., bytes], write: Callable[..., None]) -> Path:
+    """50 pictures: more than the 32 from which on workers are started."""
+    write(tmp_path, {f"c{k % 3}/{k:03d}.png": png(k) for k in range(50)})
+    return tmp_path
+
+
+def undecoded(images: ImageSet) -> ImageSet:
+    """The same set as it was before anything was kept."""
+    assert isinstance(images.source, Decoded)
+    return replace(images, source=images.source.inner)
