@@ -13,7 +13,7 @@ Importing the package imports no torch; `load` and `evaluate` do when they are c
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from zoo.ours import check_ours
+from sat_zoo import check_ours
 
 check_ours("eval")  # before anything imports it
 

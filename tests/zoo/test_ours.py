@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from zoo.ours import shadow
+from sat_zoo import shadow
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -61,15 +62,55 @@ def test_a_script_of_that_name_that_uses_us_is_told_so(tmp_path: Path) -> None:
     assert f"{script} hides sat-zoo's package" in done.stderr.splitlines()[-1]
 
 
-def test_the_console_script_is_told_where_pythonpath_has_the_folder(tmp_path: Path) -> None:
-    hide(tmp_path, "eval.py")
-    (tmp_path / "bin").mkdir()
-    console = tmp_path / "bin" / "sat-zoo"
-    console.write_text("from zoo.cli import main\nmain()\n")
-    done = started(tmp_path, str(console), "list", path=f"{tmp_path}:")
+def console_script(folder: Path) -> str:
+    """As pip writes it, from what pyproject.toml names."""
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    module, function = scripts["sat-zoo"].split(":")
+    console = folder / "bin" / "sat-zoo"
+    console.parent.mkdir()
+    console.write_text(f"import sys\nfrom {module} import {function}\nsys.exit({function}())\n")
+    return str(console)
+
+
+@pytest.mark.parametrize("name", ["eval.py", "zoo.py", "zoo/__init__.py"])
+@pytest.mark.parametrize("path", ["{}:", ".:", ":"], ids=["named", "dot", "empty"])
+def test_the_console_script_is_told_where_pythonpath_has_the_folder(
+    tmp_path: Path, name: str, path: str
+) -> None:
+    found = hide(tmp_path, name)
+    hidden = found.parent if found.name == "__init__.py" else found
+    done = started(tmp_path, console_script(tmp_path), "list", path=path.format(tmp_path))
     assert done.returncode == 1
+    assert done.stdout == ""
     (line,) = done.stderr.splitlines()
-    assert line.startswith(f"sat-zoo: {tmp_path / 'eval.py'} hides")
+    assert line.startswith(f"sat-zoo: {hidden} hides sat-zoo's package of the same name, ")
+
+
+@pytest.mark.parametrize("name", ["eval.py", "zoo.py", "leaderboard.py"])
+def test_the_console_script_does_not_look_into_the_folder_it_is_run_in(
+    tmp_path: Path, name: str
+) -> None:
+    hide(tmp_path, name)
+    done = started(tmp_path, console_script(tmp_path), "list")
+    assert done.returncode == 0
+    assert "IT WAS RUN" not in done.stdout
+    assert "resnet50-silu-sat" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["zoo.py", "zoo/__init__.py", "eval.py"])
+def test_python_m_sat_zoo_is_told_of_the_folder_it_is_run_in(tmp_path: Path, name: str) -> None:
+    found = hide(tmp_path, name)
+    hidden = found.parent if found.name == "__init__.py" else found
+    done = started(tmp_path, "-m", "sat_zoo", "list")
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"sat-zoo: {hidden} hides sat-zoo's package of the same name, ")
+
+
+def test_python_m_zoo_beside_a_zoo_of_the_users_is_the_users(tmp_path: Path) -> None:
+    # Nothing of ours is imported then, so nothing of ours can say a word.
+    hide(tmp_path, "zoo.py")
+    assert started(tmp_path, "-m", "zoo", "list").stdout == "IT WAS RUN\n"
 
 
 def test_a_leaderboard_of_the_users_matters_to_its_commands_only(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from importlib.metadata import EntryPoint, entry_points, version
 import click
 
 from eval.errors import SatZooError, UsageError, unknown
+from sat_zoo import PACKAGES, shadow
 from zoo.cli.console import say
-from zoo.ours import PACKAGES, shadow
 
 GROUP = "sat_zoo.commands"
 

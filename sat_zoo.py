@@ -1,7 +1,9 @@
-"""Is a package of this project found under its name, or something of the user's? Standard library.
+"""The start of `sat-zoo`: are its packages found under their names, or something of the user's?
 
 `eval`, `zoo` and `leaderboard` are words that people give to their own files; where one lies in a
 folder that Python searches first, it would be run in place of ours, and fail as "not a package".
+This module lies outside of the three, under a name that nobody gives to a file, so that it is met
+before any of them. `python -m sat_zoo` is `sat-zoo` too. Standard library only.
 """
 
 from __future__ import annotations
@@ -10,11 +12,20 @@ import importlib.util
 import sys
 from pathlib import Path
 
-__all__ = ["PACKAGES", "check_ours", "shadow"]
+__all__ = ["PACKAGES", "check_ours", "main", "shadow"]
 
 PACKAGES = ("eval", "zoo", "leaderboard")
 
-_ROOT = Path(__file__).parents[1]
+_ROOT = Path(__file__).parent
+
+
+def main() -> None:
+    """`zoo.cli.main`, or one sentence about the file that would be run in place of ours."""
+    for said in filter(None, map(shadow, ("eval", "zoo"))):
+        sys.exit(f"sat-zoo: {said}")
+    from zoo.cli import main as run
+
+    run()
 
 
 def shadow(name: str, root: Path = _ROOT) -> str:
@@ -54,3 +65,7 @@ def check_ours(name: str) -> None:
     if started_as == "-m" or Path(started_as).stem == "sat-zoo":
         sys.exit(f"sat-zoo: {said}")
     raise ImportError(said, name=name)
+
+
+if __name__ == "__main__":
+    main()
