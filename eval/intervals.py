@@ -3,7 +3,11 @@
 import math
 
 Z95 = 1.959963984540054
-"""How many standard deviations of a normal distribution hold 95 % on both sides of its mean."""
+"""How many standard deviations of a normal distribution hold 95 % on both sides of its mean.
+
+A constant: scipy takes a second to import, and `statistics.NormalDist` errs in the last bit, which
+would change the last digit of intervals that are stored already.
+"""
 
 
 def wilson(correct: float, n: float) -> tuple[float, float]:

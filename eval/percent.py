@@ -6,6 +6,11 @@ def percent(share: float, *, digits: int = 1) -> str:
     return f"{100 * share:.{digits}f}"
 
 
+def signed_points(difference: float) -> str:
+    """A difference of two shares in points, with its sign: 0.028 as "+2.8"."""
+    return f"{100 * difference:+.1f}"
+
+
 def percent_range(low: float, high: float) -> str:
     """An interval: "72.0 to 80.7"."""
     return f"{percent(low)} to {percent(high)}"

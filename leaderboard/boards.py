@@ -11,7 +11,7 @@ from leaderboard.columns import AUTOATTACK, CLEAN, family
 from leaderboard.join import join
 from leaderboard.places import NOT_COUNTED, Place, slug, unique
 from leaderboard.results import RESULTS, Refused
-from leaderboard.rows import Claimed, Measured, Row
+from leaderboard.rows import BoardRow, Claimed, Measured
 from leaderboard.stats import rank_groups
 
 __all__ = ["RESULTS", "Board", "Leaderboard", "Refused", "boards", "leaderboard"]
@@ -22,9 +22,9 @@ class Board:
     """One table.
 
     key: url-safe and unique. eps: as text, "8/255". subset_key: url-safe, "full" for the whole test
-    set; subset: the same in words. ranked_by: the attack whose accuracies `Row.rank_group` ranks,
-    "AutoAttack" or "PGD-50", or None if nothing is ranked. rows: best first. excluded: not in the
-    table, each with its reason.
+    set; subset: the same in words. ranked_by: the attack whose accuracies `BoardRow.rank_group`
+    ranks, "AutoAttack" or "PGD-50", or None if nothing is ranked. rows: best first. excluded: not
+    in the table, each with its reason.
     """
 
     dataset: str
@@ -33,8 +33,8 @@ class Board:
     subset_key: str
     subset: str
     key: str
-    rows: tuple[Row, ...]
-    excluded: tuple[Row, ...]
+    rows: tuple[BoardRow, ...]
+    excluded: tuple[BoardRow, ...]
     ranked_by: str | None
 
 
@@ -68,7 +68,9 @@ def boards(results: Sequence[Path] = (RESULTS,)) -> tuple[Board, ...]:
     return leaderboard(results).boards
 
 
-def _keyed(rows: Iterable[Row], board: str, taken: set[str], models: dict[str, str]) -> list[Row]:
+def _keyed(
+    rows: Iterable[BoardRow], board: str, taken: set[str], models: dict[str, str]
+) -> list[BoardRow]:
     """The rows with keys that are unique: `taken` holds those of rows, `models` those of models.
 
     models: from the key of a model to its name.
@@ -84,7 +86,7 @@ def _keyed(rows: Iterable[Row], board: str, taken: set[str], models: dict[str, s
     return done
 
 
-def _board(place: Place, key: str, rows: Sequence[Row]) -> Board:
+def _board(place: Place, key: str, rows: Sequence[BoardRow]) -> Board:
     shown = [row for row in rows if row.excluded is None]
     attack = _ranked_by(shown)
     ranked, claimed = _ranked(shown, attack), _most_claimed(shown)
@@ -101,7 +103,7 @@ def _board(place: Place, key: str, rows: Sequence[Row]) -> Board:
     )
 
 
-def _ranking_number(row: Row, attack: str) -> Measured | Claimed | None:
+def _ranking_number(row: BoardRow, attack: str) -> Measured | Claimed | None:
     """The number of a row for an attack that ranks: measured by us, else by a third party."""
     ours = sorted(key for key in row.robust if family(key) == attack)
     if ours:
@@ -110,7 +112,7 @@ def _ranking_number(row: Row, attack: str) -> Measured | Claimed | None:
     return theirs[0] if theirs else None
 
 
-def _ranked_by(rows: Sequence[Row]) -> str | None:
+def _ranked_by(rows: Sequence[BoardRow]) -> str | None:
     """AutoAttack where anybody ran it, else the attack with most numbers that can be ranked."""
     counts = Counter(
         attack
@@ -122,7 +124,7 @@ def _ranked_by(rows: Sequence[Row]) -> str | None:
     return max(counts, key=lambda attack: (counts[attack], attack))
 
 
-def _ranked(rows: Sequence[Row], attack: str | None) -> list[Row]:
+def _ranked(rows: Sequence[BoardRow], attack: str | None) -> list[BoardRow]:
     intervals: dict[int, tuple[float, float]] = {}
     reasons: dict[int, str] = {}
     for i, row in enumerate(rows):
@@ -142,7 +144,9 @@ def _ranked(rows: Sequence[Row], attack: str | None) -> list[Row]:
     ]
 
 
-def _order_of_rows(row: Row, attack: str | None, claimed: str | None) -> tuple[int, float, str]:
+def _order_of_rows(
+    row: BoardRow, attack: str | None, claimed: str | None
+) -> tuple[int, float, str]:
     """Best first by the attack that ranks; then by claims of one attack; then by clean accuracy."""
     found = _ranking_number(row, attack) if attack else None
     if found is not None:
@@ -155,7 +159,7 @@ def _order_of_rows(row: Row, attack: str | None, claimed: str | None) -> tuple[i
     return (2, -clean.accuracy if clean else 0.0, row.model)
 
 
-def _most_claimed(rows: Sequence[Row]) -> str | None:
+def _most_claimed(rows: Sequence[BoardRow]) -> str | None:
     """The attack, not clean accuracy, with most claims."""
     counts = Counter(family(key) for row in rows for key in row.claimed if key != CLEAN)
     return max(counts, key=lambda attack: (counts[attack], attack)) if counts else None

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from eval.report import Accuracy, Report
 from leaderboard.columns import CLEAN, family
-from leaderboard.rows import Check, Claimed, Measured, Row
+from leaderboard.rows import BoardRow, Check, Claimed, Measured
 from zoo.reproduce import judge
 
 
-def checks(row: Row) -> tuple[Check, ...]:
+def checks(row: BoardRow) -> tuple[Check, ...]:
     """For each claim that we measured too, under the same protocol: does it hold?
 
     A claim is compared with a number of the same attack only. A bare "PGD-K" of a paper names no
@@ -39,7 +39,7 @@ def checks(row: Row) -> tuple[Check, ...]:
     return tuple(found)
 
 
-def _ours(row: Row, column: str, claimed: Claimed) -> tuple[Measured, str | None] | None:
+def _ours(row: BoardRow, column: str, claimed: Claimed) -> tuple[Measured, str | None] | None:
     """Our number for the protocol of a claim, and what it counts."""
     if column == CLEAN:
         return (row.clean, None) if row.clean else None

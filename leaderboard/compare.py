@@ -31,7 +31,7 @@ class ClassRow:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ReportComparison:
     """A against B on the same images; held means right after all stages.
 
     Where A or B attacked nothing there is no robust accuracy to compare: `robust` is None, and held
@@ -91,7 +91,7 @@ def _paired(paired: Paired) -> dict[str, Any]:
     }
 
 
-def compare(a: Report, b: Report) -> Comparison:
+def compare(a: Report, b: Report) -> ReportComparison:
     """Compare two reports, image by image.
 
     Raises `ReportError` if they are not about the same images, labels and threat.
@@ -103,7 +103,7 @@ def compare(a: Report, b: Report) -> Comparison:
     pairs = list(zip(ids, held_a, held_b, strict=True))
     lost = zip(held_a, held_b, a.images.verdicts, b.images.verdicts, strict=True)
     verdicts = list(lost)
-    return Comparison(
+    return ReportComparison(
         a=_name(a),
         b=_name(b),
         kept_by_a_only=tuple(i for i, in_a, in_b in pairs if in_a and not in_b),

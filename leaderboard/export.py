@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from eval.files import write_atomically
-from eval.percent import percent
+from eval.percent import percent, signed_points
 from leaderboard import escape
 from leaderboard.boards import Board, Leaderboard
 from leaderboard.columns import Column, family
-from leaderboard.rows import Claimed, Measured, Row
+from leaderboard.rows import BoardRow, Claimed, Measured
 from leaderboard.texts import cell, columns, heading, rank, remarks, yes_no
 from leaderboard.twins import Gain, twins
 
@@ -92,11 +92,11 @@ def _markdown_gains(gains: Sequence[Gain]) -> Iterator[str]:
     yield from ("", "| model | twin | attack | gain | only model | only twin | exact McNemar p |")
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     for gain in gains:
-        points = " to ".join(f"{100 * bound:+.1f}" for bound in (gain.low, gain.high))
+        points = " to ".join(map(signed_points, (gain.low, gain.high)))
         words = [escape.markdown(name) for name in (gain.model, gain.twin)]
         words += [
             Column("measured", gain.protocol).title,
-            f"{100 * gain.difference:+.1f} ({points})",
+            f"{signed_points(gain.difference)} ({points})",
         ]
         words += [str(gain.only_model), str(gain.only_twin), f"{gain.p_value:.3g}"]
         yield _markdown_line(words)
@@ -124,7 +124,7 @@ def to_csv(whole: Leaderboard) -> str:
     return text.getvalue()
 
 
-def _csv_lines(board: Board, row: Row) -> Iterator[list[Any]]:
+def _csv_lines(board: Board, row: BoardRow) -> Iterator[list[Any]]:
     about: list[Any] = [board.dataset, board.norm, board.eps, board.subset, row.rank_group]
     about += [row.model, row.architecture, row.activation, yes_no(row.extra_data)]
     about += [row.parameters, row.flops]
@@ -165,7 +165,7 @@ def _json_board(board: Board) -> dict[str, Any]:
     }
 
 
-def _json_row(row: Row) -> dict[str, Any]:
+def _json_row(row: BoardRow) -> dict[str, Any]:
     plain = ["key", "model_key", "model", "architecture", "activation", "parameters", "flops"]
     plain += ["extra_data", "link", "rank_group", "unranked", "excluded"]
     return {

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from eval.intervals import wilson
+from eval.percent import percent
 from eval.report import Accuracy, Flag, Report
 from leaderboard.bundled import bundled_digest, known_card
 from leaderboard.claims import checks
@@ -16,7 +17,7 @@ from leaderboard.names import activation, architecture, architecture_of
 from leaderboard.places import Place, full, place_of_published, place_of_report, same_eps, slug
 from leaderboard.published import NOT_STATED, Published, published
 from leaderboard.results import Refused, StoredReport, read_results
-from leaderboard.rows import Claimed, Measured, Row
+from leaderboard.rows import BoardRow, Claimed, Measured
 from zoo.cards import Claim, ModelCard
 from zoo.registry import card, list_models
 
@@ -25,7 +26,7 @@ from zoo.registry import card, list_models
 class Joined:
     """The rows of every table, by its place, and the files that could not be used."""
 
-    rows: Mapping[Place, Sequence[Row]]
+    rows: Mapping[Place, Sequence[BoardRow]]
     refused: tuple[Refused, ...]
 
 
@@ -35,7 +36,7 @@ def join(results: Sequence[Path]) -> Joined:
     results: folders of Reports, or Reports. Raises `UsageError` for a path that does not exist.
     """
     found = read_results(results)
-    rows: dict[Place, list[Row]] = defaultdict(list)
+    rows: dict[Place, list[BoardRow]] = defaultdict(list)
     for place, row in (
         *_measured(found.stored),
         *_only_claimed(found.stored),
@@ -45,7 +46,7 @@ def join(results: Sequence[Path]) -> Joined:
     return Joined(rows, found.refused)
 
 
-def _measured(stored: Sequence[StoredReport]) -> Iterable[tuple[Place, Row]]:
+def _measured(stored: Sequence[StoredReport]) -> Iterable[tuple[Place, BoardRow]]:
     names = _shown_names(Model.of(one.report) for one in stored)
     groups: dict[tuple[Place, Model], list[StoredReport]] = defaultdict(list)
     for one in stored:
@@ -54,7 +55,7 @@ def _measured(stored: Sequence[StoredReport]) -> Iterable[tuple[Place, Row]]:
         yield place, _measured_row(found, names[model], place.eps)
 
 
-def _only_claimed(stored: Sequence[StoredReport]) -> Iterable[tuple[Place, Row]]:
+def _only_claimed(stored: Sequence[StoredReport]) -> Iterable[tuple[Place, BoardRow]]:
     """Cards that have no report on the whole test set, which is what their claims are about."""
     places = {(place_of_report(one.report), one.report.model.name) for one in stored}
     measured = {name for _, name in places}
@@ -68,7 +69,7 @@ def _only_claimed(stored: Sequence[StoredReport]) -> Iterable[tuple[Place, Row]]
             yield place, row
 
 
-def _published(entries: Iterable[Published]) -> Iterable[tuple[Place, Row]]:
+def _published(entries: Iterable[Published]) -> Iterable[tuple[Place, BoardRow]]:
     groups: dict[tuple[Place, str], list[Published]] = defaultdict(list)
     for entry in entries:
         groups[place_of_published(entry), entry.model].append(entry)
@@ -107,7 +108,7 @@ def _shown_names(models: Iterable[Model]) -> dict[Model, str]:
     return shown
 
 
-def _measured_row(found: Sequence[StoredReport], name: str, eps: str) -> Row:
+def _measured_row(found: Sequence[StoredReport], name: str, eps: str) -> BoardRow:
     """The row of one model from its reports on one board."""
     # The lowest seed counts, so that nobody picks the luckiest; of equal ones, the newest.
     newest = sorted(found, key=lambda one: one.report.created, reverse=True)
@@ -118,7 +119,7 @@ def _measured_row(found: Sequence[StoredReport], name: str, eps: str) -> Row:
             robust.setdefault(one.column, _share(one, one.report.robust))
     report = ordered[0].report
     info = known_card(report.model.name)
-    row = Row(
+    row = BoardRow(
         key="",
         model_key=slug(name),
         model=name,
@@ -143,10 +144,10 @@ def _share(one: StoredReport, share: Accuracy) -> Measured:
     return Measured(share.accuracy, low, high, share.n, share.correct, one.path)
 
 
-def _card_row(info: ModelCard) -> Row:
+def _card_row(info: ModelCard) -> BoardRow:
     """The row of a model that we have not measured: only what is claimed of it."""
     claims = _claims_of(info, info.threat.norm, info.threat.eps) if info.threat else {}
-    return Row(
+    return BoardRow(
         key="",
         model_key=slug(info.name),
         model=info.name,
@@ -179,11 +180,11 @@ def _of_card(claim: Claim) -> Claimed:
 
 
 def _also(first: Claimed, second: Claim) -> Claimed:
-    other = f"also {100 * second.accuracy:.1f} % ({second.source})"
+    other = f"also {percent(second.accuracy)} % ({second.source})"
     return replace(first, note=f"{first.note}; {other}" if first.note else other)
 
 
-def _published_row(entries: Sequence[Published]) -> Row:
+def _published_row(entries: Sequence[Published]) -> BoardRow:
     """The row of one published model from all entries about it on one board."""
     columns: dict[str, dict[str, Claimed]] = {"claimed": {}, "third-party": {}}
     for entry in entries:
@@ -197,7 +198,7 @@ def _published_row(entries: Sequence[Published]) -> Row:
     if main.reported is not None:
         note = "by the paper itself, whose attack the entry does not name"
         columns["claimed"].setdefault(NOT_STATED, Claimed(main.reported, main.source, note))
-    return Row(
+    return BoardRow(
         key="",
         model_key=slug(main.model),
         model=main.model,

@@ -63,12 +63,6 @@ class Published(Frozen):
     source: str
     note: str | None = None
 
-    @property
-    def believed(self) -> float | None:
-        """The smaller of the robust accuracies that evaluations of this model found."""
-        found = [share for share in (self.robust, self.best_known) if share is not None]
-        return min(found, default=None)
-
 
 class Baselines(Frozen):
     """One file of `baselines/`."""

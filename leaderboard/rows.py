@@ -73,7 +73,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Row:
+class BoardRow:
     """One model on one board.
 
     key: unique among all boards; model_key: one for each model, the same on every board; both of

@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from eval.percent import percent
+from eval.percent import percent, signed_points
 from leaderboard.boards import Board, Leaderboard
-from leaderboard.compare import Comparison
+from leaderboard.compare import ReportComparison
 from leaderboard.escape import plain
 from leaderboard.export import HOW_TO_ADD
 from leaderboard.stats import Paired
@@ -75,7 +75,7 @@ def _print_foot(board: Board, others: Sequence[Board], console: Console) -> None
     console.print(f"add a result: {HOW_TO_ADD}")
 
 
-def print_comparison(done: Comparison, console: Console) -> None:
+def print_comparison(done: ReportComparison, console: Console) -> None:
     """The paired counts and differences, then classes and stages where the two differ."""
     console.print(Text("A  ") + _text(done.a))
     console.print(Text("B  ") + _text(done.b))
@@ -109,7 +109,7 @@ def _paired(paired: Paired) -> list[str]:
     return [
         percent(n_a / paired.n),
         percent(n_b / paired.n),
-        f"{100 * paired.difference:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})",
+        f"{signed_points(paired.difference)} ({signed_points(low)} to {signed_points(high)})",
         *map(str, (paired.both, paired.only_a, paired.only_b, paired.neither)),
         f"{paired.p_value():.3g}",
     ]

@@ -7,7 +7,7 @@ from collections import Counter
 from eval.percent import percent, percent_range
 from leaderboard.boards import Board
 from leaderboard.columns import SOURCES, Column, order, title
-from leaderboard.rows import Claimed, Measured, Row
+from leaderboard.rows import BoardRow, Claimed, Measured
 
 
 def columns(board: Board, *, at_most: int | None = None) -> list[Column]:
@@ -33,7 +33,7 @@ def heading(board: Board) -> str:
     return f"{board.dataset}, {board.norm} eps {board.eps}, {board.subset}"
 
 
-def rank(row: Row) -> str:
+def rank(row: BoardRow) -> str:
     """The rank group, or a dash."""
     return str(row.rank_group) if row.rank_group else "-"
 
@@ -43,7 +43,7 @@ def yes_no(value: bool | None) -> str:
     return "" if value is None else "yes" if value else "no"
 
 
-def remarks(row: Row) -> str:
+def remarks(row: BoardRow) -> str:
     """Flags and claims that did not hold, in a few words."""
     found = [f"flag {flag.code}" for flag in row.flags]
     found += [

@@ -9,7 +9,7 @@ from eval.errors import ReportError
 from eval.report import Report
 from leaderboard.boards import Board
 from leaderboard.columns import CLEAN
-from leaderboard.rows import Measured, Row
+from leaderboard.rows import BoardRow, Measured
 from leaderboard.stats import Paired
 from zoo.cards import ModelCard
 
@@ -72,7 +72,7 @@ def holds(report: Report, *, clean: bool = False) -> list[bool]:
     return [(v != "clean") if clean else (v == "robust") for v in report.images.verdicts]
 
 
-def _gains(board: Board, row: Row, twin: Row) -> Iterable[Gain]:
+def _gains(board: Board, row: BoardRow, twin: BoardRow) -> Iterable[Gain]:
     pairs: list[tuple[str, Measured, Measured]] = [
         (column, measured, twin.robust[column])
         for column, measured in row.robust.items()
@@ -104,5 +104,5 @@ def _gains(board: Board, row: Row, twin: Row) -> Iterable[Gain]:
         )
 
 
-def _report(row: Row, measured: Measured) -> Report:
+def _report(row: BoardRow, measured: Measured) -> Report:
     return row.reports[row.report_paths.index(measured.report_path)]

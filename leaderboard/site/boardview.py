@@ -12,7 +12,7 @@ from leaderboard.boards import Board
 from leaderboard.columns import CLEAN, SOURCES, Column, family, order, title
 from leaderboard.places import slug
 from leaderboard.published import NOT_STATED
-from leaderboard.rows import Claimed, Measured, Row
+from leaderboard.rows import BoardRow, Claimed, Measured
 from leaderboard.site import charts, libraries
 from leaderboard.site.markup import asset, count, percent_or_dash, render
 
@@ -37,11 +37,11 @@ class Fact:
     attribute: str
     css: str = "wide"
 
-    def of(self, row: Row) -> Any:
+    def of(self, row: BoardRow) -> Any:
         """The row's value, None if it is not known."""
         return getattr(row, self.attribute)
 
-    def cell(self, row: Row) -> dict[str, Any]:
+    def cell(self, row: BoardRow) -> dict[str, Any]:
         """Text, and the number that sorts it."""
         value = self.of(row)
         if isinstance(value, int) and not isinstance(value, bool):
@@ -67,7 +67,7 @@ def board_name(board: Board) -> str:
     return f"{name}, {board.norm} {board.eps}"
 
 
-def columns_by_attack(rows: Iterable[Row]) -> list[Column]:
+def columns_by_attack(rows: Iterable[BoardRow]) -> list[Column]:
     """Every column in which a row has a number, by attack and then by whose it is."""
     return sorted(
         {it for row in rows for it in row.numbers},
@@ -143,7 +143,7 @@ def board_data(board: Board) -> list[dict[str, Any]]:
     ]
 
 
-def chart_values(row: Row, all_columns: Sequence[Column]) -> dict[str, dict[str, list[Any]]]:
+def chart_values(row: BoardRow, all_columns: Sequence[Column]) -> dict[str, dict[str, list[Any]]]:
     """By attack and by whose: clean, low, high, robust, low, high, robust as stated; in per cent.
 
     Both accuracies of a point are the same person's, so that it is a point and not a mixture.
@@ -189,7 +189,7 @@ def _groups(all_columns: Sequence[Column]) -> list[dict[str, Any]]:
     return list(groups.values())
 
 
-def _row(row: Row, facts: Sequence[Fact], all_columns: Sequence[Column]) -> dict[str, Any]:
+def _row(row: BoardRow, facts: Sequence[Fact], all_columns: Sequence[Column]) -> dict[str, Any]:
     paper = row.published
     about = paper.venue if paper else None
     words = (row.model, paper.title, paper.authors, about) if paper else (row.model,)
@@ -232,7 +232,7 @@ def _caption(board: Board) -> str:
     return f"{unit} Groups are by {board.ranked_by}: within one, intervals overlap."
 
 
-def _filters(rows: Sequence[Row]) -> list[tuple[str, str, list[tuple[str, str]]]]:
+def _filters(rows: Sequence[BoardRow]) -> list[tuple[str, str, list[tuple[str, str]]]]:
     activations = sorted({row.activation for row in rows if row.activation})
     families = sorted({architecture_family(row.architecture) for row in rows} - {""})
     return [
@@ -243,7 +243,7 @@ def _filters(rows: Sequence[Row]) -> list[tuple[str, str, list[tuple[str, str]]]
     ]
 
 
-def _numbers(row: Row) -> str:
+def _numbers(row: BoardRow) -> str:
     said = []
     for it in columns_by_attack([row]):
         found = row.numbers[it]

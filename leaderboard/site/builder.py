@@ -13,7 +13,7 @@ from pathlib import Path
 from eval.errors import ReportError
 from leaderboard.boards import RESULTS, Board, Leaderboard, leaderboard
 from leaderboard.export import to_csv, to_json, to_latex, to_markdown
-from leaderboard.rows import Row
+from leaderboard.rows import BoardRow
 from leaderboard.site import libraries
 from leaderboard.site.boardview import board_name, board_page
 from leaderboard.site.folder import check_ours, replaced
@@ -132,7 +132,7 @@ def _siblings(boards: Sequence[Board]) -> Mapping[str, list[tuple[str, str]]]:
     return found
 
 
-def _belongs(gallery: Gallery, row: Row) -> bool:
+def _belongs(gallery: Gallery, row: BoardRow) -> bool:
     """Is there a Report of the same weights and protocol on this row?"""
     return any(
         (report.model.name, report.model.weights_sha256, report.protocol.name)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from eval.percent import percent
+from eval.percent import percent, signed_points
 
 HERE = Path(__file__).parent
 
@@ -64,7 +64,7 @@ def percent_or_dash(share: float | None, *, digits: int = 1) -> str:
 
 def points(difference: float) -> str:
     """A difference of shares in points with its sign, as "+2.8"; the minus is a true minus."""
-    text = f"{100 * difference:+.1f}".replace("-", "−")
+    text = signed_points(difference).replace("-", "−")
     return "0.0" if text[1:] == "0.0" else text
 
 

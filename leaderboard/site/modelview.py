@@ -9,7 +9,7 @@ from eval.percent import percent, percent_range
 from eval.report import Report
 from leaderboard.boards import Board
 from leaderboard.columns import SOURCES, Column, column, title
-from leaderboard.rows import Check, Claimed, Measured, Row
+from leaderboard.rows import BoardRow, Check, Claimed, Measured
 from leaderboard.site.boardview import DASH, LABELS, WHOSE, board_name, columns_by_attack
 from leaderboard.site.gallery import Gallery
 from leaderboard.site.markup import count, percent_or_dash, points, render
@@ -18,7 +18,7 @@ from zoo.registry import FAMILIES
 
 
 def model_page(
-    row: Row,
+    row: BoardRow,
     board: Board,
     common: Mapping[str, Any],
     *,
@@ -31,7 +31,7 @@ def model_page(
 
 
 def model_view(
-    row: Row,
+    row: BoardRow,
     board: Board,
     *,
     galleries: Sequence[Gallery] = (),
@@ -85,7 +85,7 @@ def check_view(check: Check) -> dict[str, Any]:
     }
 
 
-def _headline(row: Row) -> list[dict[str, Any]]:
+def _headline(row: BoardRow) -> list[dict[str, Any]]:
     """The few numbers that stand large at the top: ours, else those of others."""
     for source in SOURCES:
         theirs = (it for it in columns_by_attack([row]) if it.source == source)
@@ -111,7 +111,7 @@ def _range(found: Measured | Claimed) -> str:
     return f"{percent_range(found.low, found.high)}{of}"
 
 
-def _numbers(row: Row) -> list[dict[str, Any]]:
+def _numbers(row: BoardRow) -> list[dict[str, Any]]:
     lines = []
     for it in columns_by_attack([row]):
         found = row.numbers[it]
@@ -134,7 +134,7 @@ def _numbers(row: Row) -> list[dict[str, Any]]:
     return lines
 
 
-def _facts(row: Row) -> list[tuple[str, str]]:
+def _facts(row: BoardRow) -> list[tuple[str, str]]:
     card = row.card
     extra = {True: "yes", False: "no", None: "not stated"}[row.extra_data]
     facts = [

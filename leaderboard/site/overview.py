@@ -10,7 +10,7 @@ from typing import Any
 from eval.percent import percent
 from leaderboard.boards import Board, Leaderboard
 from leaderboard.columns import CLEAN, family, title
-from leaderboard.rows import Claimed, Row
+from leaderboard.rows import BoardRow, Claimed
 from leaderboard.site import charts, libraries
 from leaderboard.site.boardview import WHOSE, attack, board_name, chart_values, columns_by_attack
 from leaderboard.site.markup import asset, percent_or_dash, points, render
@@ -134,7 +134,7 @@ def claims_view(boards: Sequence[Board]) -> tuple[dict[str, Any], dict[str, Any]
     return {"checks": checks, "reported": reported}, {"data": data}
 
 
-def _reported(row: Row, board: Board) -> dict[str, Any] | None:
+def _reported(row: BoardRow, board: Board) -> dict[str, Any] | None:
     """A paper's own number beside a third party's AutoAttack, for one model."""
     paper, found = row.published, row.third_party.get("autoattack")
     if paper is None or paper.reported is None or found is None or row.excluded:
@@ -257,7 +257,7 @@ def _strips(board: Board) -> list[dict[str, Any]]:
     ]
 
 
-def _strip_point(row: Row, kind: str, numbers: Sequence[Any]) -> dict[str, Any]:
+def _strip_point(row: BoardRow, kind: str, numbers: Sequence[Any]) -> dict[str, Any]:
     lines = [[WHOSE[kind], ""], ["robust", percent(numbers[3] / 100)]]
     lines.append(["architecture", row.architecture or "not stated"])
     return {

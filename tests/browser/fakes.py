@@ -7,7 +7,7 @@ from pathlib import Path
 from eval.intervals import wilson
 from eval.report import Flag
 from leaderboard.boards import Board, Leaderboard
-from leaderboard.rows import Claimed, Measured, Row
+from leaderboard.rows import BoardRow, Claimed, Measured
 
 SCRIPT = "<script>document.title = 'owned'</script>"
 BREAKOUT = "</script><img src=x onerror=\"document.title = 'owned'\">"
@@ -20,7 +20,7 @@ def measured(correct: int, n: int = 1000) -> Measured:
     return Measured(correct / n, low, high, n, correct, Path("report.json"))
 
 
-def row(number: int) -> Row:
+def row(number: int) -> BoardRow:
     """Every third row measured, the others of a third party; accuracies differ row by row."""
     clean, robust = 950 - number % 389, 700 - number
     name = HOSTILE[number] if number < len(HOSTILE) else f"model-{number:03d}"
@@ -29,7 +29,7 @@ def row(number: int) -> Row:
         numbers["clean"] = Claimed(clean / 1000, "a source")
         numbers["autoattack"] = Claimed(robust / 1000, "a source")
     is_flagged = number % 50 == 7
-    return Row(
+    return BoardRow(
         key=f"board-row-{number}",
         model_key=f"row-{number}",
         model=name,
@@ -49,7 +49,7 @@ def row(number: int) -> Row:
 
 
 def board(n: int) -> Board:
-    excluded = Row("board-apart", "apart", SCRIPT, excluded=BREAKOUT)
+    excluded = BoardRow("board-apart", "apart", SCRIPT, excluded=BREAKOUT)
     return Board(
         dataset="cifar10",
         norm="Linf",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from leaderboard.rows import Row
+from leaderboard.rows import BoardRow
 from tests.browser.conftest import N_ROWS, Open
 from tests.browser.fakes import BREAKOUT, HOSTILE, board
 
@@ -48,12 +48,12 @@ def column(page: Page, number: int) -> list[str]:
     return [cell.split("\n")[0] for cell in cells]
 
 
-def robust(row: Row) -> float:
+def robust(row: BoardRow) -> float:
     numbers = [*row.robust.values(), *(row.third_party[k] for k in row.third_party if k != "clean")]
     return numbers[0].accuracy
 
 
-def clean(row: Row) -> float:
+def clean(row: BoardRow) -> float:
     return row.clean.accuracy if row.clean else row.third_party["clean"].accuracy
 
 

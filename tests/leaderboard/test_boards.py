@@ -14,7 +14,7 @@ from eval.flag_codes import FLAGS, RANK
 from leaderboard.boards import RESULTS, Board, boards, leaderboard
 from leaderboard.columns import CLEAN, family
 from leaderboard.published import published
-from leaderboard.rows import Check, Row
+from leaderboard.rows import BoardRow, Check
 from leaderboard.twins import twins
 
 Make = Callable[..., Report]
@@ -30,7 +30,7 @@ def find(boards: tuple[Board, ...], key: str) -> Board:
     return next(board for board in boards if board.key == key)
 
 
-def row_of(board: Board, model: str) -> Row:
+def row_of(board: Board, model: str) -> BoardRow:
     return next(row for row in (*board.rows, *board.excluded) if row.model == model)
 
 
@@ -145,7 +145,7 @@ def test_flagged_and_excluded_rows_say_why(built: tuple[Board, ...]) -> None:
         assert all((row.rank_group is None) == (row.unranked is not None) for row in one.rows)
 
 
-def row_with(flags: list[str], made: Make, results: Folder) -> Row:
+def row_with(flags: list[str], made: Make, results: Folder) -> BoardRow:
     report = made(flags=[(code, "why") for code in flags])
     (row,) = (row for board in boards([results(report)]) for row in board.rows if row.reports)
     return row

@@ -18,7 +18,7 @@ from eval.errors import ReportError
 from eval.report import Report
 from leaderboard.boards import RESULTS, Leaderboard, leaderboard
 from leaderboard.cli.build import command
-from leaderboard.rows import Claimed, Row
+from leaderboard.rows import BoardRow, Claimed
 from leaderboard.site import builder, charts, gallery, libraries
 from leaderboard.site.boardview import architecture_family, board_data
 from leaderboard.twins import twins
@@ -75,7 +75,7 @@ def test_chart_points_are_the_reports_numbers(digits: Leaderboard) -> None:
 
 def test_a_point_is_at_what_is_believed() -> None:
     claim = Claimed(0.75, "a", best_known=0.70)
-    row = Row("a", "a", "a", third_party={"autoattack": claim, "clean": Claimed(0.9, "a")})
+    row = BoardRow("a", "a", "a", third_party={"autoattack": claim, "clean": Claimed(0.9, "a")})
     found = board_data(
         type(board(0))("cifar10", "Linf", "8/255", "full", "all", "key", (row,), (), None)
     )
@@ -91,7 +91,7 @@ def test_no_hostile_name_stands_unescaped_anywhere() -> None:
 
 
 def test_a_key_that_is_no_file_name_is_refused() -> None:
-    evil = Row("../../evil", "evil", "evil")
+    evil = BoardRow("../../evil", "evil", "evil")
     found = Leaderboard((type(board(0))(**{**vars(board(0)), "rows": (evil,)}),), ())
     with pytest.raises(ReportError, match=r"'\.\./\.\./evil' cannot name a page"):
         builder.site(found, ())
