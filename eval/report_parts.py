@@ -9,7 +9,7 @@ from pydantic import Field
 from eval.flag_codes import Code
 from eval.frozen import Frozen
 from eval.intervals import wilson
-from eval.protocols import Stage
+from eval.stage import Stage
 
 UNBROKEN = frozenset({"clean", "robust", "right"})
 """Verdicts of images that no stage broke; every other verdict is the name of a stage."""

@@ -22,8 +22,9 @@ from eval.schedule import Schedule, breadth_first
 
 if TYPE_CHECKING:
     from eval.journal import Journal
-    from eval.protocols import Protocol, Stage
+    from eval.protocols import Protocol
     from eval.request import Request
+    from eval.stage import Stage
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from eval.executors.base import Job
-from eval.protocols import Stage
+from eval.stage import Stage
 
 
 class Standing(Protocol):

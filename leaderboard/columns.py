@@ -17,8 +17,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from eval.protocols import step_in_pixels
 from eval.report import Report
+from eval.stage import step_in_pixels
 from leaderboard.published import NOT_STATED
 
 Source = Literal["measured", "third-party", "claimed"]

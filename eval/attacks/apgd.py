@@ -18,7 +18,7 @@ from eval.threat import Threat
 
 if TYPE_CHECKING:
     from eval.engine import Net
-    from eval.protocols import Stage
+    from eval.stage import Stage
 
 ALPHA = 0.75
 """Share of the new step against the momentum of the last one (section 3, "momentum")."""

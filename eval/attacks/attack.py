@@ -12,7 +12,7 @@ from eval.attacks.rows import Search, Task
 
 if TYPE_CHECKING:
     from eval.engine import Net
-    from eval.protocols import Stage
+    from eval.stage import Stage
     from eval.threat import Threat
 
 

@@ -18,7 +18,7 @@ from eval.threat import Threat
 
 if TYPE_CHECKING:
     from eval.engine import Net
-    from eval.protocols import Stage
+    from eval.stage import Stage
 
 ALPHA_MAX = 0.1  # largest pull towards the original image
 OVERSHOOT = 1.05  # eta: steps go a little past the plane

@@ -13,7 +13,7 @@ from eval.attacks.attack import Attack, Passes, n_targets
 from eval.attacks.gradients import cross_entropy_or_margin, gradient
 from eval.attacks.rows import Search, Task, where_rows
 from eval.lengths import unit
-from eval.protocols import Stage, step_in_pixels
+from eval.stage import Stage, step_in_pixels
 from eval.threat import Threat
 
 if TYPE_CHECKING:

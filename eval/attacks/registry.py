@@ -15,7 +15,7 @@ from eval.errors import UsageError, first_line, unknown
 
 if TYPE_CHECKING:
     from eval.attacks.attack import Attack
-    from eval.protocols import Stage
+    from eval.stage import Stage
     from eval.threat import Threat
 
 GROUP = "sat_zoo.attacks"

@@ -17,7 +17,7 @@ from eval.threat import Threat
 
 if TYPE_CHECKING:
     from eval.engine import Net
-    from eval.protocols import Stage
+    from eval.stage import Stage
 
 DRAWS = 16
 """Random numbers of one query: corners, in L2 a turn and a second window's corners, and a sign for

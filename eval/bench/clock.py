@@ -12,14 +12,14 @@ import torch
 
 from eval.data import ImageSet
 from eval.engine import Net
-from eval.executors import search
+from eval.executors import stage_search
 from eval.journal import Journal
 
 WATCHED: tuple[tuple[Any, str, str], ...] = (
     (Net, "logits", "network"),
     (Net, "gradient", "network"),
-    (search, "verify", "verification"),
-    (search, "predict", "verification"),
+    (stage_search, "verify", "verification"),
+    (stage_search, "predict", "verification"),
     (ImageSet, "batch", "io"),
     (Journal, "add", "io"),
 )

@@ -16,7 +16,7 @@ from eval.bench.contenders import Contender, Ours, Setup
 from eval.bench.machine import MemoryPeak, wait
 from eval.bench.record import ContenderRow, StageRow, TimeShares, Timing
 from eval.cost import Cost
-from eval.protocols import Stage
+from eval.stage import Stage
 
 Make = Callable[[Setup], Contender]
 CLEAN = "clean"

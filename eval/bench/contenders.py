@@ -17,9 +17,9 @@ from eval.bench.clock import Clock
 from eval.data import ImageSet
 from eval.engine import Precision
 from eval.protocols import Protocol as Stages
-from eval.protocols import Stage
 from eval.request import Request
 from eval.run import Run
+from eval.stage import Stage
 from eval.threat import Threat
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from eval.bench.contenders import Contender, Setup
 from eval.executors.reference import CountedModel, configured
-from eval.protocols import Stage, step_in_pixels
+from eval.stage import Stage, step_in_pixels
 from eval.verify import predict, verify
 
 

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 from eval.errors import ReportError, first_fault
 from eval.files import write_atomically
 from eval.frozen import Frozen
-from eval.protocols import Stage
+from eval.stage import Stage
 
 SCHEMA: Literal["sat-zoo/bench@1"] = "sat-zoo/bench@1"
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from eval.classifier import Classifier
     from eval.data import ImageSet
     from eval.engine import Engine
-    from eval.protocols import Stage
+    from eval.stage import Stage
 
 
 @dataclass(frozen=True)

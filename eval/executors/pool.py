@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from eval.attacks import build
 from eval.executors.base import Event, Job, Meter, Setting, stage_by_stage
-from eval.executors.search import StageSearch
-from eval.protocols import Stage
+from eval.executors.stage_search import StageSearch
+from eval.stage import Stage
 
 
 class Pool:

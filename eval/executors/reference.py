@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from eval.errors import UsageError
 from eval.executors.base import Broken, Event, Job, Meter, Setting, Survived, stage_by_stage
 from eval.executors.pool import Pool
-from eval.protocols import Stage
+from eval.stage import Stage
 from eval.threat import Threat
 from eval.verify import predict, verify
 

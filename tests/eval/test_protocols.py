@@ -1,7 +1,8 @@
 import pytest
 
 from eval.errors import UsageError
-from eval.protocols import Protocol, protocol, step_in_pixels
+from eval.protocols import Protocol, protocol
+from eval.stage import step_in_pixels
 
 
 def test_autoattack_is_the_standard_of_the_paper() -> None:

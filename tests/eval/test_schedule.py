@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from eval.memory import Known
 from torch import Tensor, nn
 
 from eval.begin import begun
@@ -14,11 +15,11 @@ from eval.errors import UsageError
 from eval.executors.base import Broken, Ended, Event, Executor, Job, Setting, Spent, Survived
 from eval.executors.pool import Pool
 from eval.executors.reference import Reference
-from eval.memory import Known
-from eval.protocols import Protocol, Stage, protocol
+from eval.protocols import Protocol, protocol
 from eval.request import Request
 from eval.run import Run
 from eval.schedule import Standing
+from eval.stage import Stage
 from eval.threat import Threat
 
 SHORT = Protocol(

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from eval.attacks.gradients import usable
 from eval.attacks.pgd import direction
-from eval.protocols import Stage, step_in_pixels
+from eval.stage import Stage, step_in_pixels
 from eval.threat import Threat
 from zoo.activations import attacker_pass
 from zoo.train.recipe import Recipe

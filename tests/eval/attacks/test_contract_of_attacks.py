@@ -20,7 +20,7 @@ from eval.attacks.rows import Rows, Task
 from eval.data import ImageSet
 from eval.engine import Net
 from eval.errors import UsageError
-from eval.protocols import Stage
+from eval.stage import Stage
 from eval.threat import Threat
 
 N_STEPS = 6

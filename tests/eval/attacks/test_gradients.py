@@ -13,8 +13,9 @@ from eval.attacks import build, losses
 from eval.attacks.gradients import usable
 from eval.attacks.rows import Task
 from eval.engine import Net
-from eval.protocols import Stage, protocol
+from eval.protocols import protocol
 from eval.run import Progress
+from eval.stage import Stage
 from eval.threat import Threat
 
 NAN, INF = float("nan"), float("inf")

@@ -11,7 +11,8 @@ from eval.attacks.rows import Task
 from eval.data import ImageSet
 from eval.engine import Net
 from eval.errors import UsageError
-from eval.protocols import protocol, step_in_pixels
+from eval.protocols import protocol
+from eval.stage import step_in_pixels
 from eval.threat import Threat
 
 THREAT = Threat("Linf", "4/255")

@@ -1,0 +1,71 @@
+"""One attack with its hyper-parameters, as protocols list it and Reports keep it. No torch here."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+
+from eval.errors import UsageError
+from eval.frozen import Frozen
+from eval.radius import parse
+
+
+class Stage(Frozen):
+    """One attack with its hyper-parameters; fields that an attack does not use are None."""
+
+    name: str = Field(description="how verdicts call it, for example apgd-ce")
+    attack: str = Field(
+        pattern="^[a-z0-9][a-z0-9-]{0,39}$", description="a name of eval.attacks.registry"
+    )
+    loss: Literal["ce", "dlr", "dlr-targeted", "margin"] | None = None
+    steps: int = Field(ge=1, description="gradient steps of one run, or queries of Square")
+    restarts: int = Field(default=1, ge=1, description="runs from different random starts")
+    targets: int | None = Field(default=None, description="target classes, most likely first")
+    step_size: str | None = Field(
+        default=None, description='"eps/4", "eps", a number "1/255", or the larger: "max(A, B)"'
+    )
+    random_start: bool | None = None
+    eot: int = Field(default=1, ge=1, description="gradients averaged for a randomised model")
+    rho: float | None = Field(default=None, description="APGD: share of steps that must improve")
+    p_init: float | None = Field(default=None, description="Square: first share of changed pixels")
+    fallback_loss: Literal["margin"] | None = Field(
+        default=None,
+        description="PGD, FGSM: what to follow in a step where the gradient of `loss` is zero"
+        " everywhere, or NaN or infinite in places",
+    )
+
+    @model_serializer(mode="wrap")
+    def _as_before_the_fallback(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A stage without the fallback is written as when there was none: its digests stay."""
+        written: dict[str, Any] = dump(self)
+        if self.fallback_loss is None:
+            written.pop("fallback_loss", None)
+        return written
+
+
+def step_in_pixels(stage: Stage, eps: float) -> float:
+    """The step size of `stage` in pixel units of [0, 1], for a ball of radius `eps`.
+
+    Raises `UsageError` for a text that is neither "eps", "eps/N", "eps*N", a positive number nor
+    the "max(A, B)" of two of these.
+    """
+    text = (stage.step_size or "eps").replace(" ", "")
+    larger = re.fullmatch(r"max\(([^,]+),([^,]+)\)", text)
+    sizes = [_size(part, eps) for part in (larger.groups() if larger else (text,))]
+    if min(sizes) <= 0:
+        raise UsageError(f"step size {text!r} is not a positive number: write eps/4, eps, or 1/255")
+    return max(sizes)
+
+
+def _size(text: str, eps: float) -> float:
+    """One size in pixel units; 0 where the text is none."""
+    try:
+        if text.startswith("eps/"):
+            return eps / float(parse(text[4:]))
+        if text.startswith("eps"):
+            return eps * float(parse(text[3:].removeprefix("*") or "1"))
+        return float(parse(text))
+    except (ValueError, ZeroDivisionError):
+        return 0.0
