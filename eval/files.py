@@ -1,6 +1,7 @@
 """Writing files so that a reader sees the old file or the whole new one."""
 
 import contextlib
+import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -61,3 +62,9 @@ def check_writable(path: Path, argument: str = "out") -> None:
         raise ReportError(
             f"`{argument}` {path} cannot be written: {error.strerror}; choose another path"
         ) from error
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -30,7 +30,7 @@ from eval.home import home
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Store", "Stored", "home", "sha256_of"]
+__all__ = ["Store", "Stored", "home"]
 
 _WEIGHTS = "model.safetensors"
 _PROVENANCE = "provenance.json"
@@ -38,12 +38,6 @@ _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _ABANDONED_S = 24 * 3600
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass(frozen=True)

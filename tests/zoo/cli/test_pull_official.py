@@ -14,6 +14,7 @@ import torch
 
 import zoo
 from eval.errors import WeightsUnavailable
+from eval.files import sha256_of
 from tests.commandline import Processes, processes_of
 from tests.driveserver import FOREVER, DriveServer, Fault
 from tests.tfcheckpoint import small_card, variables_of, write
@@ -21,7 +22,7 @@ from zoo import registry
 from zoo.cards import ModelCard
 from zoo.official import load_tf
 from zoo.pins import Pin, write_pin
-from zoo.store import Store, sha256_of
+from zoo.store import Store
 
 Run = Callable[..., Any]
 NAME = "small-resnet"

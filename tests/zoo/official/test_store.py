@@ -18,7 +18,8 @@ import torch
 from safetensors.torch import load_file
 
 from eval.errors import SatZooError, UsageError, WeightsMismatch
-from zoo.store import Store, home, sha256_of
+from eval.files import sha256_of
+from zoo.store import Store, home
 
 NAME = "small-net"
 OLD = {"w": torch.zeros(2000), "b": torch.zeros(3)}

@@ -7,11 +7,11 @@ import pytest
 import yaml
 
 from eval.errors import SatZooError, UsageError
+from eval.files import sha256_of
 from eval.report import Report
 from eval.run import Progress
 from zoo import card
 from zoo.registry import FAMILIES
-from zoo.store import sha256_of
 from zoo.train.bundle import ATTACKS, bundle, measuring_command, with_bundle
 
 SHA = "ab" * 32
