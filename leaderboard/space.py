@@ -81,13 +81,13 @@ def push(folder: Path, space: str, *, private: bool = False, endpoint: str | Non
     """
     from huggingface_hub import HfApi
 
-    from zoo.publish.refusals import explained, token_to_write
+    from zoo.publish.refusals import token_to_write, upload_explained
 
     contents = _read(site_files(folder))
     check_space(space)
     token = token_to_write()
     api = HfApi(endpoint, token=token, library_name="sat-zoo")
-    with explained(space, token, option="--space"):
+    with upload_explained(space, token, option="--space"):
         api.create_repo(
             space, private=private or None, repo_type="space", space_sdk="static", exist_ok=True
         )

@@ -145,7 +145,7 @@ def evaluate(
     choice = choose(model, stated, name=name, weights=weights, channels=channels, images=chosen)
     out, save_adversarial = as_path(out), as_path(save_adversarial)
     threat = check(choice.card, attack, step_size, norm, eps, out, save_adversarial)
-    ready = prepare(choice, device, chosen, on_download, on_message)
+    ready = load_both(choice, device, chosen, on_download, on_message)
 
     from eval.evaluation import evaluate as measure
 
@@ -184,7 +184,7 @@ class Ready:
     images: ImageSet
 
 
-def prepare(
+def load_both(
     choice: Choice,
     device: str,
     chosen: Selection | ImageSet,

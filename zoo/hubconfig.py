@@ -43,7 +43,7 @@ _PLACES = ("file", "hf_hub_filename")
 _NAME = re.compile(r"\w[\w.+-]*", re.ASCII)
 
 
-def read_config(path: Path, who: str) -> dict[str, Any]:
+def read_hub_config(path: Path, who: str) -> dict[str, Any]:
     """The content of a config.json, free of requests for remote code and of paths.
 
     Raises `ModelError` for one that is not JSON or asks for what no config may.

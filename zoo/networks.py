@@ -12,7 +12,7 @@ from eval.errors import ModelError, UsageError, WeightsMismatch, unknown
 from zoo import archs
 from zoo.activations import ACTIVATIONS
 from zoo.cards import ForeignCard
-from zoo.prefixes import advice, is_counter, taken
+from zoo.prefixes import is_counter, prefix_advice, taken
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -72,7 +72,7 @@ def filled(card: ModelCard, weights: Weights, strip_prefix: str | None = None) -
         # Files of older timm have other names for some tensors; timm knows how they changed.
         with contextlib.suppress(ModelError):  # then the first problem is the one to tell
             return _by_timm(card, tensors)
-    hint = advice(weights.tensors, net.state_dict().keys(), strip_prefix)
+    hint = prefix_advice(weights.tensors, net.state_dict().keys(), strip_prefix)
     raise WeightsMismatch(
         f"{card.name}: {weights.path} does not fit: {problem};"
         f" {hint or 'use the weights of this very model'}"

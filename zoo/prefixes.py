@@ -15,7 +15,7 @@ from eval.errors import WeightsMismatch
 
 T = TypeVar("T")
 
-__all__ = ["advice", "is_counter", "taken"]
+__all__ = ["is_counter", "prefix_advice", "taken"]
 
 _COUNTER = "num_batches_tracked"
 _WRAPPERS = frozenset({"module", "_orig_mod"})
@@ -45,14 +45,14 @@ def taken(tensors: Mapping[str, T], wanted: Collection[str], prefix: str) -> dic
         if name.startswith(prefix) and name != prefix
     }
     if not found:
-        there = advice(tensors, wanted) or f"the first is {min(tensors, default='')!r}"
+        there = prefix_advice(tensors, wanted) or f"the first is {min(tensors, default='')!r}"
         raise WeightsMismatch(f"no tensor's name begins with {prefix!r} (`strip_prefix`): {there}")
     if _is_single(tensors, wanted):
         found |= {name: tensors[name] for name in set(wanted) - found.keys() if name in tensors}
     return found
 
 
-def advice(names: Iterable[str], wanted: Collection[str], said: str | None = None) -> str:
+def prefix_advice(names: Iterable[str], wanted: Collection[str], said: str | None = None) -> str:
     """What to do about names that do not fit: which prefix they carry and which option takes it.
 
     said: the prefix that the user named already. "" where prefixes are not the reason.

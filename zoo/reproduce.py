@@ -167,7 +167,7 @@ def reproduce(model: ZooModel, images: ImageSet, out: Path, settings: Settings) 
     info = model.card
     own = info.threat or ThreatSpec(eps="8/255")
     runs, not_run = measurements(info)
-    prepare(out)
+    prepare_folder(out)
     rows: dict[int, JudgedClaim] = {}
     flags: dict[Flag, None] = {}
     for run in runs:
@@ -206,7 +206,7 @@ def reproduce(model: ZooModel, images: ImageSet, out: Path, settings: Settings) 
     )
 
 
-def prepare(out: Path) -> None:
+def prepare_folder(out: Path) -> None:
     """Make the folder `out`. Raises `ReportError` if that cannot be."""
     try:
         out.mkdir(parents=True, exist_ok=True)

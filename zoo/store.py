@@ -30,7 +30,7 @@ from eval.home import home
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Store", "Stored", "home"]
+__all__ = ["Store", "Stored"]
 
 _WEIGHTS = "model.safetensors"
 _PROVENANCE = "provenance.json"

@@ -12,7 +12,7 @@ from pathlib import Path
 from eval.errors import UsageError
 from zoo.cards import ForeignCard, ModelCard
 from zoo.foreign_hub import fetch_config
-from zoo.hubconfig import card_of_config, read_config
+from zoo.hubconfig import card_of_config, read_hub_config
 from zoo.registry import card
 from zoo.reponame import Commit
 from zoo.stated import INPUT, Stated, activation_of, input_spec
@@ -106,7 +106,7 @@ def _hub(name: str, stated: Stated) -> Wanted:
     repo, revision = _hub_name(name)
     path, at = fetch_config(repo, revision or "main")
     exact = f"{HUB}{at.repo}@{at.commit}"
-    info = card_of_config(read_config(path, exact), stated, exact)
+    info = card_of_config(read_hub_config(path, exact), stated, exact)
     return Wanted(info, at, stated.strip_prefix)
 
 

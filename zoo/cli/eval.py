@@ -16,7 +16,7 @@ from zoo.cli.data import chosen_images, data_options, download_bar
 from zoo.cli.model import chosen_model, model_options
 from zoo.cli.offer import offer_weights, yes_option
 from zoo.cli.plan import batch_size_option, plan_evaluation
-from zoo.evaluation import check, evaluate, prepare
+from zoo.evaluation import check, evaluate, load_both
 
 EXAMPLES = """\b
 Examples:
@@ -135,7 +135,7 @@ def command(
 
     if is_plan:
         with download_bar() as on_download:
-            ready = prepare(choice, device, selection, on_download, say)
+            ready = load_both(choice, device, selection, on_download, say)
         plan_evaluation(
             ready.loaded.model,
             ready.images,

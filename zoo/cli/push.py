@@ -73,11 +73,11 @@ def command(
 
     from eval.files import check_writable
     from zoo.publish.package import prepare
-    from zoo.publish.reports import read_results
+    from zoo.publish.reports import results_in
 
     if pins is not None and not dry_run:
         check_writable(pins, "pins")
-    found = read_results(results)
+    found = results_in(results)
     if skipped:
         click.echo(f"skipped, no weights here: {', '.join(skipped)}")
     for name in chosen:

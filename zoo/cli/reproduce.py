@@ -79,14 +79,14 @@ def command(
     """
     from eval.home import home
     from zoo.registry import card
-    from zoo.reproduce import Settings, measurements, prepare, reproduce
+    from zoo.reproduce import Settings, measurements, prepare_folder, reproduce
 
     # What can be checked without torch is checked first: a typo must not cost three seconds.
     info = card(name)
     measurements(info)
     selection = chosen_images(which)
     folder = out or home() / "reproductions" / name
-    prepare(folder)
+    prepare_folder(folder)
 
     from eval.journal import default_folder
     from zoo.cli.output import progress_bar

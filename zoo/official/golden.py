@@ -18,13 +18,13 @@ from zoo.cards import ModelCard
 from zoo.model import ZooModel
 
 IMAGES = "fixed-1"
-"""Name of `images()`: another one if they ever change."""
+"""Name of `golden_images()`: another one if they ever change."""
 
 _SHAPE = (2, 3, 64, 64)  # networks that end in a global mean take any size; a small one is quick
 _N_KEPT = 10
 
 
-def images() -> Tensor:
+def golden_images() -> Tensor:
     """(2, 3, 64, 64) in [0, 1]: noise from an integer hash of the position."""
     h = np.arange(np.prod(_SHAPE), dtype=np.uint32)
     h *= np.uint32(0x9E3779B1)
@@ -36,7 +36,7 @@ def images() -> Tensor:
 
 
 def golden(card: ModelCard, state: Mapping[str, Tensor]) -> dict[str, Any]:
-    """What the weights `state` of `card` answer on `images()`, for the provenance.
+    """What the weights `state` of `card` answer on `golden_images()`, for the provenance.
 
     Raises `WeightsMismatch` if a logit is not finite.
     """
@@ -44,7 +44,7 @@ def golden(card: ModelCard, state: Mapping[str, Tensor]) -> dict[str, Any]:
         net = networks.build(card)
     net.load_state_dict(state, strict=True, assign=True)
     with torch.inference_mode():
-        logits = ZooModel(net, card, None).eval()(images())
+        logits = ZooModel(net, card, None).eval()(golden_images())
     if not logits.isfinite().all():
         raise WeightsMismatch(
             f"{card.name}: the converted network answers with logits that are not finite: the"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from eval.errors import UsageError, WeightsMismatch, WeightsUnavailable
 from zoo.pins import pin_of
 from zoo.publish import model_card, timm_config
-from zoo.publish.reports import Result, of_weights
+from zoo.publish.reports import Result, results_of
 from zoo.registry import FAMILIES, card, metrics_file
 from zoo.reponame import is_repo_name
 from zoo.store import Store
@@ -125,7 +125,7 @@ def prepare(
     )
     if "architecture" in said:
         timm_config.prove(said, model)
-    mine = of_weights(results, name, weights_sha256(model))
+    mine = results_of(results, name, weights_sha256(model))
     page = model_card.Page(
         info=info,
         repo=repo,

@@ -37,7 +37,7 @@ def token_to_write() -> str:
 
 
 @contextlib.contextmanager
-def explained(repo: str, token: str, *, option: str) -> Iterator[None]:
+def upload_explained(repo: str, token: str, *, option: str) -> Iterator[None]:
     """Turn what huggingface_hub raises into one sentence, and keep the token out of it.
 
     option: of the command line, the one that names the place.

@@ -19,7 +19,7 @@ class Result:
     report: Report
 
 
-def read_results(folder: Path | None = None) -> tuple[Result, ...]:
+def results_in(folder: Path | None = None) -> tuple[Result, ...]:
     """Every Report in `folder`, by default in the `results` of the installed leaderboard.
 
     Raises `UsageError` if `folder` is none, `ReportError` for a file that is no valid Report: a
@@ -47,7 +47,7 @@ def _committed() -> Path | None:
     return None
 
 
-def of_weights(results: tuple[Result, ...], name: str, weights_sha256: str) -> tuple[Result, ...]:
+def results_of(results: tuple[Result, ...], name: str, weights_sha256: str) -> tuple[Result, ...]:
     """The Reports of the model `name` with these weights, in the order of a page.
 
     weights_sha256: of the tensors, as `eval.digest.weights_sha256` has it, not of the file.

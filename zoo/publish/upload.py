@@ -8,7 +8,7 @@ from eval.errors import WeightsMismatch
 from zoo.pins import Pin
 from zoo.publish.commit import check_private, commit
 from zoo.publish.package import METRICS, RECIPE, REPORTS, Package
-from zoo.publish.refusals import explained, token_to_write
+from zoo.publish.refusals import token_to_write, upload_explained
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi, ModelInfo
@@ -32,7 +32,7 @@ def publish(package: Package, *, private: bool = False, endpoint: str | None = N
 
     token = token_to_write()
     api = HfApi(endpoint, token=token, library_name="sat-zoo")
-    with explained(package.repo, token, option="--namespace"):
+    with upload_explained(package.repo, token, option="--namespace"):
         api.create_repo(package.repo, private=private or None, exist_ok=True)
         before = api.model_info(package.repo, timeout=_TIMEOUT_S)
         if private:

@@ -35,7 +35,7 @@ Step = Callable[[], object]
 
 
 @dataclass(frozen=True)
-class Timing:
+class StepTiming:
     """Seconds of the rounds of one variant."""
 
     name: str
@@ -53,7 +53,9 @@ class Timing:
         return self.batch_size / statistics.median(self.seconds)
 
 
-def measure(info: ModelCard, recipe: Recipe, *, rounds: int, device: torch.device) -> list[Timing]:
+def measure(
+    info: ModelCard, recipe: Recipe, *, rounds: int, device: torch.device
+) -> list[StepTiming]:
     """Time one training step of each variant, in turns, after a round that warms up.
 
     The first variant is the plain loop. Raises `UsageError` if torchattacks is not installed.
@@ -75,10 +77,10 @@ def measure(info: ModelCard, recipe: Recipe, *, rounds: int, device: torch.devic
             spent = _timed(step, device)
             if number:
                 seconds[name].append(spent)
-    return [Timing(name, recipe.batch_size, spent) for name, spent in seconds.items()]
+    return [StepTiming(name, recipe.batch_size, spent) for name, spent in seconds.items()]
 
 
-def table(timings: list[Timing]) -> str:
+def table(timings: list[StepTiming]) -> str:
     """A Markdown table; the ratios are to the first row, of best to best round."""
     lines = ["| step | images/s, best round | median | x |", "|---|---|---|---|"]
     for timing in timings:

@@ -33,7 +33,7 @@ class Feed(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Memory:
+class MemoryFeed:
     """A data set in the memory of the device.
 
     images: (N, C, H, W) uint8, 0..scale; y: (N,) int64.
@@ -91,7 +91,9 @@ def split(data: ImageSet, recipe: Recipe) -> Split:
     return Split(data.select(rest), held_out)
 
 
-def in_memory(data: ImageSet, info: ModelCard, recipe: Recipe, device: torch.device) -> Memory:
+def memory_feed(
+    data: ImageSet, info: ModelCard, recipe: Recipe, device: torch.device
+) -> MemoryFeed:
     """The images of `data` for the model `info`, as 8-bit pixels.
 
     What is not stored with 8 bits, a resized picture say, is rounded to them.
@@ -101,9 +103,9 @@ def in_memory(data: ImageSet, info: ModelCard, recipe: Recipe, device: torch.dev
     y = torch.from_numpy(data.labels.copy()).to(device)
     if isinstance(data.source, ArraySource) and data.source.images.dtype == np.uint8:
         images = torch.from_numpy(data.source.images[data.rows])
-        return Memory(images.to(device), data.source.scale, y, recipe)
+        return MemoryFeed(images.to(device), data.source.scale, y, recipe)
     levels = [(255 * batch.x).round().byte() for batch in data.batches(_READ_AT_ONCE)]
-    return Memory(torch.cat(levels).to(device), 255, y, recipe)
+    return MemoryFeed(torch.cat(levels).to(device), 255, y, recipe)
 
 
 def check_fits(data: ImageSet, info: ModelCard) -> None:

@@ -20,14 +20,14 @@ from zoo.cards import ModelCard
 from zoo.train import checkpoint
 from zoo.train.distributed import Ranks
 from zoo.train.events import EpochResult, FinishedRun, Hooks, Stopped
-from zoo.train.feed import Feed, Memory
+from zoo.train.feed import Feed, MemoryFeed
 from zoo.train.recipe import Recipe
 from zoo.train.state import (
     Best,
     Identity,
     Position,
+    all_finite,
     capture,
-    is_finite,
     restore,
     result_tensors,
     same_start,
@@ -40,7 +40,7 @@ CHECK_EVERY = 10
 
 
 @dataclass
-class Run:
+class Training:
     """One training run of the model `info` on `feed`.
 
     folder:  where checkpoints go, every `minutes` and when stopping; None: nowhere.
@@ -51,7 +51,7 @@ class Run:
     info: ModelCard
     recipe: Recipe
     feed: Feed
-    held_out: Memory | None = None
+    held_out: MemoryFeed | None = None
     folder: Path | None = None
     ranks: Ranks = field(default_factory=Ranks)
     minutes: float = 5.0
@@ -178,7 +178,7 @@ class Run:
 
     def _check_weights(self) -> None:
         """Refuse weights that the latest update broke, which no loss has shown yet."""
-        if any(self.ranks.any(not is_finite(self.stepper))):
+        if any(self.ranks.any(not all_finite(self.stepper))):
             raise self._divergence("a weight", self.position.step)
 
     def _end_of_epoch(self) -> None:
@@ -209,7 +209,7 @@ class Run:
         self.hooks.on_epoch(result)
 
     def _train_clean(self) -> float | None:
-        if not isinstance(self.feed, Memory):
+        if not isinstance(self.feed, MemoryFeed):
             return None
         positions = sample(self.feed, self.held_out)
         average = self.stepper.averaged

@@ -37,7 +37,7 @@ _WHOLE_PICTURE = (1.0, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
-class Pictures:
+class PictureFeed:
     """A feed of picture files. A batch is decoded by `n_workers` processes."""
 
     data: ImageSet
@@ -160,7 +160,7 @@ def open_pictures(name: str, info: ModelCard, data_dir: Path | None) -> ImageSet
 
 def feed(
     data: ImageSet, info: ModelCard, recipe: Recipe, device: torch.device, n_workers: int
-) -> Pictures:
+) -> PictureFeed:
     """The feed of a set from `open_pictures`, or of a selection of one.
 
     Raises UsageError for settings that would do nothing to picture files.
@@ -169,7 +169,7 @@ def feed(
     files = data.source.inner if isinstance(data.source, Decoded) else data.source
     if not isinstance(files, PictureSource):
         raise DataError(f"{data.name} is no set of picture files")
-    return Pictures(data, files.store, info, recipe, n_workers, device)
+    return PictureFeed(data, files.store, info, recipe, n_workers, device)
 
 
 def _imagenet(info: ModelCard, data_dir: Path | None) -> ImageSet:

@@ -59,14 +59,14 @@ class TrainingPlan:
 def plan_training(
     info: ModelCard, recipe: Recipe, ranks: Ranks, n_images: int | None = None
 ) -> TrainingPlan:
-    """Estimate a run by timing a few steps on a few random pictures, see `probe_images`.
+    """Estimate a run by timing a few steps on a few random pictures, see `n_probe_images`.
 
     n_images: training images; default the size of the card's data set. Every process times its
     own steps; what the network between them costs is not in the estimate.
     """
     n = (n_images or N_TRAINING[info.dataset]) - recipe.validation_images
     n_steps = recipe.epochs * -(-n // recipe.batch_size)
-    n_probe = probe_images(info, recipe, ranks)
+    n_probe = n_probe_images(info, recipe, ranks)
     probe = replace_batch(recipe, n_probe)
     stepper = begin(info, probe, 1000, replace(ranks, size=1, rank=0))
     x, y = random_batch(info, probe, ranks.device)
@@ -84,7 +84,7 @@ def plan_training(
     )
 
 
-def probe_images(info: ModelCard, recipe: Recipe, ranks: Ranks) -> int:
+def n_probe_images(info: ModelCard, recipe: Recipe, ranks: Ranks) -> int:
     """How many pictures a process times: 32, or fewer for a large network or a small batch.
 
     So that asking for the cost of a run costs little of it. At least 2, for batch norm.

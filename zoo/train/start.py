@@ -14,13 +14,13 @@ from typing import Any
 from eval.cpus import usable_cpus
 from eval.data import ImageSet, open_data
 from eval.errors import ReportError, UsageError
+from eval.home import home
 from zoo.cards import ModelCard
-from zoo.store import home
 from zoo.train import result
 from zoo.train.distributed import Ranks
 from zoo.train.events import EpochResult, Hooks
-from zoo.train.feed import Feed, Memory, Split, in_memory, split
-from zoo.train.loop import Run
+from zoo.train.feed import Feed, MemoryFeed, Split, memory_feed, split
+from zoo.train.loop import Training
 from zoo.train.pictures import feed, open_pictures
 from zoo.train.progress import ProgressLine
 from zoo.train.recipe import Recipe, check_for_data
@@ -64,7 +64,7 @@ def train_model(
 ) -> Path:
     """Train by the recipe, or go on with what lies in the run folder; returns that folder.
 
-    Raises what `Run.train` does, and `DataError` if the training images are not here.
+    Raises what `Training.train` does, and `DataError` if the training images are not here.
     """
     folder = run_folder(info, options)
     if not ranks.is_first:
@@ -78,7 +78,7 @@ def train_model(
     training = _feed(data.training, info, recipe, ranks, options)
     say(_opening(info, recipe, data, ranks))
     with stop_requests() as should_stop, _told(folder, recipe, options, ranks, say) as hooks:
-        run = Run(
+        run = Training(
             info,
             recipe,
             training,
@@ -164,15 +164,15 @@ def _tensorboard(folder: Path) -> Any:
 def _feed(data: ImageSet, info: ModelCard, recipe: Recipe, ranks: Ranks, options: Options) -> Feed:
     if data.name in {"imagenet", "folder"}:
         return feed(data, info, recipe, ranks.device, options.workers)
-    memory = in_memory(data, info, recipe, ranks.device)
+    memory = memory_feed(data, info, recipe, ranks.device)
     check_for_data(recipe, in_memory=True, scale=memory.scale)
     return memory
 
 
-def _held_out(data: Split, info: ModelCard, recipe: Recipe, ranks: Ranks) -> Memory | None:
+def _held_out(data: Split, info: ModelCard, recipe: Recipe, ranks: Ranks) -> MemoryFeed | None:
     if data.validation is None:
         return None
-    return in_memory(data.validation, info, recipe, ranks.device)
+    return memory_feed(data.validation, info, recipe, ranks.device)
 
 
 def _silent(_: str) -> None:

@@ -81,7 +81,7 @@ class Identity:
         return changed
 
 
-def is_finite(stepper: Stepper) -> bool:
+def all_finite(stepper: Stepper) -> bool:
     """Whether all weights and statistics of the network and of its average are finite numbers."""
     tensors = [*stepper.model.state_dict().values(), *stepper.averaged.state_dict().values()]
     found = [tensor.isfinite().all() for tensor in tensors if tensor.is_floating_point()]

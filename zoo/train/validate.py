@@ -11,7 +11,7 @@ from torch import Tensor
 from eval.attacks.random import image_key
 from zoo.model import ZooModel
 from zoo.train.distributed import Ranks
-from zoo.train.feed import Feed, Memory
+from zoo.train.feed import Feed, MemoryFeed
 from zoo.train.inner import Inner, autocast, perturb
 from zoo.train.recipe import Recipe
 
@@ -20,7 +20,7 @@ MOST_SAMPLED = 1000
 
 
 def validate(
-    model: ZooModel, held_out: Memory, recipe: Recipe, ranks: Ranks, *, batch_size: int = 250
+    model: ZooModel, held_out: MemoryFeed, recipe: Recipe, ranks: Ranks, *, batch_size: int = 250
 ) -> tuple[float, float]:
     """Clean accuracy and accuracy under PGD, as fractions of the held-out images.
 
@@ -43,7 +43,7 @@ def validate(
     return clean, robust
 
 
-def sample(training: Memory, held_out: Feed | None) -> Tensor:
+def sample(training: MemoryFeed, held_out: Feed | None) -> Tensor:
     """Positions of as many training images as are held out, at most `MOST_SAMPLED`.
 
     The same ones at every call; without held-out images up to `MOST_SAMPLED`.
@@ -55,7 +55,7 @@ def sample(training: Memory, held_out: Feed | None) -> Tensor:
 
 def clean_accuracy(
     model: ZooModel,
-    data: Memory,
+    data: MemoryFeed,
     positions: Tensor,
     recipe: Recipe,
     ranks: Ranks,
@@ -72,7 +72,7 @@ def clean_accuracy(
     return float(ranks.total(n_right)) / len(positions)
 
 
-def _images(data: Memory, positions: Tensor) -> tuple[Tensor, Tensor]:
+def _images(data: MemoryFeed, positions: Tensor) -> tuple[Tensor, Tensor]:
     x = data.as_float(data.images[positions.to(data.images.device)])
     return x, data.y[positions.to(data.y.device)]
 

@@ -12,7 +12,7 @@ from zoo import networks
 from zoo.cards import ModelCard
 from zoo.model import ZooModel
 from zoo.official import convert, import_checkpoint, known, load_tf
-from zoo.official.golden import golden, images
+from zoo.official.golden import golden, golden_images
 from zoo.store import Store
 
 Write = Callable[..., Path]
@@ -47,7 +47,7 @@ def facts(prefix: Path, store: Store, **options: Any) -> dict[str, Any]:
 
 
 def test_the_fixed_images_are_the_same_everywhere() -> None:
-    x = images()
+    x = golden_images()
     assert x.shape == (2, 3, 64, 64)
     assert (x * 255).round().sum().item() == 3126080
     assert (x[0, 0, 0, :4] * 255).round().tolist() == [0, 93, 212, 14]
@@ -59,7 +59,7 @@ def test_the_provenance_holds_the_logits_on_the_fixed_images(
     found = facts(prefix, store)["golden"]
     net = networks.build(resnet_card)
     net.load_state_dict(load_tf(resnet_card, prefix))
-    logits = ZooModel(net, resnet_card, None).eval()(images()).detach()
+    logits = ZooModel(net, resnet_card, None).eval()(golden_images()).detach()
     np.testing.assert_allclose(found["first_logits"], logits, rtol=1e-6)
     assert found["argmax"] == logits.argmax(1).tolist()
 

@@ -19,7 +19,8 @@ from safetensors.torch import load_file
 
 from eval.errors import SatZooError, UsageError, WeightsMismatch
 from eval.files import sha256_of
-from zoo.store import Store, home
+from eval.home import home
+from zoo.store import Store
 
 NAME = "small-net"
 OLD = {"w": torch.zeros(2000), "b": torch.zeros(3)}

@@ -11,14 +11,14 @@ import zoo
 from zoo.cards import Claim, ModelCard
 from zoo.publish.markdown import text
 from zoo.publish.model_card import Page, render
-from zoo.publish.reports import Result, read_results
+from zoo.publish.reports import Result, results_in
 
 DIGITS = "resnet8-silu-sat-digits"
 HOSTILE = "x: y\n---\n# owned <script>alert(1)</script> [a](http://evil) | `b` {{ c }} \u2028 \x00"
 
 
 def reports(name: str = DIGITS) -> tuple[Result, ...]:
-    return tuple(found for found in read_results() if found.report.model.name == name)
+    return tuple(found for found in results_in() if found.report.model.name == name)
 
 
 def page(info: ModelCard, results: tuple[Result, ...] = (), **changes: Any) -> Page:

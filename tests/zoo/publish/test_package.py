@@ -11,7 +11,7 @@ import zoo
 from eval.errors import ReportError, UsageError, WeightsMismatch, WeightsUnavailable
 from zoo.pins import Pin, write_pin
 from zoo.publish.package import prepare, repo_of
-from zoo.publish.reports import of_weights, read_results
+from zoo.publish.reports import results_in, results_of
 from zoo.registry import FAMILIES
 from zoo.store import Store
 
@@ -44,7 +44,7 @@ def test_the_weights_are_the_bytes_that_were_found() -> None:
 
 
 def test_the_reports_of_these_weights_are_part_of_it() -> None:
-    results = read_results()
+    results = results_in()
     package = prepare(DIGITS, "org", results=results)
     mine = {f"reports/{r.file}": r.content for r in results if r.report.model.name == DIGITS}
     assert len(mine) >= 4
@@ -52,11 +52,11 @@ def test_the_reports_of_these_weights_are_part_of_it() -> None:
 
 
 def test_reports_and_log_of_other_weights_stay_away(random_weights: Callable[[str], Path]) -> None:
-    package = prepare(DIGITS, "org", weights=random_weights(DIGITS), results=read_results())
+    package = prepare(DIGITS, "org", weights=random_weights(DIGITS), results=results_in())
     assert not [file.path for file in package.files if file.path.startswith("reports/")]
     assert "metrics.jsonl" not in [file.path for file in package.files]
     assert "No Report of these weights" in package.text("README.md")
-    assert of_weights(read_results(), "resnet8-relu-at-digits", "0" * 64) == ()
+    assert results_of(results_in(), "resnet8-relu-at-digits", "0" * 64) == ()
 
 
 def test_only_bundled_weights_are_said_to_be_ours(random_weights: Callable[[str], Path]) -> None:
@@ -115,6 +115,6 @@ def test_a_license_that_cannot_be_is_refused() -> None:
 def test_a_broken_report_stops_everything(tmp_path: Path) -> None:
     (tmp_path / "broken.json").write_text("{}")
     with pytest.raises(ReportError, match=r"broken.json is not a valid"):
-        read_results(tmp_path)
+        results_in(tmp_path)
     with pytest.raises(UsageError, match=r"--results .* is not a folder"):
-        read_results(tmp_path / "no")
+        results_in(tmp_path / "no")

@@ -8,8 +8,8 @@ import torch
 
 from eval.data import ImageSet, from_tensors
 from zoo.cards import InputSpec, ModelCard, ThreatSpec
-from zoo.train.feed import in_memory, split
-from zoo.train.loop import Run
+from zoo.train.feed import memory_feed, split
+from zoo.train.loop import Training
 from zoo.train.recipe import Recipe, check_recipe
 
 FIELDS: dict[str, Any] = {
@@ -57,16 +57,16 @@ def pictures() -> ImageSet:
 
 
 @pytest.fixture
-def make_run(tiny_card: ModelCard, pictures: ImageSet) -> Callable[..., Run]:
+def make_run(tiny_card: ModelCard, pictures: ImageSet) -> Callable[..., Training]:
     """A run of a recipe on the tiny card and pictures."""
 
-    def make(recipe: Recipe, **more: Any) -> Run:
+    def make(recipe: Recipe, **more: Any) -> Training:
         cpu = torch.device("cpu")
         data = split(pictures, recipe)
         held_out = None
         if data.validation is not None:
-            held_out = in_memory(data.validation, tiny_card, recipe, cpu)
-        feed = in_memory(data.training, tiny_card, recipe, cpu)
-        return Run(tiny_card, recipe, feed, held_out=held_out, **more)
+            held_out = memory_feed(data.validation, tiny_card, recipe, cpu)
+        feed = memory_feed(data.training, tiny_card, recipe, cpu)
+        return Training(tiny_card, recipe, feed, held_out=held_out, **more)
 
     return make

@@ -9,11 +9,11 @@ from torch.optim import Optimizer
 
 from eval.errors import SatZooError
 from zoo.train import checkpoint
-from zoo.train.loop import Run
+from zoo.train.loop import Training
 from zoo.train.recipe import Recipe
 
 Make = Callable[..., Recipe]
-MakeRun = Callable[..., Run]
+MakeRun = Callable[..., Training]
 
 
 def test_a_loss_that_is_not_finite_names_step_rate_and_checkpoint(
@@ -29,7 +29,7 @@ def test_a_loss_that_is_not_finite_names_step_rate_and_checkpoint(
     assert is_finite_on_disk(tmp_path)
 
 
-def break_weights(run: Run, at_step: int) -> None:
+def break_weights(run: Training, at_step: int) -> None:
     """Let the update of `at_step` make a weight infinite, though that step's loss is finite."""
     steps = iter(range(1, 1000))
 

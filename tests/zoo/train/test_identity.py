@@ -10,11 +10,11 @@ import torch
 from eval.errors import UsageError
 from zoo.train import checkpoint
 from zoo.train.distributed import Ranks
-from zoo.train.loop import Run
+from zoo.train.loop import Training
 from zoo.train.recipe import Recipe
 
 Make = Callable[..., Recipe]
-MakeRun = Callable[..., Run]
+MakeRun = Callable[..., Training]
 
 
 def test_a_changed_recipe_is_refused_with_the_difference(

@@ -14,13 +14,13 @@ from zoo.cards import ModelCard
 from zoo.train import checkpoint, loop
 from zoo.train.checkpoint import CheckpointError
 from zoo.train.events import EpochResult, FinishedRun, Hooks, Stopped
-from zoo.train.feed import Memory
-from zoo.train.loop import Run
+from zoo.train.feed import MemoryFeed
+from zoo.train.loop import Training
 from zoo.train.recipe import Recipe
 from zoo.train.state import result_tensors
 
 Make = Callable[..., Recipe]
-MakeRun = Callable[..., Run]
+MakeRun = Callable[..., Training]
 
 EVERYTHING: dict[str, Any] = {
     "ema_decay": 0.9,
@@ -191,7 +191,7 @@ def test_images_per_second_counts_the_wait_for_data_and_not_validation(
     now = [0.0]
     monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: now[0], monotonic=float))
 
-    class Slow(Memory):
+    class Slow(MemoryFeed):
         def batches(self, *args: Any, **more: Any) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
             for batch in super().batches(*args, **more):
                 now[0] += 2.0
@@ -203,7 +203,7 @@ def test_images_per_second_counts_the_wait_for_data_and_not_validation(
 
     monkeypatch.setattr(loop, "validate", slow_validate)
     run = make_run(recipe(validation_images=20))
-    assert isinstance(run.feed, Memory)
+    assert isinstance(run.feed, MemoryFeed)
     run.feed = Slow(run.feed.images, run.feed.scale, run.feed.y, run.feed.recipe)
     told: list[float] = []
     run.hooks = Hooks(on_step=lambda _, __, ___, rate: told.append(rate))
@@ -230,14 +230,14 @@ def test_a_card_of_another_size_is_refused(
     recipe: Make, tiny_card: ModelCard, pictures: ImageSet
 ) -> None:
     from eval.errors import DataError
-    from zoo.train.feed import in_memory, split
+    from zoo.train.feed import memory_feed, split
 
     wide = tiny_card.model_copy(update={"input": tiny_card.input.model_copy(update={"size": 32})})
     with pytest.raises(DataError, match=r"shape \(1, 8, 8\), tiny-silu-sat takes \(1, 32, 32\)"):
-        in_memory(pictures, wide, recipe(), torch.device("cpu"))
+        memory_feed(pictures, wide, recipe(), torch.device("cpu"))
     few = tiny_card.model_copy(update={"classes": 4})
     with pytest.raises(DataError, match="has the label 9, tiny-silu-sat has 4 classes"):
-        in_memory(pictures, few, recipe(), torch.device("cpu"))
+        memory_feed(pictures, few, recipe(), torch.device("cpu"))
     with pytest.raises(DataError, match="validation_images: 60 leaves nothing of the 60"):
         split(pictures, recipe(validation_images=60))
 

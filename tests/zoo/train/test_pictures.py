@@ -13,7 +13,7 @@ from torch import Tensor
 from eval.errors import DataError, UsageError
 from zoo import card
 from zoo.cards import ModelCard
-from zoo.train.feed import in_memory, split
+from zoo.train.feed import memory_feed, split
 from zoo.train.pictures import feed, open_pictures, transform
 from zoo.train.recipe import Recipe
 
@@ -136,7 +136,7 @@ def test_held_out_pictures_are_those_an_evaluation_would_see(
     data = open_pictures("imagenet", info, tree(tmp_path / "data"))
     parts = split(data, recipe(validation_images=3))
     assert parts.validation is not None
-    held_out = in_memory(parts.validation, info, recipe(), CPU)
+    held_out = memory_feed(parts.validation, info, recipe(), CPU)
     assert held_out.images.shape == (3, 3, 24, 24)
     exact = parts.validation.batch([0, 1, 2]).x
     assert float((held_out.as_float(held_out.images) - exact).abs().max()) <= 0.5 / 255 + 1e-6

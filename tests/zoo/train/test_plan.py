@@ -7,7 +7,7 @@ from torch import nn
 from zoo import card
 from zoo.cards import ModelCard
 from zoo.train.distributed import Ranks
-from zoo.train.plan import _saved_bytes, passes, plan_training, probe_images
+from zoo.train.plan import _saved_bytes, n_probe_images, passes, plan_training
 from zoo.train.recipe import Recipe, read_recipe
 from zoo.train.step import begin
 
@@ -32,7 +32,7 @@ def test_a_plan_counts_steps_and_arithmetic() -> None:
 def test_a_probe_is_as_small_as_the_network_is_large() -> None:
     def probe(name: str, **more: int) -> int:
         info = card(name)
-        return probe_images(info, read_recipe(info).model_copy(update=more), Ranks())
+        return n_probe_images(info, read_recipe(info).model_copy(update=more), Ranks())
 
     assert probe("resnet18-w16-silu-sat-cifar10") == 32
     assert probe("resnet18-w16-silu-sat-cifar10", batch_size=12, accumulate=2) == 6
@@ -44,7 +44,7 @@ def test_a_probe_is_as_small_as_the_network_is_large() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_is_probed_with_more_images() -> None:
     info = card("resnet50-silu-sat")
-    assert probe_images(info, read_recipe(info), Ranks(device=torch.device("cuda"))) == 31
+    assert n_probe_images(info, read_recipe(info), Ranks(device=torch.device("cuda"))) == 31
 
 
 def test_passes_follow_attack_loss_and_weights_search(recipe: Make) -> None:

@@ -13,13 +13,13 @@ from zoo.train import validate
 from zoo.train.curves import draw
 from zoo.train.distributed import Ranks
 from zoo.train.events import EpochResult, Hooks
-from zoo.train.feed import Feed, Memory, in_memory
-from zoo.train.loop import Run
+from zoo.train.feed import Feed, MemoryFeed, memory_feed
+from zoo.train.loop import Training
 from zoo.train.progress import epoch_line
 from zoo.train.recipe import Recipe
 
 Make = Callable[..., Recipe]
-MakeRun = Callable[..., Run]
+MakeRun = Callable[..., Training]
 
 ENTRY = EpochResult(1, 4, 2.0, 0.3, 0.05, 640.0, 0.6, 0.2, train_clean=0.7)
 
@@ -30,7 +30,7 @@ def test_it_is_that_of_the_averaged_weights_on_as_many_images_as_are_held_out(
     recipe: Make, make_run: MakeRun, held_out: int, ema: float
 ) -> None:
     run = make_run(recipe(epochs=2, ema_decay=ema, validation_images=held_out))
-    assert isinstance(run.feed, Memory)
+    assert isinstance(run.feed, MemoryFeed)
     positions = validate.sample(run.feed, run.held_out)
     assert len(positions) == (held_out or 60)
     x, y = run.feed.as_float(run.feed.images[positions]), run.feed.y[positions]
@@ -86,7 +86,7 @@ def test_a_feed_that_is_not_in_memory_has_none(recipe: Make, make_run: MakeRun) 
 def test_the_images_are_the_same_each_time_all_different_and_at_most_a_thousand(
     tiny_card: ModelCard, pictures: ImageSet, recipe: Make
 ) -> None:
-    memory = in_memory(pictures, tiny_card, recipe(), torch.device("cpu"))
+    memory = memory_feed(pictures, tiny_card, recipe(), torch.device("cpu"))
     many = replace(memory, images=memory.images.repeat(20, 1, 1, 1), y=memory.y.repeat(20))
     before = torch.get_rng_state()
     found = [validate.sample(many, None) for _ in range(3)]
@@ -123,7 +123,7 @@ class Half(Ranks):
 
 def test_processes_share_the_images(recipe: Make, make_run: MakeRun) -> None:
     run = make_run(recipe())
-    assert isinstance(run.feed, Memory)
+    assert isinstance(run.feed, MemoryFeed)
     whole, first, second = (
         validate.clean_accuracy(
             run.stepper.averaged, run.feed, torch.arange(59), run.recipe, ranks, batch_size=7

@@ -18,8 +18,8 @@ from zoo import networks
 from zoo.cards import InputSpec, ModelCard, ThreatSpec
 from zoo.train.distributed import processes
 from zoo.train.events import Hooks, Stopped
-from zoo.train.feed import in_memory, split
-from zoo.train.loop import Run
+from zoo.train.feed import memory_feed, split
+from zoo.train.loop import Training
 from zoo.train.recipe import check_recipe
 
 FIELDS: dict[str, Any] = {
@@ -59,7 +59,7 @@ def network(card: ModelCard) -> nn.Module:
     )
 
 
-def run(folder: Path | None, more: dict[str, Any], **extra: Any) -> Run:
+def run(folder: Path | None, more: dict[str, Any], **extra: Any) -> Training:
     networks.build = network
     stream = torch.Generator().manual_seed(1)
     x = torch.randint(0, 256, (60, 1, 8, 8), generator=stream, dtype=torch.uint8)
@@ -67,12 +67,12 @@ def run(folder: Path | None, more: dict[str, Any], **extra: Any) -> Run:
     data = split(from_tensors(x, torch.arange(60) % 5), recipe)
     cpu = torch.device("cpu")
     assert data.validation is not None
-    held_out = in_memory(data.validation, CARD, recipe, cpu)
-    feed = in_memory(data.training, CARD, recipe, cpu)
-    return Run(CARD, recipe, feed, held_out=held_out, folder=folder, **extra)
+    held_out = memory_feed(data.validation, CARD, recipe, cpu)
+    feed = memory_feed(data.training, CARD, recipe, cpu)
+    return Training(CARD, recipe, feed, held_out=held_out, folder=folder, **extra)
 
 
-def curve(run: Run) -> list[list[float | None]]:
+def curve(run: Training) -> list[list[float | None]]:
     """Loss, robust training accuracy and robust validation accuracy of every epoch."""
     return [[e.loss, e.train_robust, e.valid_robust] for e in run.train().log]
 
@@ -119,7 +119,7 @@ def main(out: Path) -> None:
         out.write_text(json.dumps(told))
 
 
-def _count_reductions(run: Run) -> list[int]:
+def _count_reductions(run: Training) -> list[int]:
     """A list whose entry counts the gradient exchanges of the run."""
     counts = [0]
     parallel = run.stepper._parallel
