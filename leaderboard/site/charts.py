@@ -10,9 +10,6 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from eval.errors import SatZooError
-from leaderboard.site.libraries import INSTALL
-
 KINDS = ("measured by us", "third party", "claimed")
 COLOURS = ("var(--accent)", "var(--third)", "var(--claimed)")
 FONT = "system-ui, -apple-system, Segoe UI, Roboto, sans-serif"
@@ -166,10 +163,8 @@ def _whisker() -> dict[str, Any]:
 
 
 def _compiled(chart: Any) -> dict[str, Any]:
-    try:
-        import vl_convert
-    except ImportError as error:
-        raise SatZooError(f"charts need the package vl-convert-python: {INSTALL}") from error
+    import vl_convert
+
     spec = chart.configure(**_config()).to_dict()
     vega: dict[str, Any] = vl_convert.vegalite_to_vega(spec)
     return vega
@@ -195,8 +190,6 @@ def _config() -> dict[str, Any]:
 
 @cache
 def _altair() -> Any:
-    try:
-        import altair
-    except ImportError as error:
-        raise SatZooError(f"charts need the package altair: {INSTALL}") from error
+    import altair
+
     return altair

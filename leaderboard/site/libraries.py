@@ -17,12 +17,8 @@ INSTALL = "install them with: pip install '.[leaderboard]' in the folder of sat-
 @cache
 def charts() -> str:
     """Vega with its embedding as `window.vegaEmbed`, which needs no `unsafe-eval` (`ast: true`)."""
-    try:
-        import vl_convert
-    except ImportError as error:
-        raise SatZooError(
-            f"charts need the packages altair and vl-convert-python: {INSTALL}"
-        ) from (error)
+    import vl_convert
+
     return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
 
 

@@ -41,11 +41,10 @@ def chromium() -> Iterator[Browser]:
         from playwright.sync_api import sync_playwright
     except ImportError:
         missing("the package playwright is missing")
-    for package in ("altair", "itables", "vl_convert"):
-        try:
-            __import__(package)
-        except ImportError:
-            missing(f"the package {package} is missing")
+    try:
+        import itables  # noqa: F401
+    except ImportError:
+        missing("the package itables is missing")
     with sync_playwright() as playwright:
         # Root, as in a container, has no sandbox; the pages are our own files.
         flags = ["--no-sandbox"] if os.geteuid() == 0 else []

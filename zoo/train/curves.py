@@ -1,86 +1,78 @@
-"""The loss and the accuracies of a run as one SVG picture; no plotting library is needed."""
+"""The loss and the accuracies of a run as one SVG picture, drawn by Altair."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from html import escape
+import math
+from collections.abc import Sequence
+from typing import Any
 
 from zoo.train.events import EpochResult
 
-_WIDTH, _HEIGHT, _MARGIN = 440, 260, 45
-_COLOURS = ("#1f6feb", "#d1242f", "#1a7f37", "#8250df")
-_STYLE = "font-family:sans-serif;font-size:12px"
-
-
-@dataclass(frozen=True)
-class _Line:
-    name: str
-    points: list[tuple[int, float]]
+_SIZE = {"width": 350, "height": 180}
+_LOSS_COLOUR = "#1f6feb"
+_SERIES = {
+    "training, robust": ("train_robust", "#1f6feb"),
+    "held out, robust": ("valid_robust", "#d1242f"),
+    "held out, clean": ("valid_clean", "#1a7f37"),
+    "training, clean": ("train_clean", "#8250df"),
+}
+"""What is drawn of the accuracies: of which field of the log, in which colour."""
 
 
 def draw(log: Sequence[EpochResult], title: str) -> str:
-    """An SVG document with two charts over the epochs: the loss, and the accuracies in per cent."""
-    loss = [_line("training loss", log, lambda e: e.loss)]
-    accuracies = [
-        _line("training, robust", log, lambda e: _percent(e.train_robust)),
-        _line("held out, robust", log, lambda e: _percent(e.valid_robust)),
-        _line("held out, clean", log, lambda e: _percent(e.valid_clean)),
-        _line("training, clean", log, lambda e: _percent(e.train_clean)),
-    ]
-    top = max((value for _, value in loss[0].points), default=1.0)
-    charts = _chart(loss, 0, top * 1.05) + _chart(accuracies, _WIDTH, 100.0)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{2 * _WIDTH}" height="{_HEIGHT + 30}"'
-        f' style="{_STYLE}"><rect width="100%" height="100%" fill="white"/>'
-        f'<text x="{_MARGIN}" y="18" font-weight="bold">{escape(title)}</text>'
-        f'<g transform="translate(0 20)">{charts}</g></svg>\n'
+    """An SVG document with two charts over the epochs: the loss, and the accuracies in per cent.
+
+    What was not measured, or is no finite number, is left out. The same log and title give the
+    same bytes with the same version of vl-convert-python.
+    """
+    import altair
+    import vl_convert
+
+    charts = altair.hconcat(_losses(log), _accuracies(log), spacing=30)
+    charts = charts.resolve_scale(color="independent").configure_view(stroke=None)
+    charts = charts.properties(title=altair.Title(title, anchor="start"))
+    svg: str = vl_convert.vegalite_to_svg(charts.to_dict())
+    return svg.rstrip("\n") + "\n"
+
+
+def _losses(log: Sequence[EpochResult]) -> Any:
+    import altair as alt
+
+    data = alt.Data(
+        values=[{"epoch": e.epoch, "value": e.loss} for e in log if math.isfinite(e.loss)]
     )
+    y = alt.Y("value:Q", title="training loss", scale=alt.Scale(zero=True, nice=True))
+    points = alt.OverlayMarkDef(color=_LOSS_COLOUR)
+    line = alt.Chart(data).mark_line(point=points, color=_LOSS_COLOUR)
+    return line.encode(x=_epochs(log), y=y).properties(**_SIZE)
 
 
-def _line(
-    name: str, log: Sequence[EpochResult], value: Callable[[EpochResult], float | None]
-) -> _Line:
-    found = [(entry.epoch, value(entry)) for entry in log]
-    return _Line(name, [(epoch, number) for epoch, number in found if number is not None])
+def _accuracies(log: Sequence[EpochResult]) -> Any:
+    import altair as alt
+
+    found = [
+        {"epoch": entry.epoch, "value": 100 * share, "series": name}
+        for name, (field, _) in _SERIES.items()
+        for entry in log
+        if (share := getattr(entry, field)) is not None and math.isfinite(share)
+    ]
+    names = [name for name in _SERIES if any(row["series"] == name for row in found)]
+    colours = alt.Scale(domain=names, range=[_SERIES[name][1] for name in names])
+    legend = alt.Legend(title=None, orient="bottom", symbolType="stroke")
+    line = alt.Chart(alt.Data(values=found)).mark_line(point=True)
+    return line.encode(
+        x=_epochs(log),
+        y=alt.Y("value:Q", title="accuracy, %", scale=alt.Scale(domain=[0, 100])),
+        color=alt.Color("series:N", scale=colours, legend=legend),
+    ).properties(**_SIZE)
 
 
-def _percent(share: float | None) -> float | None:
-    return None if share is None else 100 * share
+def _epochs(log: Sequence[EpochResult]) -> Any:
+    """The axis of both charts, of whole epochs from the first to the last one."""
+    import altair as alt
 
-
-def _chart(lines: Sequence[_Line], left: int, top: float) -> str:
-    last = max((epoch for line in lines for epoch, _ in line.points), default=1)
-
-    def place(epoch: float, value: float) -> tuple[float, float]:
-        across = (epoch - 1) / max(last - 1, 1)
-        return (
-            left + _MARGIN + across * (_WIDTH - 2 * _MARGIN),
-            _HEIGHT - _MARGIN - value / top * (_HEIGHT - 2 * _MARGIN),
-        )
-
-    parts = [_axes(place, last, top)]
-    drawn = [line for line in lines if line.points]
-    for number, (line, colour) in enumerate(zip(drawn, _COLOURS, strict=False)):
-        points = " ".join("{:.1f},{:.1f}".format(*place(*point)) for point in line.points)
-        x, y = left + _MARGIN + 98 * number, _HEIGHT - 6
-        parts.append(
-            f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>'
-            f'<text x="{x}" y="{y}" fill="{colour}">{line.name}</text>'
-        )
-    return "".join(parts)
-
-
-def _axes(place: Callable[[float, float], tuple[float, float]], last: int, top: float) -> str:
-    parts = []
-    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        x, y = place(1, share * top)
-        end, _ = place(last if last > 1 else 2, share * top)
-        parts.append(
-            f'<line x1="{x:.1f}" y1="{y:.1f}" x2="{end:.1f}" y2="{y:.1f}" stroke="#ddd"/>'
-            f'<text x="{x - 6:.1f}" y="{y + 4:.1f}" text-anchor="end">{share * top:.3g}</text>'
-        )
-    for epoch in sorted({1, (1 + last) // 2, last}):
-        x, y = place(epoch, 0.0)
-        parts.append(f'<text x="{x:.1f}" y="{y + 16:.1f}" text-anchor="middle">{epoch}</text>')
-    return "".join(parts)
+    epochs = [entry.epoch for entry in log] or [1]
+    first, last = min(epochs), max(epochs)
+    ticks = sorted({first + i * (last - first) // 4 for i in range(5)})
+    axis = alt.Axis(format="d", values=ticks, grid=False)
+    return alt.X("epoch:Q", title="epoch", axis=axis, scale=alt.Scale(zero=False, nice=False))

@@ -9,8 +9,6 @@ import pytest
 from eval.errors import SatZooError
 from leaderboard.site import charts, libraries
 
-pytest.importorskip("altair")
-pytest.importorskip("vl_convert")
 pytest.importorskip("itables")
 
 

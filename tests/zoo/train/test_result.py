@@ -1,8 +1,10 @@
 import json
 import os
 import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,8 +61,51 @@ def test_a_resumed_run_drops_the_lines_it_writes_again(tmp_path: Path) -> None:
 def test_the_picture_is_well_formed_and_has_a_line_for_each_series() -> None:
     for log in (LOG, [entry(1)], [entry(1), entry(2)]):
         root = ET.fromstring(draw(log, "a & b"))
-        lines = root.findall(".//{http://www.w3.org/2000/svg}polyline")
+        lines = root.findall(".//*[@aria-roledescription='line mark']")
         assert len(lines) == (4 if log is LOG else 2)
+        texts = {text.text for text in root.iter("{http://www.w3.org/2000/svg}text")}
+        assert {"a & b", "training loss", "accuracy, %", "epoch", "training, robust"} <= texts
+        assert ("held out, clean" in texts) == (log is LOG)
+
+
+def test_the_picture_shows_the_numbers_of_the_log() -> None:
+    root = ET.fromstring(draw(LOG, "title"))
+    points = root.findall(".//*[@aria-roledescription='point']")
+    said = [point.attrib["aria-label"] for point in points]
+    assert said[:3] == [
+        "epoch: 1; training loss: 2",
+        "epoch: 2; training loss: 1",
+        "epoch: 3; training loss: 0.666666666667",
+    ]
+    assert "epoch: 3; accuracy, %: 60; series: held out, clean" in said
+    assert len(said) == 3 + 3 + 2 + 2
+
+
+def test_the_same_log_gives_the_same_bytes_whatever_was_drawn_before() -> None:
+    program = (
+        "from tests.zoo.train.test_result import LOG; from zoo.train.curves import draw;"
+        "print(draw(LOG, 'title'), end='')"
+    )
+    first = draw(LOG, "title")
+    assert draw(LOG[:1], "other") != first
+    assert draw(LOG, "title") == first
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stdout.decode() == first
+    assert " id=" not in first
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf"), float("-inf")])
+def test_a_run_that_diverged_has_its_picture_too(loss: float) -> None:
+    log = [*LOG, replace(entry(4), loss=loss), replace(entry(5), train_robust=loss)]
+    root = ET.fromstring(draw(log, "title"))
+    assert len(root.findall(".//*[@aria-roledescription='point']")) == 4 + 4 + 2 + 2
+    draw([replace(entry(1), loss=loss)], "title")
+    draw([], "title")
+
+
+def test_nothing_is_drawn_with_before_a_run_has_ended() -> None:
+    program = "import sys, zoo.train.loop, zoo.train.result; assert 'altair' not in sys.modules"
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_an_earlier_run_is_set_aside_and_never_deleted(tmp_path: Path) -> None:
