@@ -4,35 +4,21 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from eval import evaluate
 from eval.attacks import build
 from eval.attacks.apgd import APGD, checkpoint_gaps
 from eval.attacks.fab import FAB
-from eval.attacks.rows import Search, Task
 from eval.attacks.square import Square, windows
 from eval.attacks.square_l2 import pattern
 from eval.data import ImageSet
 from eval.engine import Net
 from eval.protocols import protocol
 from eval.threat import Threat
+from tests.eval.attacks.stepping import stepped, task
 
 STAGES = {stage.name: stage for stage in protocol("autoattack").stages}
-
-
-def task(model: nn.Module, x: Tensor, y: Tensor) -> Task:
-    wrong = model(x).scatter(1, y[:, None], -torch.inf)
-    n = len(x)
-    return Task(torch.arange(n), x, y, torch.arange(n) * 104729, wrong.argsort(1, descending=True))
-
-
-def run(model: nn.Module, attack: APGD | FAB | Square, images: Task, steps: int) -> Search:
-    net = Net(model)
-    search = attack.start(net, images, torch.zeros(len(images), dtype=torch.long))
-    for _ in range(steps):
-        attack.step(net, search)
-    return search
 
 
 @pytest.mark.parametrize("stage", ["apgd-ce", "apgd-t", "fab-t"])
@@ -49,7 +35,7 @@ def test_gradient_attacks_find_the_line_between_broken_and_robust(
     distance = (model(x)[:, 0] / dual).tolist()  # to the plane, in the norm
     images = task(model, x, torch.zeros(n, dtype=torch.long))
     for eps, is_broken in ((min(distance) * 0.98, False), (max(distance) * 1.02, True)):
-        search = run(model, build(STAGES[stage], Threat(norm, str(eps)), 2), images, 40)
+        search = stepped(build(STAGES[stage], Threat(norm, str(eps)), 2), model, images, 40)
         assert set(search.is_hit.tolist()) == {is_broken}
 
 
@@ -62,7 +48,7 @@ def test_fab_stops_at_the_nearest_adversarial_image(
     dual = float(w.abs().sum() if norm == "Linf" else w.norm())
     model = linear(w, float((w * x).sum()) + 0.2 * dual)
     fab = FAB(Threat(norm, "1"), is_targeted=True, n_classes=2)
-    search = run(model, fab, task(model, x, torch.tensor([0])), 100)
+    search = stepped(fab, model, task(model, x, torch.tensor([0])))
     # The plane is 0.2 away; the overshoot of 5 % shrinks with each step back.
     assert float(-search.best_score) == pytest.approx(0.2, rel=0.02)
 
@@ -72,8 +58,8 @@ def test_no_candidate_leaves_the_ball(tiny_net: nn.Module, tiny_data: ImageSet, 
     threat = Threat(norm, "1/20" if norm == "Linf" else "1/2")
     batch = tiny_data.batch(range(20))
     for stage in protocol("autoattack-plus").stages:
-        images = task(tiny_net, batch.x, tiny_net(batch.x).argmax(1))
-        search = run(tiny_net, build(stage, threat, 5), images, 25)
+        images = task(tiny_net, batch.x)
+        search = stepped(build(stage, threat, 5), tiny_net, images, 25)
         hits = search.is_hit
         assert threat.contains(search.candidate[hits], images.x[hits]).all()
         fooled = tiny_net(search.candidate[hits]).argmax(1) != images.y[hits]
@@ -85,10 +71,10 @@ def test_square_never_loses_ground_and_needs_no_gradient(
     tiny_net: nn.Module, tiny_data: ImageSet, norm: str
 ) -> None:
     batch = tiny_data.batch(range(8))
-    images = task(tiny_net, batch.x, tiny_net(batch.x).argmax(1))
+    images = task(tiny_net, batch.x)
     square = Square(Threat(norm, "1/50" if norm == "Linf" else "1/4"))
     net = Net(tiny_net)
-    search = square.start(net, images, torch.zeros(8, dtype=torch.long))
+    search = stepped(square, net, images, 0)
     for _ in range(60):
         before = search.margin.clone()
         square.step(net, search)
@@ -103,10 +89,10 @@ def test_square_takes_images_of_any_number_of_channels(norm: str, n_channels: in
     torch.manual_seed(n_channels)
     net = nn.Sequential(nn.Flatten(), nn.Linear(n_channels * 36, 4)).eval()
     x = torch.rand(5, n_channels, 6, 6)
-    images = task(net, x, net(x).argmax(1))
+    images = task(net, x)
     square = Square(Threat(norm, "1/100"))
-    before = square.start(Net(net), images, torch.zeros(5, dtype=torch.long)).margin
-    search = run(net, square, images, 40)
+    before = stepped(square, net, images, 0).margin
+    search = stepped(square, net, images, 40)
     assert (search.margin >= before).all()
     assert (search.margin > before).any()
     changed = (search.x_best - x).abs().amax((2, 3))
@@ -151,7 +137,7 @@ def test_apgd_halves_its_step_where_the_loss_no_longer_rises(
     x = torch.full((1, 1, 2, 2), 0.5)
     model = linear(torch.tensor([[[1.0, -1.0], [1.0, 1.0]]]), 3.0)  # out of reach
     apgd = APGD(Threat("Linf", "1/10"), "ce")
-    search = run(model, apgd, task(model, x, torch.tensor([0])), 100)
+    search = stepped(apgd, model, task(model, x, torch.tensor([0])))
     assert float(search.step_size) < 0.2 / 16
     torch.testing.assert_close(search.x_best - x, 0.1 * model.weight.sign()[None])
 

@@ -15,13 +15,13 @@ from eval import evaluate, protocol
 from eval.attacks import build, registry
 from eval.attacks.attack import Attack, Passes
 from eval.attacks.pgd import PGD
-from eval.attacks.random import image_key
 from eval.attacks.rows import Rows, Task
 from eval.data import ImageSet
 from eval.engine import Net
 from eval.errors import UsageError
 from eval.stage import Stage
 from eval.threat import Threat
+from tests.eval.attacks.stepping import stepped, task
 
 N_STEPS = 6
 
@@ -40,12 +40,7 @@ def tried() -> list[tuple[Stage, str]]:
 
 
 def task_of(net: nn.Module, n: int = 6) -> Task:
-    x = torch.rand(n, 3, 8, 8, generator=torch.Generator().manual_seed(2))
-    logits = net(x)
-    y = logits.argmax(1)
-    ranking = logits.scatter(1, y[:, None], -torch.inf).topk(4, dim=1).indices
-    keys = torch.tensor([image_key(0, str(i), "stage") for i in range(n)])
-    return Task(torch.arange(n), x, y, keys, ranking)
+    return task(net, torch.rand(n, 3, 8, 8, generator=torch.Generator().manual_seed(2)))
 
 
 def equal(a: Rows, b: Rows) -> bool:
@@ -58,11 +53,8 @@ def equal(a: Rows, b: Rows) -> bool:
 
 
 def begun(attack: Attack, net: nn.Module, n_steps: int) -> tuple[Net, Any]:
-    counted, task = Net(net), task_of(net)
-    search = attack.start(counted, task, torch.zeros_like(task.key))
-    for _ in range(n_steps):
-        attack.step(counted, search)
-    return counted, search
+    counted = Net(net)
+    return counted, stepped(attack, counted, task_of(net), n_steps)
 
 
 def test_every_attack_of_ours_is_tried() -> None:
@@ -104,8 +96,7 @@ def test_rows_may_be_selected_joined_and_shuffled_between_steps(
 ) -> None:
     attack = build(stage, Threat(norm, "1/10"), 5)
     _, straight = begun(attack, tiny_net, N_STEPS)
-    net, task = Net(tiny_net), task_of(tiny_net)
-    search: Any = attack.start(net, task, torch.zeros_like(task.key))
+    net, search = begun(attack, tiny_net, 0)
     for _ in range(N_STEPS):
         order = torch.tensor(data.draw(st.permutations(range(6))))
         cut = data.draw(st.integers(0, 6))

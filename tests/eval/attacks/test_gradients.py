@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from eval import Report, evaluate
 from eval.attacks import build, losses
 from eval.attacks.gradients import usable
-from eval.attacks.rows import Task
 from eval.engine import Net
 from eval.protocols import protocol
 from eval.run import Progress
 from eval.stage import Stage
 from eval.threat import Threat
+from tests.eval.attacks.stepping import stepped, task
 
 NAN, INF = float("nan"), float("inf")
 
@@ -75,13 +75,8 @@ def test_a_confident_model_is_no_more_robust_than_it_is(attack: str, norm: str, 
 
 
 def searched(stage: Stage, model: nn.Module, x: Tensor) -> tuple[Tensor, Net]:
-    y = torch.zeros(len(x), dtype=torch.long)
-    images = Task(torch.arange(len(x)), x, y, torch.arange(len(x)), torch.ones(len(x), 1).long())
     attack, net = build(stage, Threat("L2", "1/5"), 3), Net(model)
-    search = attack.start(net, images, torch.zeros_like(y))
-    for _ in range(stage.steps):
-        attack.step(net, search)
-    return search.is_hit, net
+    return stepped(attack, net, task(model, x)).is_hit, net
 
 
 def test_without_the_fallback_the_search_stays_where_it_is_as_it_did() -> None:
@@ -99,15 +94,11 @@ def test_where_the_gradient_does_not_vanish_the_steps_are_the_same_to_the_bit(
     tiny_net: nn.Module, tiny_data: Any
 ) -> None:
     batch = tiny_data.batch(range(20))
-    y = tiny_net(batch.x).argmax(1)
     (stage,) = protocol("pgd-10").stages
     ends = []
     for fallback in ("margin", None):
         attack = build(stage.model_copy(update={"fallback_loss": fallback}), Threat("L2", "1/2"), 5)
-        images = Task(torch.arange(20), batch.x, y, torch.arange(20), torch.ones(20, 1).long())
-        search = attack.start(Net(tiny_net), images, torch.zeros(20, dtype=torch.long))
-        for _ in range(10):
-            attack.step(Net(tiny_net), search)
+        search = stepped(attack, tiny_net, task(tiny_net, batch.x))
         ends.append(search.last_iterate())
         assert search.had_gradient.all()
         assert not search.had_nan.any()

@@ -4,23 +4,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import nn
 
-from eval import evaluate
+from eval import attack, evaluate
 from eval.attacks.pgd import PGD, direction
-from eval.attacks.rows import Task
-from eval.engine import Net
 from eval.threat import Threat
-
-
-def attack(model: nn.Module, x: Tensor, y: Tensor, pgd: PGD) -> Tensor:
-    n = len(x)
-    task = Task(torch.arange(n), x, y, torch.arange(n), torch.zeros(n, 1, dtype=torch.long))
-    net = Net(model)
-    search = pgd.start(net, task, torch.zeros(n, dtype=torch.long))
-    for _ in range(pgd.n_steps):
-        pgd.step(net, search)
-    return search.last_iterate()
+from tests.eval.attacks.stepping import stepped, task
 
 
 @settings(max_examples=20)
@@ -32,7 +21,8 @@ def test_linf_pgd_reaches_the_linear_optimum(
     w = torch.randn(3, 4, 4, generator=generator)
     x = 0.2 + 0.6 * torch.rand(n, 3, 4, 4, generator=generator)
     y = torch.randint(0, 2, (n,), generator=generator)
-    x_adv = attack(linear(w), x, y, PGD(Threat("Linf", "1/10"), 20, 0.025))
+    net, pgd = linear(w), PGD(Threat("Linf", "1/10"), 20, 0.025)
+    x_adv = stepped(pgd, net, task(net, x, y)).last_iterate()
     # The score w.x grows fastest along sign(w); class 0 falls when it rises.
     side = torch.where(y == 0, 1.0, -1.0).view(n, 1, 1, 1)
     torch.testing.assert_close(x_adv, x + 0.1 * side * w.sign(), atol=1e-6, rtol=0)
@@ -44,7 +34,8 @@ def test_l2_pgd_reaches_the_linear_optimum(linear: Callable[..., nn.Module], n: 
     w = torch.randn(3, 4, 4, generator=generator)
     x = 0.4 + 0.2 * torch.rand(n, 3, 4, 4, generator=generator)
     y = torch.zeros(n, dtype=torch.long)
-    x_adv = attack(linear(w), x, y, PGD(Threat("L2", "1/4"), 60, 0.05))
+    net, pgd = linear(w), PGD(Threat("L2", "1/4"), 60, 0.05)
+    x_adv = stepped(pgd, net, task(net, x, y)).last_iterate()
     # Each step of fixed length is projected back: the angle to w shrinks geometrically.
     torch.testing.assert_close(x_adv, x + 0.25 * w / w.norm(), atol=1e-3, rtol=0)
 
@@ -69,9 +60,10 @@ def test_the_line_between_broken_and_robust_is_the_distance_to_the_plane(
 
 def test_fgsm_is_one_signed_step_of_eps_from_the_image(linear: Callable[..., nn.Module]) -> None:
     w, x = torch.randn(1, 2, 2), torch.full((1, 1, 2, 2), 0.5)
-    fgsm = PGD(Threat("Linf", "1/8"), 1, 1 / 8, random_start=False)
-    x_adv = attack(linear(w), x, torch.tensor([0]), fgsm)
-    torch.testing.assert_close(x_adv, x + w.sign() / 8)
+    # Nearly as far away as eps: whatever is not that corner leaves the image as it is.
+    model = linear(w, float((w * x).sum()) + 0.124 * float(w.abs().sum()))
+    found = attack(model, x, torch.tensor([0]), "fgsm", eps="1/8")
+    torch.testing.assert_close(found.x_adv, x + w.sign() / 8)
 
 
 def test_where_the_gradient_vanishes_the_direction_is_zero() -> None:

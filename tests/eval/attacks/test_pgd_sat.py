@@ -6,14 +6,13 @@ from torch import Tensor, nn
 
 from eval import evaluate
 from eval.attacks import build
-from eval.attacks.pgd import PGD, PGDSearch
-from eval.attacks.rows import Task
+from eval.attacks.pgd import PGD
 from eval.data import ImageSet
-from eval.engine import Net
 from eval.errors import UsageError
 from eval.protocols import protocol
 from eval.stage import step_in_pixels
 from eval.threat import Threat
+from tests.eval.attacks.stepping import stepped, task
 
 THREAT = Threat("Linf", "4/255")
 
@@ -22,15 +21,6 @@ def the(name: str, threat: Threat = THREAT) -> PGD:
     attack = build(protocol(name).stages[0], threat, 5)
     assert isinstance(attack, PGD)
     return attack
-
-
-def task(x: Tensor, y: Tensor) -> Task:
-    n = len(x)
-    return Task(torch.arange(n), x, y, torch.arange(n) * 7919, torch.zeros(n, 1).long())
-
-
-def started(pgd: PGD, net: Net, x: Tensor, y: Tensor) -> PGDSearch:
-    return pgd.start(net, task(x, y), torch.zeros(len(x), dtype=torch.long))
 
 
 @pytest.fixture
@@ -60,21 +50,20 @@ def test_the_last_iterate_is_that_of_the_released_code(
     tiny_net: nn.Module, extremes: tuple[Tensor, Tensor], n_steps: int
 ) -> None:
     x, y = extremes
-    pgd, net = the(f"pgd-sat-{n_steps}"), Net(tiny_net)
-    search = started(pgd, net, x, y)
-    expected = official(tiny_net, search.x_adv.clone(), x, y, n_steps)
-    for _ in range(n_steps):
-        pgd.step(net, search)
+    pgd, images = the(f"pgd-sat-{n_steps}"), task(tiny_net, x, y)
+    expected = official(tiny_net, stepped(pgd, tiny_net, images, 0).x_adv, x, y, n_steps)
+    got = stepped(pgd, tiny_net, images).last_iterate()
     # A gradient at rounding's distance from 0 may take the other sign: none does here.
-    torch.testing.assert_close(search.last_iterate(), expected, atol=1e-6, rtol=0)
+    torch.testing.assert_close(got, expected, atol=1e-6, rtol=0)
 
 
 def test_the_start_fills_the_ball_beyond_the_pixel_range(
     tiny_net: nn.Module, extremes: tuple[Tensor, Tensor]
 ) -> None:
     x, y = extremes
-    start = started(the("pgd-sat-10"), Net(tiny_net), x, y).x_adv
-    clipped = started(the("pgd-10"), Net(tiny_net), x, y).x_adv
+    images = task(tiny_net, x, y)
+    start = stepped(the("pgd-sat-10"), tiny_net, images, 0).x_adv
+    clipped = stepped(the("pgd-10"), tiny_net, images, 0).x_adv
     assert float(start.min()) < 0
     assert float(start.max()) > 1
     assert float((start - x).abs().max()) <= THREAT.eps + 1e-6

@@ -11,12 +11,11 @@ from eval.attacks import build
 from eval.attacks.fab import FAB
 from eval.attacks.pgd import direction
 from eval.attacks.projections import project_plane_l2, project_plane_linf
-from eval.attacks.rows import Search, Task
 from eval.attacks.square_l2 import FIRST_SIGN, propose_l2
 from eval.attacks.starts import tiles
-from eval.engine import Net
 from eval.protocols import protocol
 from eval.threat import Threat
+from tests.eval.attacks.stepping import stepped, task
 
 SCALES = [1e-38, 1e-30, 1e-20, 1e-12, 1e-6, 1.0, 1e6, 1e15, 1e25, 1e37]
 STAGES = {stage.name: stage for stage in protocol("autoattack-plus").stages}
@@ -73,20 +72,6 @@ def test_square_moves_mass_in_balls_of_every_size(scale: float) -> None:
     )
 
 
-def task(model: nn.Module, x: Tensor, y: Tensor) -> Task:
-    wrong = model(x).scatter(1, y[:, None], -torch.inf)
-    order = wrong.argsort(1, descending=True)[:, : wrong.shape[1] - 1]
-    return Task(torch.arange(len(x)), x, y, torch.arange(len(x)) * 104729, order)
-
-
-def run(model: nn.Module, attack: FAB, images: Task, steps: int) -> Search:
-    net = Net(model)
-    search = attack.start(net, images, torch.zeros(len(images), dtype=torch.long))
-    for _ in range(steps):
-        attack.step(net, search)
-    return search
-
-
 class Classes(nn.Module):
     """Logits `scale` times those of a linear model with 3 classes: the same planes between them."""
 
@@ -105,9 +90,9 @@ def test_fab_walks_the_same_way_at_every_scale(norm: str, is_targeted: bool, sca
     x = 0.4 + 0.2 * torch.rand(6, 3, 2, 2, generator=torch.Generator().manual_seed(0))
     found = []
     for model in (Classes(1.0).eval(), Classes(scale).eval()):
-        images = task(model, x, model(x).argmax(1))
+        images = task(model, x)
         fab = FAB(Threat(norm, "1"), is_targeted, n_classes=2, n_steps=30)
-        found.append(-run(model, fab, images, 30).best_score)
+        found.append(-stepped(fab, model, images).best_score)
     torch.testing.assert_close(found[1], found[0], rtol=1e-3, atol=1e-4)
 
 
@@ -149,8 +134,5 @@ def test_autoattack_finds_it_at_every_scale_too(stage: str, norm: str, scale: fl
         attack = build(STAGES[stage], Threat(norm, repr(eps)), 3)
         found = torch.zeros(6, dtype=torch.bool)
         for target in range(2):
-            search = attack.start(Net(model), images, torch.full((6,), target))
-            for _ in range(25):
-                attack.step(Net(model), search)
-            found |= search.is_hit
+            found |= stepped(attack, model, images, 25, target).is_hit
         assert found.tolist() == [is_broken] * 6
