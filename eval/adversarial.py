@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SCHEMA: Literal["sat-zoo/adversarial@1"] = "sat-zoo/adversarial@1"
 
 
-class Claim(Frozen):
+class Origin(Frozen):
     """What the images are said to be: the file's metadata, as JSON under the name of the schema.
 
     ids, labels, stages: one an image; stages says which attack found it. pixels_sha256: of the
@@ -56,7 +56,7 @@ class AdversarialImages:
     """Images `x_adv` (N, C, H, W) float32 in [0, 1], and what is claimed of them."""
 
     x_adv: Tensor
-    claim: Claim
+    origin: Origin
 
     @classmethod
     def of(cls, run: Run, report: Report) -> Self:
@@ -68,7 +68,7 @@ class AdversarialImages:
         shape = tuple(data.batch([0]).x.shape[1:])
         x_adv = torch.stack([found[i] for i in broken]) if broken else torch.zeros(0, *shape)
         clean = data.select(broken).pixels_sha256() if broken else ""
-        claim = Claim(
+        origin = Origin(
             model=report.model.name,
             weights_sha256=report.model.weights_sha256,
             data=report.data.name,
@@ -82,11 +82,11 @@ class AdversarialImages:
             labels=tuple(report.images.labels[i] for i in broken),
             stages=tuple(verdicts[i] for i in broken),
         )
-        return cls(x_adv, claim)
+        return cls(x_adv, origin)
 
     def write(self, path: Path) -> None:
         """Write a safetensors file with the tensor `x_adv`. Raises `ReportError` if it cannot."""
-        content = save({"x_adv": self.x_adv.contiguous()}, {SCHEMA: self.claim.model_dump_json()})
+        content = save({"x_adv": self.x_adv.contiguous()}, {SCHEMA: self.origin.model_dump_json()})
         write_atomically(path, content)
 
     @classmethod
@@ -94,20 +94,20 @@ class AdversarialImages:
         """Read what `write` wrote. Raises `ReportError` if that is not what the file holds."""
         try:
             with safe_open(path, framework="pt") as file:
-                claim = Claim.model_validate_json((file.metadata() or {})[SCHEMA])
+                origin = Origin.model_validate_json((file.metadata() or {})[SCHEMA])
                 x_adv: Tensor = file.get_tensor("x_adv")
         except (OSError, SafetensorError, ValidationError, KeyError) as error:
             raise ReportError(
                 f"{path} holds no readable adversarial images ({str(error).splitlines()[0]}): give"
                 " a file that `save_adversarial` wrote"
             ) from error
-        counts = {len(x_adv), len(claim.ids), len(claim.labels), len(claim.stages)}
+        counts = {len(x_adv), len(origin.ids), len(origin.labels), len(origin.stages)}
         if x_adv.ndim != 4 or x_adv.dtype != torch.float32 or len(counts) != 1:
             raise ReportError(
                 f"{path} does not hold one float32 image of shape (C, H, W) for each of its"
-                f" {len(claim.ids)} ids: write it again with `save_adversarial`"
+                f" {len(origin.ids)} ids: write it again with `save_adversarial`"
             )
-        return cls(x_adv, claim)
+        return cls(x_adv, origin)
 
 
 @dataclass(frozen=True)
@@ -133,16 +133,16 @@ def recheck(
     """Verify every image again: inside the ball, inside [0, 1], finite, misclassified in fp32.
 
     model: as for `evaluate`. data: the image set that holds the clean images.
-    Raises `WeightsMismatch`, `DataError` if model or data are not those that the claim names.
+    Raises `WeightsMismatch`, `DataError` if model or data are not those that the origin names.
     """
-    claim, place = found.claim, usable_device(device)
-    _check_weights(claim, model)
-    threat = Threat(claim.norm, claim.eps)
+    origin, place = found.origin, usable_device(device)
+    _check_weights(origin, model)
+    threat = Threat(origin.norm, origin.eps)
     failed: dict[str, str] = {}
     n_broken_8bit = 0
-    if not claim.ids:
+    if not origin.ids:
         return Rechecked(0, failed, 0)
-    clean = _clean_images(claim, data)
+    clean = _clean_images(origin, data)
     with borrowed(model, place):
         done = 0
         for batch in clean.batches(batch_size):
@@ -160,30 +160,30 @@ def recheck(
             for i in (~checked.is_broken).nonzero().squeeze(1).tolist():
                 outside = f"it is outside the {threat.norm} ball of {threat.eps_text} or of [0, 1]"
                 failed[batch.ids[i]] = "the model is not fooled" if is_inside[i] else outside
-    return Rechecked(len(claim.ids), failed, n_broken_8bit)
+    return Rechecked(len(origin.ids), failed, n_broken_8bit)
 
 
-def _check_weights(claim: Claim, model: nn.Module) -> None:
+def _check_weights(origin: Origin, model: nn.Module) -> None:
     got = weights_sha256(model)
-    if got != claim.weights_sha256:
+    if got != origin.weights_sha256:
         raise WeightsMismatch(
-            f"{claim.model}: these weights have the digest {got[:12]}, the adversarial images are"
-            f" of {claim.weights_sha256[:12]}: name the right file with `weights`"
+            f"{origin.model}: these weights have the digest {got[:12]}, the adversarial images are"
+            f" of {origin.weights_sha256[:12]}: name the right file with `weights`"
         )
 
 
-def _clean_images(claim: Claim, data: ImageSet) -> ImageSet:
-    if data.name != claim.data or data.split != claim.split:
+def _clean_images(origin: Origin, data: ImageSet) -> ImageSet:
+    if data.name != origin.data or data.split != origin.split:
         raise DataError(
-            f"the adversarial images are of {claim.data} ({claim.split}), not of {data.name}"
+            f"the adversarial images are of {origin.data} ({origin.split}), not of {data.name}"
             f" ({data.split}): use the data that they were made from"
         )
-    clean = data.select_ids(claim.ids)
-    if tuple(int(label) for label in clean.labels) != claim.labels:
+    clean = data.select_ids(origin.ids)
+    if tuple(int(label) for label in clean.labels) != origin.labels:
         raise DataError(f"{data.name}: the labels are not those of the adversarial images' ids")
-    if (got := clean.pixels_sha256()) != claim.pixels_sha256:
+    if (got := clean.pixels_sha256()) != origin.pixels_sha256:
         raise DataError(
             f"{data.name}: the clean images have the digest {got[:12]}, those of the adversarial"
-            f" images {claim.pixels_sha256[:12]}: use the data that they were made from"
+            f" images {origin.pixels_sha256[:12]}: use the data that they were made from"
         )
     return clean

@@ -16,7 +16,7 @@ from eval.errors import DataError, ReportError
 from eval.threat import Threat
 
 if TYPE_CHECKING:
-    from eval.adversarial import AdversarialImages, Claim
+    from eval.adversarial import AdversarialImages, Origin
 
 MOST = 24
 """Images of one file that are shown."""
@@ -68,23 +68,23 @@ def read_gallery(path: Path, data_dir: Path | None = None) -> Gallery:
     from eval.adversarial import AdversarialImages
 
     found = AdversarialImages.read(path)
-    if not found.claim.ids:
+    if not found.origin.ids:
         raise ReportError(f"--adversarial {path} holds no image: the attack broke none")
-    clean = _clean(found.claim, data_dir)
+    clean = _clean(found.origin, data_dir)
     return _gallery(found, clean)
 
 
-def _clean(claim: Claim, data_dir: Path | None) -> NDArray[np.float32]:
-    """The clean images, (N, C, H, W) in [0, 1], in the order of the claim."""
+def _clean(origin: Origin, data_dir: Path | None) -> NDArray[np.float32]:
+    """The clean images, (N, C, H, W) in [0, 1], in the order of the origin."""
     import zoo
 
     data = zoo.images(
-        zoo.card(claim.model),
-        data=claim.data.removesuffix("-partial"),
+        zoo.card(origin.model),
+        data=origin.data.removesuffix("-partial"),
         data_dir=data_dir,
-        allow_partial=claim.data.endswith("-partial"),
-    ).select_ids(claim.ids)
-    if data.pixels_sha256() != claim.pixels_sha256:
+        allow_partial=origin.data.endswith("-partial"),
+    ).select_ids(origin.ids)
+    if data.pixels_sha256() != origin.pixels_sha256:
         raise DataError(
             f"{data.name}: the clean images are not those that were attacked: name the folder of"
             " the data with --data-dir"
@@ -93,18 +93,18 @@ def _clean(claim: Claim, data_dir: Path | None) -> NDArray[np.float32]:
 
 
 def _gallery(found: AdversarialImages, clean: NDArray[np.float32]) -> Gallery:
-    claim = found.claim
-    eps = Threat(claim.norm, claim.eps).eps
+    origin = found.origin
+    eps = Threat(origin.norm, origin.eps).eps
     adversarial = found.x_adv.numpy()
     change = adversarial - clean
     # In Linf the ball's edge becomes black or white; in L2 the largest change in each file does.
-    reach = eps if claim.norm == "Linf" else max(float(np.abs(change).max()), 1e-6)
+    reach = eps if origin.norm == "Linf" else max(float(np.abs(change).max()), 1e-6)
     items: list[Shown] = []
-    for i in _spread(claim.stages, MOST):
+    for i in _spread(origin.stages, MOST):
         shown = Shown(
-            id=claim.ids[i],
-            label=claim.labels[i],
-            stage=claim.stages[i],
+            id=origin.ids[i],
+            label=origin.labels[i],
+            stage=origin.stages[i],
             clean=_png(clean[i]),
             adversarial=_png(adversarial[i]),
             change=_png(0.5 + change[i] / (2 * reach)),
@@ -113,13 +113,13 @@ def _gallery(found: AdversarialImages, clean: NDArray[np.float32]) -> Gallery:
             break
         items.append(shown)
     return Gallery(
-        model=claim.model,
-        weights_sha256=claim.weights_sha256,
-        protocol=claim.protocol,
+        model=origin.model,
+        weights_sha256=origin.weights_sha256,
+        protocol=origin.protocol,
         about=(
-            f"{len(items)} of the {len(claim.ids):,} images that {claim.protocol} broke within"
-            f" {claim.norm} {claim.eps}. In the change, grey is none, and black and white are"
-            f" {'the edge of the ball' if claim.norm == 'Linf' else 'the largest'}."
+            f"{len(items)} of the {len(origin.ids):,} images that {origin.protocol} broke within"
+            f" {origin.norm} {origin.eps}. In the change, grey is none, and black and white are"
+            f" {'the edge of the ball' if origin.norm == 'Linf' else 'the largest'}."
         ),
         amplified=f"{1 / (2 * reach):.3g}",
         scaling="pixels" if clean.shape[-1] <= SMALL else "smooth",

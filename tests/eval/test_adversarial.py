@@ -36,11 +36,11 @@ def test_every_broken_image_is_in_the_file_and_holds(
     found: AdversarialImages, report: Report, tiny_net: nn.Module, tiny_data: ImageSet
 ) -> None:
     verdicts = dict(zip(report.images.ids, report.images.verdicts, strict=True))
-    assert found.claim.ids == tuple(i for i, verdict in verdicts.items() if verdict == "pgd-5")
-    assert (found.claim.model, found.claim.norm, found.claim.eps) == ("tiny", "Linf", "1/20")
-    assert found.claim.weights_sha256 == report.model.weights_sha256
+    assert found.origin.ids == tuple(i for i, verdict in verdicts.items() if verdict == "pgd-5")
+    assert (found.origin.model, found.origin.norm, found.origin.eps) == ("tiny", "Linf", "1/20")
+    assert found.origin.weights_sha256 == report.model.weights_sha256
     assert found.x_adv.shape == (report.stages[0].broken, 3, 8, 8)
-    clean = tiny_data.select_ids(found.claim.ids).batch(range(len(found.claim.ids))).x
+    clean = tiny_data.select_ids(found.origin.ids).batch(range(len(found.origin.ids))).x
     assert bool(Threat("Linf", "1/20").contains(found.x_adv, clean).all())
     done = recheck(found, tiny_net, tiny_data, batch_size=7)
     assert (done.n, done.failed) == (report.survive_8bit.n, {})
@@ -50,7 +50,7 @@ def test_every_broken_image_is_in_the_file_and_holds(
 def test_images_that_do_not_hold_are_named_with_the_reason(
     found: AdversarialImages, tiny_net: nn.Module, tiny_data: ImageSet
 ) -> None:
-    ids = found.claim.ids
+    ids = found.origin.ids
     clean = tiny_data.select_ids(ids).batch([2]).x[0]
     for image, reason in (
         (clean, "the model is not fooled"),
@@ -110,7 +110,7 @@ def test_after_a_resume_the_images_are_the_same(
         evaluate(tiny_net, tiny_data, on_progress=interrupt, batch_size=9, **options)
     evaluate(tiny_net, tiny_data, **options)
     resumed = AdversarialImages.read(tmp_path / "b.safetensors")
-    assert resumed.claim == found.claim
+    assert resumed.origin == found.origin
     torch.testing.assert_close(resumed.x_adv, found.x_adv, atol=1e-6, rtol=0)
 
 

@@ -95,7 +95,7 @@ def test_a_clean_run_saves_no_adversarial_image(
 ) -> None:
     path = tmp_path / "a.safetensors"
     evaluate(tiny_net, tiny_data, attack="clean", save_adversarial=path)
-    assert AdversarialImages.read(path).claim.ids == ()
+    assert AdversarialImages.read(path).origin.ids == ()
 
 
 def test_progress_counts_what_is_right_not_what_is_robust(

@@ -102,20 +102,20 @@ def _verify_images(
     from zoo.wanted import wanted
 
     found = AdversarialImages.read(path)
-    claim = found.claim
+    origin = found.origin
     try:
-        model = wanted(claim.model, stated, weights=weights)
+        model = wanted(origin.model, stated, weights=weights)
     except UsageError as error:
         raise UsageError(
-            f"{path} is of {claim.model!r}, which sat-zoo cannot load by its name ({error}): check"
+            f"{path} is of {origin.model!r}, which sat-zoo cannot load by its name ({error}): check"
             " it in Python with eval.adversarial.recheck"
         ) from error
     data = images(
         model.card,
-        data=claim.data.removesuffix("-partial"),
+        data=origin.data.removesuffix("-partial"),
         data_dir=data_dir,
         classes=classes,
-        allow_partial=claim.data.endswith("-partial"),
+        allow_partial=origin.data.endswith("-partial"),
         on_message=say,
     )
     network = load_wanted(model, device=device)
@@ -127,6 +127,6 @@ def _verify_images(
             f" of {image_id!r}: {reason}"
         )
     click.echo(
-        f"{path}: all {done.n} adversarial images fool {claim.model} inside {claim.norm}"
-        f" {claim.eps}; {done.n_broken_8bit} still do when stored in 8 bits"
+        f"{path}: all {done.n} adversarial images fool {origin.model} inside {origin.norm}"
+        f" {origin.eps}; {done.n_broken_8bit} still do when stored in 8 bits"
     )

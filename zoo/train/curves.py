@@ -38,7 +38,7 @@ def draw(log: Sequence[EpochResult], title: str) -> str:
 def _losses(log: Sequence[EpochResult]) -> Any:
     import altair as alt
 
-    data = alt.Data(
+    data = alt.InlineData(
         values=[{"epoch": e.epoch, "value": e.loss} for e in log if math.isfinite(e.loss)]
     )
     y = alt.Y("value:Q", title="training loss", scale=alt.Scale(zero=True, nice=True))
@@ -59,7 +59,7 @@ def _accuracies(log: Sequence[EpochResult]) -> Any:
     names = [name for name in _SERIES if any(row["series"] == name for row in found)]
     colours = alt.Scale(domain=names, range=[_SERIES[name][1] for name in names])
     legend = alt.Legend(title=None, orient="bottom", symbolType="stroke")
-    line = alt.Chart(alt.Data(values=found)).mark_line(point=True)
+    line = alt.Chart(alt.InlineData(values=found)).mark_line(point=True)
     return line.encode(
         x=_epochs(log),
         y=alt.Y("value:Q", title="accuracy, %", scale=alt.Scale(domain=[0, 100])),

@@ -12,7 +12,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from eval.adversarial import AdversarialImages, Claim
+from eval.adversarial import AdversarialImages, Origin
 from eval.data import open_data
 from eval.errors import ReportError
 from eval.report import Report
@@ -131,7 +131,7 @@ def adversarial(path: Path, changes: Mapping[str, Any] | None = None) -> Path:
     """Three digits whose every pixel moved up by eps, as far as [0, 1] allows."""
     report = Report.read(RESULTS / "resnet8-silu-sat-digits.pgd-50.json")
     data = open_data("digits").take(3)
-    claim = Claim(
+    origin = Origin(
         model=report.model.name,
         weights_sha256=report.model.weights_sha256,
         data="digits",
@@ -145,9 +145,9 @@ def adversarial(path: Path, changes: Mapping[str, Any] | None = None) -> Path:
         labels=tuple(int(label) for label in data.labels),
         stages=("pgd-50",) * 3,
     )
-    claim = claim.model_copy(update=dict(changes or {}))
+    origin = origin.model_copy(update=dict(changes or {}))
     x = torch.cat([batch.x for batch in data.batches(3)])
-    AdversarialImages((x + 3 / 16).clamp(0, 1), claim).write(path)
+    AdversarialImages((x + 3 / 16).clamp(0, 1), origin).write(path)
     return path
 
 

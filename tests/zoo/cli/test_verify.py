@@ -76,14 +76,14 @@ def test_changed_images_are_refused(sat_zoo: Run, files: tuple[Path, Path]) -> N
     assert done.code == 1
     assert done.err == (
         f"sat-zoo: {path}: 1 of {len(found.x_adv)} images are not adversarial, the first is that of"
-        f" {found.claim.ids[1]!r}: it is outside the Linf ball of 1/4 or of [0, 1]\n"
+        f" {found.origin.ids[1]!r}: it is outside the Linf ball of 1/4 or of [0, 1]\n"
     )
 
 
 def test_images_of_other_weights_are_refused(sat_zoo: Run, files: tuple[Path, Path]) -> None:
     _, path = files
     found = AdversarialImages.read(path)
-    claim = found.claim.model_copy(update={"weights_sha256": "0" * 64})
+    claim = found.origin.model_copy(update={"weights_sha256": "0" * 64})
     replace(found, claim=claim).write(path)
     done = sat_zoo("verify", str(path))
     assert done.code == 1
