@@ -24,6 +24,7 @@ from torch import nn
 from eval.arguments import as_options
 from eval.bench.machine import MemoryPeak
 from eval.data.base import ImageSet, Rows
+from eval.data.decoded import Decoded
 from eval.errors import SatZooError
 from eval.evaluation import evaluate
 from eval.files import check_writable, write_atomically
@@ -69,7 +70,7 @@ def noise_set(model: nn.Module, n: int, size: int) -> ImageSet:
         labels=labels,
         n_classes=CLASSES,
         official_subset=False,
-        source=source,
+        source=Decoded(source, limit_bytes=0),  # what is kept of them is not what is measured
         rows=rows,
     )
 
