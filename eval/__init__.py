@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from eval.data import open_data
     from eval.evaluation import evaluate
     from eval.protocols import protocol
-    from eval.report import Report
+    from eval.report.report import Report
     from eval.threat import Threat
 
 _HOMES = {
     "Attacked": "eval.attacking",
     "attack": "eval.attacking",
-    "Report": "eval.report",
+    "Report": "eval.report.report",
     "Threat": "eval.threat",
     "evaluate": "eval.evaluation",
     "open_data": "eval.data",

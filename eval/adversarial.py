@@ -12,19 +12,19 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from eval.borrowed import borrowed
 from eval.checks import usable_device
-from eval.digest import weights_sha256
+from eval.definition import weights_sha256
+from eval.engine.borrowed import borrowed
 from eval.errors import DataError, ReportError, WeightsMismatch
-from eval.files import write_atomically
+from eval.files.writing import write_atomically
 from eval.frozen import Frozen
-from eval.report import UNBROKEN
+from eval.report.report import UNBROKEN
 from eval.threat import Threat
 from eval.verify import verify
 
 if TYPE_CHECKING:
     from eval.data import ImageSet
-    from eval.report import Report
+    from eval.report.report import Report
     from eval.run import Run
 
 SCHEMA: Literal["sat-zoo/adversarial@1"] = "sat-zoo/adversarial@1"

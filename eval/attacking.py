@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from eval.begin import begun
 from eval.data import from_tensors
-from eval.engine import Precision
+from eval.engine.engine import Precision
 from eval.errors import UsageError
 from eval.protocols import protocol
-from eval.report import Flag
+from eval.report.report import Flag
 from eval.request import Request
 from eval.threat import Threat
 

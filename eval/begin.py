@@ -9,25 +9,24 @@ from importlib.metadata import version
 import torch
 from torch import Tensor, nn
 
-from eval.batching import WithinMemory, fitting_batch_size
-from eval.borrowed import borrowed
 from eval.checks import check_labels, check_logits, check_model, usable_device
-from eval.classifier import Classifier
 from eval.clean import clean_pass
-from eval.clean_flags import clean_flags
-from eval.contract import fitted, probe_images
-from eval.definition import definition_sha256
-from eval.digest import weights_sha256
-from eval.engine import Engine, Precision, build_engine, plain_engine
+from eval.definition import definition_sha256, weights_sha256
+from eval.engine.batching import WithinMemory, fitting_batch_size
+from eval.engine.borrowed import borrowed
+from eval.engine.classifier import Classifier
+from eval.engine.contract import fitted, probe_images
+from eval.engine.engine import Engine, Precision, build_engine, plain_engine
+from eval.engine.heap import freed_memory_kept
 from eval.errors import ModelError
 from eval.executors.base import Executor, Setting
 from eval.executors.pool import Pool
 from eval.executors.reference import Reference
-from eval.flags import looks_like_probabilities, model_flags
-from eval.heap import freed_memory_kept
-from eval.journal import Journal
-from eval.key import Key, Session
-from eval.report import Flag
+from eval.flags.clean import clean_flags
+from eval.flags.model import looks_like_probabilities, model_flags
+from eval.journal.journal import Journal
+from eval.journal.key import Key, Session
+from eval.report.report import Flag
 from eval.request import EngineName, Request
 from eval.run import Progress, Run
 from eval.verify import predict

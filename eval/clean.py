@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from eval.batching import WithinMemory
 from eval.checks import check_logits, check_pixels
-from eval.classifier import Classifier
 from eval.data import ImageSet
-from eval.heap import freed_memory_kept
+from eval.engine.batching import WithinMemory
+from eval.engine.classifier import Classifier
+from eval.engine.heap import freed_memory_kept
 from eval.verify import predict
 
 N_RANKED = 10

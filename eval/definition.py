@@ -1,16 +1,33 @@
-"""What a model computes besides its weights: two networks may share every tensor and differ."""
+"""Which model it is: digests of its weights, and of what it computes besides them."""
 
 from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 _KNOWN = ("timm", "torch", "torchvision")  # their version stands beside each session of a journal
 _PLAIN = (bool, int, float, str, tuple, type(None))
+
+
+def weights_sha256(model: nn.Module) -> str:
+    """Digest over every tensor of the state dict: its name, dtype, shape and bytes, by name."""
+    return tensors_sha256(model.state_dict())
+
+
+def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
+    """`weights_sha256` of the model that has these tensors under these names."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        # numpy has no bfloat16, so the bytes are read through a view as uint8.
+        flat = tensor.detach().cpu().contiguous().flatten()
+        digest.update(flat.view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def definition_sha256(model: nn.Module) -> str:

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from eval.adversarial import AdversarialImages
 from eval.begin import begun
 from eval.data import ImageSet, decoded_once, from_tensors
-from eval.engine import Precision
-from eval.files import check_writable
+from eval.engine.engine import Precision
+from eval.files.writing import check_writable
 from eval.protocols import protocol
-from eval.report import (
+from eval.report.report import (
     Accuracy,
     DataPart,
     EnginePart,

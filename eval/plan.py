@@ -19,12 +19,12 @@ from torch import Tensor, nn
 from eval.attacks import build
 from eval.attacks.attack import Passes
 from eval.attacks.losses import cross_entropy
-from eval.batching import STATE_IMAGES, auto_batch_size
-from eval.borrowed import borrowed
 from eval.checks import check_labels, check_logits, check_model, check_pixels, usable_device
-from eval.contract import fitted, probe_images
-from eval.cost import Cost, measure_cost
-from eval.engine import PROOF_SHARE, Engine, Precision, build_engine
+from eval.engine.batching import STATE_IMAGES, auto_batch_size
+from eval.engine.borrowed import borrowed
+from eval.engine.contract import fitted, probe_images
+from eval.engine.cost import Cost, measure_cost
+from eval.engine.engine import PROOF_SHARE, Engine, Precision, build_engine
 from eval.frozen import Frozen
 from eval.protocols import Protocol
 from eval.threat import Threat
@@ -289,7 +289,7 @@ def _total(works: list[Work]) -> Work:
 def _peak_memory(model: nn.Module, x: Tensor, size: int, cost: Cost, engine: Engine) -> int:
     weights = sum(t.nbytes for t in (*model.parameters(), *model.buffers()))
     is_bf16 = engine.precision == "bf16"  # it casts weights in each pass, and rows wait for polish
-    # The fast copy is a second set of weights; on a CPU what `eval.borrowed` keeps is a third.
+    # The fast copy is a second set of weights; on a CPU what `borrowed` keeps is a third.
     copies = 2.0 + 0.5 * is_bf16 + (x.device.type == "cpu")
     state = STATE_IMAGES * x[0].nbytes * (2 if is_bf16 else 1)
     return int(copies * weights) + size * (cost.memory_bytes + state)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from eval.engine import Precision
+from eval.engine.engine import Precision
 from eval.errors import UsageError
 from eval.protocols import Protocol
 from eval.threat import Threat

@@ -10,18 +10,18 @@ from torch import Tensor
 
 from eval.attacks import build
 from eval.clean import CleanPass
-from eval.data.entries import told
-from eval.digest import weights_sha256
+from eval.data.files.entries import told
+from eval.definition import weights_sha256
+from eval.engine.heap import freed_memory_kept
 from eval.executors.base import Broken, Event, Executor, Job, Setting, Survived
 from eval.executors.reference import whole_batches
-from eval.flags import fault_flags, result_flags, search_flags
-from eval.heap import freed_memory_kept
-from eval.known import Known
-from eval.report import Flag, StageResult
+from eval.flags.model import fault_flags, result_flags, search_flags
+from eval.journal.known import Known
+from eval.report.report import Flag, StageResult
 from eval.schedule import Schedule, breadth_first
 
 if TYPE_CHECKING:
-    from eval.journal import Journal
+    from eval.journal.journal import Journal
     from eval.protocols import Protocol
     from eval.request import Request
     from eval.stage import Stage

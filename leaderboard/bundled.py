@@ -21,7 +21,7 @@ def known_card(name: str) -> ModelCard | None:
 
 
 def bundled_digest(info: ModelCard) -> str | None:
-    """What `eval.digest.weights_sha256` says of a bundled model, read without torch."""
+    """What `eval.definition.weights_sha256` says of a bundled model, read without torch."""
     if info.bundled is None:
         return None
     return _digest(FAMILIES / info.family / info.bundled.file, info.bundled.sha256)

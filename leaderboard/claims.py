@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from eval.report import Accuracy, Report
+from eval.report.report import Accuracy, Report
 from leaderboard.columns import CLEAN, family
 from leaderboard.rows import BoardRow, Check, Claimed, Measured
 from zoo.reproduce import judge

@@ -17,7 +17,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from eval.report import Report
+from eval.report.report import Report
 from eval.stage import step_in_pixels
 from leaderboard.published import NOT_STATED
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from eval.errors import ReportError, UsageError
-from eval.report import Images, Report
+from eval.report.report import Images, Report
 from leaderboard.columns import column
 from leaderboard.places import same_eps
 from leaderboard.results import RESULTS, read_report

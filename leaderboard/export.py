@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.files import write_atomically
-from eval.percent import percent, signed_points
+from eval.files.writing import write_atomically
+from eval.report.percent import percent, signed_points
 from leaderboard import escape
 from leaderboard.boards import Board, Leaderboard
 from leaderboard.columns import Column, family

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from eval.intervals import wilson
-from eval.percent import percent
-from eval.report import Accuracy, Flag, Report
+from eval.report.intervals import wilson
+from eval.report.percent import percent
+from eval.report.report import Accuracy, Flag, Report
 from leaderboard.bundled import bundled_digest, known_card
 from leaderboard.claims import checks
 from leaderboard.columns import CLEAN

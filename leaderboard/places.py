@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eval.radius import parse, text_of
-from eval.report import Report
+from eval.report.report import Report
 from leaderboard.published import NOT_STATED, Published
 
 FULL = {

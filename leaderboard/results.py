@@ -15,7 +15,7 @@ from pathlib import Path
 
 from eval.errors import ReportError, UsageError
 from eval.protocols import protocol, without_fallback
-from eval.report import Report
+from eval.report.report import Report
 from leaderboard.bundled import bundled_digest, known_card
 from leaderboard.columns import column
 from leaderboard.places import FULL, official_ids, same_eps

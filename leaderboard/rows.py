@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from eval.flag_codes import costs_rank
-from eval.report import Flag, Report
+from eval.report.flag_codes import costs_rank
+from eval.report.report import Flag, Report
 from leaderboard.columns import CLEAN, SOURCES, Column, Source
 from leaderboard.published import Published
 from zoo.cards import ModelCard

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from eval.errors import ReportError, SatZooError, UsageError
 from leaderboard.site.folder import MARKER
-from zoo.publish.commit import check_private, commit
-from zoo.reponame import is_repo_name
+from zoo.hub.commit import check_private, commit
+from zoo.hub.name import is_repo_name
 
 if TYPE_CHECKING:
     from huggingface_hub import SpaceInfo

@@ -1,4 +1,4 @@
-"""The statistics of comparisons. An accuracy's own interval is `eval.intervals.wilson`."""
+"""The statistics of comparisons. An accuracy's own interval is `eval.report.intervals.wilson`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from eval.intervals import wilson
+from eval.report.intervals import wilson
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eval.errors import ReportError
-from eval.report import Report
+from eval.report.report import Report
 from leaderboard.columns import column
 from leaderboard.places import slug
 from leaderboard.results import RESULTS, read_report, run_key

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from eval.percent import percent, signed_points
+from eval.report.percent import percent, signed_points
 from leaderboard.boards import Board, Leaderboard
 from leaderboard.compare import ReportComparison
 from leaderboard.escape import plain

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from eval.percent import percent, percent_range
+from eval.report.percent import percent, percent_range
 from leaderboard.boards import Board
 from leaderboard.columns import SOURCES, Column, order, title
 from leaderboard.rows import BoardRow, Claimed, Measured

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from eval.errors import ReportError
-from eval.report import Report
+from eval.report.report import Report
 from leaderboard.boards import Board
 from leaderboard.columns import CLEAN
 from leaderboard.rows import BoardRow, Measured

@@ -12,8 +12,8 @@ import torch
 
 from zoo import networks
 from zoo.cards import ModelCard
+from zoo.official.format.table import masked_crc
 from zoo.official.mapping import mapping
-from zoo.official.table import masked_crc
 
 CODES = {"float32": 1, "float64": 2, "int32": 3, "uint8": 4, "int64": 9, "bool": 10}
 FloatArray = np.ndarray[Any, np.dtype[np.float32]]

@@ -81,7 +81,7 @@ class ModelCard(Frozen):
     family: str
     arch: str = Field(description="name under which timm.create_model builds the network")
     arch_args: dict[str, Any] = Field(default_factory=dict)
-    activation: str = Field(description="key of zoo.activations.ACTIVATIONS")
+    activation: str = Field(description="key of zoo.activations.activations.ACTIVATIONS")
     method: Literal["sat", "at", "unknown"]
     dataset: str
     classes: int

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from eval.errors import ModelError, UsageError, first_line
 from eval.factory import make_model
 from zoo.cards import ForeignCard, InputSpec, ModelCard
+from zoo.foreign.stated import Stated, resizing
 from zoo.pictures import Selection, no_data
-from zoo.stated import Stated, resizing
 from zoo.wanted import Wanted, wanted
 
 if TYPE_CHECKING:
@@ -247,8 +247,8 @@ def _foreign(name: str, channels: int, size: int, **how: Any) -> ForeignCard:
 
 
 def _own(model: nn.Module, card: ModelCard, device: str) -> Loaded:
-    from eval.borrowed import borrowed
     from eval.checks import usable_device
+    from eval.engine.borrowed import borrowed
 
     with borrowed(model, usable_device(device)):  # it may be the caller's
         found = {
@@ -263,8 +263,8 @@ def _count_classes(model: nn.Module, card: ModelCard, device: str) -> int:
     import torch
 
     from eval.checks import check_logits
-    from eval.classifier import logits_of, where_logits_are
-    from eval.contract import own_dtype
+    from eval.engine.classifier import logits_of, where_logits_are
+    from eval.engine.contract import own_dtype
 
     shape = (1, card.input.channels, card.input.size, card.input.size)
     x = torch.full(shape, 0.5, device=device, dtype=own_dtype(model))

@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval.errors import UsageError
-from eval.files import check_writable
+from eval.files.writing import check_writable
 from eval.protocols import protocol
 from eval.threat import Threat, is_norm
 from zoo.choice import Choice, Loaded, choose
+from zoo.foreign.stated import Stated
 from zoo.pictures import Selection, as_path, check_classes, check_shape
-from zoo.stated import Stated
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from eval.data import ImageSet
-    from eval.data.download import OnProgress
-    from eval.engine import Precision
-    from eval.report import Report
+    from eval.engine.engine import Precision
+    from eval.files.download import OnProgress
+    from eval.report.report import Report
     from eval.request import EngineName
     from eval.run import Progress
     from zoo.cards import ModelCard
@@ -263,6 +263,6 @@ def _place(journal: str | Path | bool | None) -> Path | None:
     """Where the journal lies, None for nowhere."""
     if not isinstance(journal, bool):
         return as_path(journal)
-    from eval.journal import default_folder
+    from eval.journal.journal import default_folder
 
     return default_folder() if journal else None

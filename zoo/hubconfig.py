@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from eval.errors import ModelError
 from zoo.cards import ForeignCard, ModelCard
-from zoo.stated import Stated, input_spec
+from zoo.foreign.stated import Stated, input_spec
 
 REMOTE_CODE = frozenset({"auto_map", "custom_code", "custom_pipelines", "trust_remote_code"})
 # Arguments of timm.create_model that load other weights or build no classifier.

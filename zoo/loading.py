@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from zoo import networks
+from zoo.activations.in_file import refuse_another
 from zoo.cards import ForeignCard
-from zoo.file_activation import refuse_another
+from zoo.foreign.stated import ToLoad
 from zoo.model import ZooModel
-from zoo.stated import ToLoad
 from zoo.wanted import Wanted, wanted
-from zoo.weight_file import read_weights
-from zoo.weights import find_weights
+from zoo.weights.file import read_weights
+from zoo.weights.find import find_weights
 
 if TYPE_CHECKING:
     from eval.evaluation import Source
     from zoo.cards import ModelCard
-    from zoo.weight_file import Weights
+    from zoo.weights.file import Weights
 
 __all__ = ["from_weights", "load", "load_wanted"]
 
@@ -55,7 +55,7 @@ def load(
         pretrained: False for random weights.
         device: "cpu", "cuda", or "meta" for a model without memory, for planning.
         arch, activation, classes: of a file, which holds only tensors: a name of timm's, a key of
-            `zoo.activations.ACTIVATIONS` (by default the architecture's own, which our
+            `zoo.activations.activations.ACTIVATIONS` (by default the architecture's own, which our
             satzoo_resnet* and satzoo_resnext* do not have), and a number.
         arch_args: of a file: further arguments of `timm.create_model`.
         size, mean, std: the edge of the input in pixels and the normalisation, a number for each

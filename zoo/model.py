@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from eval.digest import weights_sha256
+from eval.definition import weights_sha256
 
 if TYPE_CHECKING:
     from eval.evaluation import Source

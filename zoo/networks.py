@@ -10,15 +10,15 @@ import timm
 
 from eval.errors import ModelError, UsageError, WeightsMismatch, unknown
 from zoo import archs
-from zoo.activations import ACTIVATIONS
+from zoo.activations.activations import ACTIVATIONS
 from zoo.cards import ForeignCard
-from zoo.prefixes import is_counter, prefix_advice, taken
+from zoo.weights.prefixes import is_counter, prefix_advice, taken
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from zoo.cards import ModelCard
-    from zoo.weight_file import Weights
+    from zoo.weights.file import Weights
 
 __all__ = ["build", "filled"]
 

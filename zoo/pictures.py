@@ -16,7 +16,7 @@ from zoo.cards import ModelCard
 
 if TYPE_CHECKING:
     from eval.data import ImageSet
-    from eval.data.download import OnProgress
+    from eval.files.download import OnProgress
 
 SUBSET_SEED = 0
 """Of random subsets: fixed, so that everybody's `n=1000` of ImageNet is the same thousand."""
@@ -205,7 +205,7 @@ def _open(wanted: Selection, info: ModelCard, on_progress: OnProgress | None) ->
 
 
 def _tell(found: ImageSet, on_message: Callable[[str], None]) -> None:
-    from eval.data.entries import told
+    from eval.data.files.entries import told
 
     if found.name != "digits":
         on_message(f"{found.name} ({found.split}): {found.layout}")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.data.pictures import Preprocess, read_picture, to_rgb
+from eval.data.files.pictures import Preprocess, read_picture, to_rgb
 from eval.errors import DataError, UsageError, unknown
 from zoo.timm_eval import TimmEval
 

@@ -16,9 +16,9 @@ from pydantic import Field
 
 from eval.errors import ReportError, UsageError
 from eval.frozen import Frozen
-from eval.intervals import Z95
 from eval.protocols import protocol
-from eval.report import Accuracy, Flag, Report
+from eval.report.intervals import Z95
+from eval.report.report import Accuracy, Flag, Report
 from zoo.cards import Claim, ModelCard, ThreatSpec
 
 if TYPE_CHECKING:

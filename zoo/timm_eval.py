@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.data.pictures import to_rgb
+from eval.data.files.pictures import to_rgb
 
 if TYPE_CHECKING:
     from PIL import Image

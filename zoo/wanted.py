@@ -11,11 +11,11 @@ from pathlib import Path
 
 from eval.errors import UsageError
 from zoo.cards import ForeignCard, ModelCard
-from zoo.foreign_hub import fetch_config
+from zoo.foreign.config import fetch_config
+from zoo.foreign.stated import INPUT, Stated, activation_of, input_spec
+from zoo.hub.name import Commit
 from zoo.hubconfig import card_of_config, read_hub_config
 from zoo.registry import card
-from zoo.reponame import Commit
-from zoo.stated import INPUT, Stated, activation_of, input_spec
 
 HUB = "hf-hub:"
 _HUB_NAME = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w.][\w./-]*))?", re.ASCII)

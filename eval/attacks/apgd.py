@@ -13,11 +13,11 @@ from eval.attacks import losses, random, starts
 from eval.attacks.attack import Attack, Passes, n_targets
 from eval.attacks.gradients import gradient
 from eval.attacks.pgd import direction
-from eval.attacks.rows import Search, Task, put_rows, where_rows
+from eval.attacks.search import Search, Task, put_rows, where_rows
 from eval.threat import Threat
 
 if TYPE_CHECKING:
-    from eval.engine import Net
+    from eval.engine.engine import Net
     from eval.stage import Stage
 
 ALPHA = 0.75

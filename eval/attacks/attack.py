@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from torch import Tensor
 
-from eval.attacks.rows import Search, Task
+from eval.attacks.search import Search, Task
 
 if TYPE_CHECKING:
-    from eval.engine import Net
+    from eval.engine.engine import Net
     from eval.stage import Stage
     from eval.threat import Threat
 

@@ -12,12 +12,12 @@ from eval.attacks import losses, random, starts
 from eval.attacks.attack import Attack, Passes, n_targets
 from eval.attacks.gradients import gradient
 from eval.attacks.projections import FAR, project_plane_l2, project_plane_linf
-from eval.attacks.rows import Search, Task, where_rows
+from eval.attacks.search import Search, Task, where_rows
 from eval.lengths import length, leveller
 from eval.threat import Threat
 
 if TYPE_CHECKING:
-    from eval.engine import Net
+    from eval.engine.engine import Net
     from eval.stage import Stage
 
 ALPHA_MAX = 0.1  # largest pull towards the original image

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from eval.attacks import losses
-from eval.attacks.rows import Search, where_rows
+from eval.attacks.search import Search, where_rows
 
 if TYPE_CHECKING:
-    from eval.engine import Net
+    from eval.engine.engine import Net
 
 
 def gradient(

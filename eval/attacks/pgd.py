@@ -11,13 +11,13 @@ from torch import Tensor
 from eval.attacks import losses, random, starts
 from eval.attacks.attack import Attack, Passes, n_targets
 from eval.attacks.gradients import cross_entropy_or_margin, gradient
-from eval.attacks.rows import Search, Task, where_rows
+from eval.attacks.search import Search, Task, where_rows
 from eval.lengths import unit
 from eval.stage import Stage, step_in_pixels
 from eval.threat import Threat
 
 if TYPE_CHECKING:
-    from eval.engine import Net
+    from eval.engine.engine import Net
 
 
 @dataclass

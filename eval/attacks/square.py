@@ -10,13 +10,13 @@ from torch import Tensor
 
 from eval.attacks import losses, random, starts
 from eval.attacks.attack import Attack, Passes, n_targets
-from eval.attacks.rows import Search, Task, put_rows
+from eval.attacks.search import Search, Task, put_rows
 from eval.attacks.square_l2 import FIRST_SIGN as FIRST_SIGN_L2
 from eval.attacks.square_l2 import propose_l2
 from eval.threat import Threat
 
 if TYPE_CHECKING:
-    from eval.engine import Net
+    from eval.engine.engine import Net
     from eval.stage import Stage
 
 DRAWS = 16

@@ -18,7 +18,7 @@ from eval.checks import usable_device
 from eval.data import open_data
 from eval.errors import SatZooError, UsageError
 from eval.factory import make_model, parse_options
-from eval.files import check_writable
+from eval.files.writing import check_writable
 from eval.protocols import Protocol, protocol
 from eval.threat import Threat
 

@@ -11,9 +11,9 @@ from unittest import mock
 import torch
 
 from eval.data import ImageSet
-from eval.engine import Net
+from eval.engine.engine import Net
 from eval.executors import stage_search
-from eval.journal import Journal
+from eval.journal.journal import Journal
 
 WATCHED: tuple[tuple[Any, str, str], ...] = (
     (Net, "logits", "network"),

@@ -15,7 +15,7 @@ from torch import Tensor
 from eval.bench.contenders import Contender, Ours, Setup
 from eval.bench.machine import MemoryPeak, wait
 from eval.bench.record import ContenderRow, StageRow, TimeShares, Timing
-from eval.cost import Cost
+from eval.engine.cost import Cost
 from eval.stage import Stage
 
 Make = Callable[[Setup], Contender]

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from eval.begin import begun
 from eval.bench.clock import Clock
 from eval.data import ImageSet
-from eval.engine import Precision
+from eval.engine.engine import Precision
 from eval.protocols import Protocol as Stages
 from eval.request import Request
 from eval.run import Run

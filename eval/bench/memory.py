@@ -27,7 +27,7 @@ from eval.data.base import ImageSet, Rows
 from eval.data.decoded import Decoded
 from eval.errors import SatZooError
 from eval.evaluation import evaluate
-from eval.files import check_writable, write_atomically
+from eval.files.writing import check_writable, write_atomically
 
 CLASSES = 10
 HEADER = ("images", "attack", "height and width", "peak MiB", "robust", "seconds")

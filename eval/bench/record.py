@@ -9,7 +9,7 @@ from typing import Literal, Self
 from pydantic import Field, ValidationError
 
 from eval.errors import ReportError, first_fault
-from eval.files import write_atomically
+from eval.files.writing import write_atomically
 from eval.frozen import Frozen
 from eval.stage import Stage
 

@@ -17,10 +17,10 @@ from eval.bench.machine import commit, matmul_peak, processor
 from eval.bench.others import AuthorsAutoAttack, other_pgds
 from eval.bench.record import BenchRecord, Comparison, Machine
 from eval.checks import check_model
-from eval.cost import measure_cost
-from eval.digest import weights_sha256
-from eval.engine import Precision, build_engine
-from eval.proof import PROOF_IMAGES
+from eval.definition import weights_sha256
+from eval.engine.cost import measure_cost
+from eval.engine.engine import Precision, build_engine
+from eval.engine.proof import PROOF_IMAGES
 from eval.protocols import Protocol
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from eval.bench.record import BenchRecord, Comparison, ContenderRow, StageRow
 from eval.errors import ReportError
-from eval.files import write_atomically
+from eval.files.writing import write_atomically
 
 README = Path(__file__).parents[1] / "README.md"
 RESULTS = Path(__file__).parents[1] / "bench_results"

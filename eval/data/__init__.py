@@ -6,15 +6,15 @@ from pathlib import Path
 
 from eval.data.arrays import from_arrays, from_tensors
 from eval.data.base import Batch, ImageSet
-from eval.data.cifar10 import open_cifar10, open_cifar10_folder, open_cifar10_jpeg
+from eval.data.cifar10.cifar10 import open_cifar10, open_cifar10_folder, open_cifar10_jpeg
 from eval.data.decoded import decoded_once
 from eval.data.digits import open_digits
-from eval.data.download import OnProgress
+from eval.data.files.pictures import Preprocess
 from eval.data.folder import open_folder
 from eval.data.ids import read_ids
-from eval.data.imagenet import open_imagenet
-from eval.data.pictures import Preprocess
+from eval.data.imagenet.imagenet import open_imagenet
 from eval.errors import UsageError, unknown
+from eval.files.download import OnProgress
 
 __all__ = [
     "DATA_SETS",

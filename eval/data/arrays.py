@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.data.base import ImageSet, Rows
-from eval.data.entries import Passed
+from eval.data.files.entries import Passed
 from eval.errors import DataError, UsageError
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.data.entries import Passed
+from eval.data.files.entries import Passed
 from eval.data.ids import canonical
 from eval.data.text import nfc
 from eval.errors import DataError, UsageError, unknown

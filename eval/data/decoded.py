@@ -152,6 +152,6 @@ def _stored(picture: NDArray[np.float32]) -> Stored:
 def _limit() -> int:
     import torch
 
-    from eval.batching import free_bytes
+    from eval.engine.batching import free_bytes
 
     return min(MOST_BYTES, int(SHARE_OF_FREE * free_bytes(torch.device("cpu"))))

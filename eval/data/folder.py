@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from eval.data.base import ImageSet
-from eval.data.entries import is_hidden, is_system
-from eval.data.files import picture_set
+from eval.data.files.entries import is_hidden, is_system
+from eval.data.files.files import picture_set
+from eval.data.files.pictures import Preprocess, to_rgb
+from eval.data.files.stores import FolderStore, list_folder
 from eval.data.locate import data_root
-from eval.data.pictures import Preprocess, to_rgb
-from eval.data.stores import FolderStore, list_folder
 from eval.data.text import nfc, read_lines, spellings
 from eval.errors import DataError
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from eval.config import config_path, read_config
-from eval.data.entries import is_system
+from eval.data.files.entries import is_system
 from eval.errors import DataError
-from eval.home import home
+from eval.files.config import config_path, read_config
+from eval.files.home import home
 
 
 class DataMissing(DataError):

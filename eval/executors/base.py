@@ -21,9 +21,9 @@ from eval.threat import Threat
 if TYPE_CHECKING:
     import numpy as np
 
-    from eval.classifier import Classifier
     from eval.data import ImageSet
-    from eval.engine import Engine
+    from eval.engine.classifier import Classifier
+    from eval.engine.engine import Engine
     from eval.stage import Stage
 
 

@@ -12,9 +12,9 @@ from torch import Tensor
 from eval.attacks.attack import Attack
 from eval.attacks.losses import is_finite
 from eval.attacks.random import image_key
-from eval.attacks.rows import Search, Task
-from eval.batching import is_out_of_memory, no_memory, warn_of_halving
-from eval.engine import CHECK_IMAGES
+from eval.attacks.search import Search, Task
+from eval.engine.batching import is_out_of_memory, no_memory, warn_of_halving
+from eval.engine.engine import CHECK_IMAGES
 from eval.errors import SatZooError, first_line
 from eval.executors.base import Broken, Ended, Event, Meter, Setting, Survived
 from eval.verify import predict, verify

@@ -28,7 +28,7 @@ def command(report: Path, results: Path | None, force: bool) -> None:
     Every total is computed again from the verdicts; a protocol that is unknown or not the one it
     names, and weights or images that are not those of the model and data set, are refused.
     """
-    from eval.percent import percent
+    from eval.report.percent import percent
     from leaderboard.results import RESULTS
     from leaderboard.submit import add
 

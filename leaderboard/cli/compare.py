@@ -6,7 +6,7 @@ import json
 
 import click
 
-from zoo.cli.console import stdout
+from zoo.cli.shared.console import stdout
 
 EXAMPLES = """\b
 Examples:

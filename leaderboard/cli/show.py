@@ -11,7 +11,7 @@ import click
 
 from eval.errors import UsageError, unknown
 from leaderboard.cli.options import results_option, tell_left_out
-from zoo.cli.console import stdout
+from zoo.cli.shared.console import stdout
 
 if TYPE_CHECKING:
     from leaderboard.boards import Board

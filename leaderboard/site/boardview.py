@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eval.percent import percent, percent_range
+from eval.report.percent import percent, percent_range
 from leaderboard.boards import Board
 from leaderboard.columns import CLEAN, SOURCES, Column, family, order, title
 from leaderboard.places import slug

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from eval.percent import percent, signed_points
+from eval.report.percent import percent, signed_points
 
 HERE = Path(__file__).parent
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eval.percent import percent, percent_range
-from eval.report import Report
+from eval.report.percent import percent, percent_range
+from eval.report.report import Report
 from leaderboard.boards import Board
 from leaderboard.columns import SOURCES, Column, column, title
 from leaderboard.rows import BoardRow, Check, Claimed, Measured

@@ -7,8 +7,7 @@ import torch
 from torch import nn
 
 from eval.data import ImageSet
-from eval.definition import definition_sha256
-from eval.digest import weights_sha256
+from eval.definition import definition_sha256, weights_sha256
 from eval.errors import JournalError
 from eval.evaluation import evaluate
 

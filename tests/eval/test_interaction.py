@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from eval import evaluate
-from eval.contract import fitted, interaction
 from eval.data import ImageSet
-from eval.report import Report
+from eval.engine.contract import fitted, interaction
+from eval.report.report import Report
 
 
 def measured(model: nn.Module, data: ImageSet, **options: Any) -> Report:

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from eval.engine import Net, build_engine
-from eval.layout import memory_layout
+from eval.engine.engine import Net, build_engine
+from eval.engine.layout import memory_layout
 from tests.guarded import needs_glibc, run_guarded
 
 PAST_ITS_END = """

@@ -6,8 +6,8 @@ from torch import Tensor, nn
 
 from eval.attacks import build
 from eval.begin import begun
-from eval.cost import measure_cost, peak_bytes
 from eval.data import ImageSet, from_tensors
+from eval.engine.cost import measure_cost, peak_bytes
 from eval.errors import DataError, ModelError
 from eval.plan import Plan, plan_run
 from eval.protocols import Protocol, protocol

@@ -8,7 +8,7 @@ from torch import nn
 import zoo
 from eval import evaluate, open_data
 from eval.data import ImageSet
-from eval.report import Flag
+from eval.report.report import Flag
 from zoo.cards import ForeignCard, InputSpec
 
 

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from eval import Report, engine, evaluate, evaluation, protocol
+from eval import Report, evaluate, evaluation, protocol
 from eval.data import ImageSet, from_tensors
+from eval.engine import engine
 from eval.errors import JournalError
 from eval.executors import reference
 from eval.run import Progress

@@ -5,6 +5,7 @@ import pydoc
 import re
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -75,17 +76,57 @@ def is_of(name: str, package: str) -> bool:
 @pytest.mark.parametrize("path", sorted((ROOT / "leaderboard/cli").glob("*.py")), ids=relative)
 def test_the_leaderboard_imports_no_command_of_the_zoo(path: Path) -> None:
     # How a terminal is written to is no command.
-    assert all(is_of(name, "zoo.cli.console") for name in reached(path, "zoo.cli"))
+    assert all(is_of(name, "zoo.cli.shared.console") for name in reached(path, "zoo.cli"))
 
 
-EXECUTORS = (
-    "eval.executors",
-    "eval.run",
-    "eval.evaluation",
-    "eval.plan",
-    "eval.journal",
-    "eval.begin",
-)
+def room(name: str) -> str:
+    """The room of a module, a folder of its package or a file that lies in the package itself."""
+    return ".".join(name.split(".")[:2])
+
+
+def rooms_reached(path: Path) -> set[str]:
+    """Rooms of its own package that `path` imports while it is run, types apart."""
+    tree, names = ast.parse(path.read_text()), list[str]()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    package, _, _ = module_of(path).partition(".")
+    return {room(name) for name in names if is_of(name, package)} - {room(module_of(path))}
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_imports_flow_one_way_between_the_rooms_of_a_package(package: str) -> None:
+    sorter: TopologicalSorter[str] = TopologicalSorter()
+    for path in (ROOT / package).rglob("*.py"):
+        # `python -m PACKAGE` is a command, and a package's front names what lies behind it.
+        if path.name != "__main__.py" and path != ROOT / package / "__init__.py":
+            sorter.add(room(module_of(path)), *rooms_reached(path))
+    sorter.prepare()  # raises CycleError, which names the rooms
+
+
+def test_a_circle_of_rooms_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text in {
+        "eval/flags/model.py": "from eval.report import Flag",
+        "eval/report.py": "def f():\n    from eval.flags import codes",
+        "eval/plan.py": "if TYPE_CHECKING:\n    from eval.flags.model import x",
+        "eval/flags/clean.py": "from eval import plan",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    with pytest.raises(CycleError) as caught:
+        test_imports_flow_one_way_between_the_rooms_of_a_package("eval")
+    assert set(caught.value.args[1]) == {"eval.flags", "eval.report"}
+
+
+EXECUTORS = ("eval.executors", "eval.run", "eval.begin", "eval.evaluation", "eval.journal")
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "eval/attacks").glob("*.py")), ids=relative)
@@ -96,7 +137,7 @@ def test_an_attack_imports_nobody_who_carries_it_out(path: Path) -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        "from zoo.cli.data import download_bar",
+        "from zoo.cli.shared.data import download_bar",
         "import leaderboard.cli.options as options",
         "from zoo import cards, cli",
         "from . import cli",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from eval.protocols import protocol as protocol_named
-from eval.report import Accuracy, Report
+from eval.report.report import Accuracy, Report
 from eval.threat import Threat
 
 Make = Callable[..., Report]

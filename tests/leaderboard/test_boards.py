@@ -10,7 +10,7 @@ import pytest
 import zoo
 from eval import Report
 from eval.errors import UsageError
-from eval.flag_codes import FLAGS, RANK
+from eval.report.flag_codes import FLAGS, RANK
 from leaderboard.boards import RESULTS, Board, boards, leaderboard
 from leaderboard.columns import CLEAN, family
 from leaderboard.published import published

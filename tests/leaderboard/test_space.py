@@ -103,7 +103,7 @@ def test_private_means_private(hub: HubServer, site: Path) -> None:
     push(site, SPACE, private=True, endpoint=hub.url)
     assert hub.repos[KEY].private
     hub.repos[KEY].private = False
-    with pytest.raises(SatZooError, match="exists and is public, so --private would not hide"):
+    with pytest.raises(SatZooError, match="exists and is public, and what is uploaded would be"):
         push(site, SPACE, private=True, endpoint=hub.url)
     assert len(hub.seen("^POST .*/commit/")) == 1
 

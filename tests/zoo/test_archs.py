@@ -12,7 +12,7 @@ from torch import nn
 from eval.errors import UsageError
 from tests.networksize import count_parameters
 from zoo import archs, networks
-from zoo.activations import ACTIVATIONS, Activation, SmoothReLU, attacker_pass
+from zoo.activations.activations import ACTIVATIONS, Activation, SmoothReLU, attacker_pass
 from zoo.archs.resnet import SatResNet
 from zoo.cards import InputSpec, ModelCard
 

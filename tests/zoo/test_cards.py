@@ -10,7 +10,7 @@ import torch
 
 from tests.networksize import count_flops, count_parameters
 from zoo import registry
-from zoo.activations import ACTIVATIONS
+from zoo.activations.activations import ACTIVATIONS
 from zoo.cards import ModelCard
 from zoo.networks import build
 

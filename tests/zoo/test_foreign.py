@@ -12,8 +12,8 @@ from torch import nn
 import zoo
 from eval.errors import ModelError, UsageError, WeightsMismatch
 from zoo.cards import ForeignCard
+from zoo.foreign.stated import Stated
 from zoo.registry import FAMILIES
-from zoo.stated import Stated
 from zoo.wanted import wanted
 
 ARCH = "resnet10t"

@@ -13,7 +13,8 @@ from torch import nn
 
 import zoo
 from eval import evaluate
-from eval.data import ImageSet, imagenet, open_data
+from eval.data import ImageSet, open_data
+from eval.data.imagenet import imagenet
 from zoo.preprocess import for_card, preprocess
 from zoo.registry import card
 

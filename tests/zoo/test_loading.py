@@ -7,8 +7,8 @@ from torch import Tensor
 
 import zoo
 from eval.errors import UsageError, WeightsMismatch, WeightsUnavailable
-from zoo import weights as weights_module
 from zoo.registry import FAMILIES
+from zoo.weights import find as weights_module
 
 NAME = "resnet8-silu-sat-digits"
 BUNDLED = FAMILIES / "digits" / f"{NAME}.safetensors"

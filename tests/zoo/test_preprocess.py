@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from eval.data.pictures import open_picture, read_picture
+from eval.data.files.pictures import open_picture, read_picture
 from eval.errors import DataError, UsageError
 from zoo.cards import InputSpec, ModelCard
 from zoo.preprocess import (

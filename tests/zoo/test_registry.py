@@ -7,8 +7,8 @@ from pydantic import ValidationError
 import zoo
 from eval.errors import UsageError
 from zoo.registry import FAMILIES, metrics_file
-from zoo.train.events import EpochResult
 from zoo.train.recipe import read_recipe
+from zoo.train.record.events import EpochResult
 
 BUNDLED = [name for name in zoo.list_models() if zoo.card(name).bundled]
 

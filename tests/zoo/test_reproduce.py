@@ -8,7 +8,7 @@ import zoo
 from eval import evaluate
 from eval.data import ImageSet, open_data
 from eval.errors import ReportError, UsageError
-from eval.report import Accuracy, Report
+from eval.report.report import Accuracy, Report
 from zoo import registry
 from zoo.cards import Claim, ThreatSpec
 from zoo.model import ZooModel

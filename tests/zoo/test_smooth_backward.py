@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from eval.errors import UsageError
-from zoo.activations import ACTIVATIONS, ReLUSmoothBackward, attacker_pass, set_backward
+from zoo.activations.activations import ACTIVATIONS, ReLUSmoothBackward, attacker_pass, set_backward
 
 SWITCHABLE = ["relu-smooth-backward", "relu-smooth-attacker", "relu-smooth-optimizer"]
 POINTS = [0.0, 1e-6, 0.01, 0.1, 1.0, 3.0, 45.0, 1e4, -1e-6, -0.01, -0.1, -1.0, -3.0, -45.0, -1e4]

@@ -13,7 +13,7 @@ import click
 
 from eval.errors import SatZooError, UsageError, unknown
 from sat_zoo import PACKAGES, shadow
-from zoo.cli.console import say
+from zoo.cli.shared.console import say
 
 GROUP = "sat_zoo.commands"
 

@@ -9,8 +9,8 @@ import click
 from rich.console import Console
 
 from eval.errors import SatZooError
-from zoo.cli.console import stdout
 from zoo.cli.readings import examine_readings, readings_options, refuse_readings_options
+from zoo.cli.shared.console import stdout
 
 EXAMPLES = """\b
 Examples:

@@ -11,11 +11,11 @@ import click
 
 from eval.protocols import protocol
 from zoo.choice import Known
-from zoo.cli.console import say
-from zoo.cli.data import chosen_images, data_options, download_bar
-from zoo.cli.model import chosen_model, model_options
-from zoo.cli.offer import offer_weights, yes_option
 from zoo.cli.plan import batch_size_option, plan_evaluation
+from zoo.cli.shared.console import say
+from zoo.cli.shared.data import chosen_images, data_options, download_bar
+from zoo.cli.shared.model import chosen_model, model_options
+from zoo.cli.shared.offer import offer_weights, yes_option
 from zoo.evaluation import check, evaluate, load_both
 
 EXAMPLES = """\b
@@ -131,7 +131,7 @@ def command(
     if isinstance(choice, Known):
         offer_weights(choice.card, choice.wanted.weights, yes=yes)
 
-    from zoo.cli.output import print_report, progress_bar
+    from zoo.cli.shared.output import print_report, progress_bar
 
     if is_plan:
         with download_bar() as on_download:

@@ -7,10 +7,10 @@ import click
 from rich.markup import escape
 
 from eval.errors import UsageError, WeightsUnavailable
-from eval.home import home
-from zoo.cli.console import say, stdout
+from eval.files.home import home
+from zoo.cli.shared.console import say, stdout
 from zoo.registry import card
-from zoo.store import Store, Stored
+from zoo.weights.store import Store, Stored
 
 EXAMPLES = """\b
 Examples:

@@ -7,10 +7,10 @@ from rich.table import Table
 
 from eval.errors import UsageError
 from zoo.cards import ModelCard
-from zoo.cli.console import stdout
-from zoo.pins import pin_of
+from zoo.cli.shared.console import stdout
+from zoo.hub.pins import pin_of
 from zoo.registry import card, list_models
-from zoo.weights import local_weights
+from zoo.weights.find import local_weights
 
 
 def where(info: ModelCard) -> str:

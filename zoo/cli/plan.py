@@ -8,7 +8,7 @@ import click
 from rich.table import Table
 
 from eval.errors import UsageError
-from zoo.cli.console import stdout
+from zoo.cli.shared.console import stdout
 
 if TYPE_CHECKING:
     from torch import nn

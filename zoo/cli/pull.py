@@ -11,16 +11,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from eval.errors import SatZooError, UsageError, WeightsUnavailable
-from zoo.cli.console import stdout
 from zoo.cli.pull_check import check as check_copies
 from zoo.cli.pull_check import copy_to, pull_from
+from zoo.cli.shared.console import stdout
 from zoo.hub import peek
-from zoo.official.known import RELEASE
-from zoo.pins import Pin, pin_of
+from zoo.hub.pins import Pin, pin_of
+from zoo.official.evidence.known import RELEASE
 from zoo.registry import card, list_models
-from zoo.store import Store
-from zoo.weight_file import Found
-from zoo.weights import Remote, local_weights, not_here, remote
+from zoo.weights.file import Found
+from zoo.weights.find import Remote, local_weights, not_here, remote
+from zoo.weights.store import Store
 
 if TYPE_CHECKING:
     from zoo.cards import ModelCard
@@ -180,7 +180,7 @@ def _fetch(there: dict[str, Remote], here: dict[str, Found]) -> list[SatZooError
 
 
 def _fetch_released(names: list[str], here: dict[str, Found]) -> list[SatZooError]:
-    from eval.data.download import Unreachable
+    from eval.files.download import Unreachable
     from zoo.cli.pull_official import found_in_store, pull_official
 
     failed: list[SatZooError] = []

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from eval.errors import SatZooError, UsageError, WeightsMismatch
-from eval.files import replace_file
-from zoo.pins import write_pin
+from eval.files.writing import replace_file
+from zoo.hub.pins import write_pin
 from zoo.registry import card
-from zoo.weight_file import Found, read
-from zoo.weights import copies
+from zoo.weights.file import Found, read
+from zoo.weights.find import copies
 
 if TYPE_CHECKING:
     from zoo.cards import ModelCard

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from zoo.cli.console import say
-from zoo.weight_file import Found
+from zoo.cli.shared.console import say
+from zoo.weights.file import Found
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from zoo.cards import ModelCard
-    from zoo.store import Stored
+    from zoo.weights.store import Stored
 
 
 def pull_official(
@@ -22,10 +22,10 @@ def pull_official(
     ema: bool | None = None,
     again: bool = False,
 ) -> Stored:
-    """`zoo.official.obtain`, with what happens told on stderr."""
+    """`zoo.official.fetch.obtain`, with what happens told on stderr."""
     from zoo.hub.progress import bars
-    from zoo.official.obtain import Watch, obtain
-    from zoo.store import Store
+    from zoo.official.fetch.obtain import Watch, obtain
+    from zoo.weights.store import Store
 
     try:
         with bars() as bar:
@@ -38,12 +38,12 @@ def pull_official(
                 watch=Watch(bar, say),
             )
     except KeyboardInterrupt:
-        from eval.home import home
+        from eval.files.home import home
 
         say(f"what has come is kept in {home() / 'partial'}; the same command goes on")
         raise
 
 
 def found_in_store(stored: Stored) -> Found:
-    """The weights of the store as `zoo.weights` speaks of them."""
+    """The weights of the store as `zoo.weights.find` speaks of them."""
     return Found(stored.path, "store", stored.sha256)

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from eval.errors import UsageError, WeightsUnavailable
-from zoo.cli.console import stdout
+from zoo.cli.shared.console import stdout
 from zoo.registry import card, list_models
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ EXAMPLES = """\b
 Examples:
   sat-zoo push resnet8-silu-sat-digits --namespace ORG --dry-run
   sat-zoo push resnet8-silu-sat-digits --namespace ORG --private
-  sat-zoo push --all --namespace ORG --pins zoo/pins.json"""
+  sat-zoo push --all --namespace ORG --pins zoo/hub/pins.json"""
 
 
 @click.command(epilog=EXAMPLES)
@@ -71,7 +71,7 @@ def command(
     """
     chosen, skipped = _chosen(names, every, weights)
 
-    from eval.files import check_writable
+    from eval.files.writing import check_writable
     from zoo.publish.package import prepare
     from zoo.publish.reports import results_in
 
@@ -126,7 +126,7 @@ def _show(package: Package) -> None:
 def _publish(package: Package, *, private: bool, pins: Path | None) -> None:
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
-    from zoo.pins import write_pin
+    from zoo.hub.pins import write_pin
     from zoo.publish.upload import publish
 
     if not sys.stderr.isatty():

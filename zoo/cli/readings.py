@@ -10,13 +10,13 @@ import click
 
 from eval.arguments import as_options
 from eval.errors import SatZooError, UsageError
-from zoo.cli.console import say, stdout
+from zoo.cli.shared.console import say, stdout
 from zoo.pictures import SUBSET_SEED, images
 from zoo.registry import card
-from zoo.store import Store
+from zoo.weights.store import Store
 
 if TYPE_CHECKING:
-    from zoo.official.readings import Contest, Findings
+    from zoo.official.evidence.readings import Contest, Findings
 
 N_IMAGES = 300
 """Pictures that are enough where one reading loses a tenth of them."""
@@ -64,8 +64,8 @@ def examine_readings(
     info = card(name)
 
     from eval.checks import usable_device
-    from zoo.official.evidence import of_checkpoint, of_weights, record
-    from zoo.official.readings import settle
+    from zoo.official.evidence.networks import of_checkpoint, of_weights, record
+    from zoo.official.evidence.readings import settle
 
     usable_device(device)
     if checkpoint is not None:

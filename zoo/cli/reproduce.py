@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eval.arguments import as_options
-from zoo.cli.console import say, stdout
-from zoo.cli.data import chosen_images, data_options, download_bar
-from zoo.cli.model import prefix_option
-from zoo.cli.offer import offer_weights, yes_option
 from zoo.cli.plan import batch_size_option
+from zoo.cli.shared.console import say, stdout
+from zoo.cli.shared.data import chosen_images, data_options, download_bar
+from zoo.cli.shared.model import prefix_option
+from zoo.cli.shared.offer import offer_weights, yes_option
 
 if TYPE_CHECKING:
     from zoo.reproduce import Reproduction
@@ -77,7 +77,7 @@ def command(
     leaves a report, and whatever ends the command, the same command goes on. Ends with 0 whatever
     the verdicts are.
     """
-    from eval.home import home
+    from eval.files.home import home
     from zoo.registry import card
     from zoo.reproduce import Settings, measurements, prepare_folder, reproduce
 
@@ -88,8 +88,8 @@ def command(
     folder = out or home() / "reproductions" / name
     prepare_folder(folder)
 
-    from eval.journal import default_folder
-    from zoo.cli.output import progress_bar
+    from eval.journal.journal import default_folder
+    from zoo.cli.shared.output import progress_bar
     from zoo.loading import load
 
     with download_bar() as on_download:  # first: without pictures no weights need be fetched

@@ -4,7 +4,7 @@ import json
 
 import click
 
-from eval.report import Report
+from eval.report.report import Report
 
 
 @click.command(epilog="\b\nExample:\n  sat-zoo schema report > report.schema.json")

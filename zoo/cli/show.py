@@ -5,10 +5,10 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from zoo.cards import Claim, ModelCard
-from zoo.cli.console import stdout
-from zoo.pins import pin_of
+from zoo.cli.shared.console import stdout
+from zoo.hub.pins import pin_of
 from zoo.registry import card
-from zoo.weights import local_weights, not_here
+from zoo.weights.find import local_weights, not_here
 
 UNKNOWN = "not published"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from eval.errors import UsageError
-from zoo.cli.console import tell
+from zoo.cli.shared.console import tell
 from zoo.registry import card
 from zoo.train.recipe import read_recipe
 
@@ -82,8 +82,8 @@ def command(
             return
         folder = train_model(info, recipe, options, ranks, tell)
         if bundle and ranks.is_first:
-            from zoo.cli.output import progress_bar
-            from zoo.train.bundle import bundle as install
+            from zoo.cli.shared.output import progress_bar
+            from zoo.train.record.bundle import bundle as install
 
             with progress_bar() as on_progress:
                 install(

@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from eval.errors import ReportError, UsageError
-from eval.report import Report
-from zoo.cli.console import say
-from zoo.cli.model import prefix_option
+from eval.report.report import Report
+from zoo.cli.shared.console import say
+from zoo.cli.shared.model import prefix_option
+from zoo.foreign.stated import Stated
 from zoo.pictures import images
-from zoo.stated import Stated
 
 EXAMPLES = """\b
 Examples:

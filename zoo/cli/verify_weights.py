@@ -11,8 +11,8 @@ from eval.errors import SatZooError, UsageError, WeightsMismatch
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from eval.report import Report
-    from zoo.weight_file import Weights
+    from eval.report.report import Report
+    from zoo.weights.file import Weights
 
 OWN = "net."
 """What stands before every name in the state dict of a `ZooModel`: weight files hold the bare
@@ -27,7 +27,7 @@ def compared(path: Path, report: Report, weights: Path, strip_prefix: str | None
     Raises `WeightsMismatch` naming both digests if it is neither, `UsageError` if there is no such
     file.
     """
-    from zoo.weight_file import Found, read_weights
+    from zoo.weights.file import Found, read_weights
 
     if not weights.is_file():
         raise UsageError(f"--weights {weights} is not a file: name a safetensors file")
@@ -59,7 +59,7 @@ def _digests(report: Report, weights: Weights, strip_prefix: str | None) -> Iter
     behind ours, a file of half precision in the float32 that the network made of it, and one
     without batch counters with the zeros that the network has.
     """
-    from eval.digest import tensors_sha256, weights_sha256
+    from eval.definition import tensors_sha256, weights_sha256
     from zoo.loading import from_weights
     from zoo.registry import card, list_models
 

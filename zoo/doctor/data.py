@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eval.arguments import as_options
-from eval.config import DATA_KEYS, config_path, read_config
 from eval.errors import SatZooError, UsageError
+from eval.files.config import DATA_KEYS, config_path, read_config
 from zoo.doctor.findings import Fact, Line, Mark, died, halves
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _absent(name: str, problem: SatZooError, places: Sequence[Path]) -> Line:
 def opened(name: str, data_dir: Path | None) -> ImageSet:
     """The split that evaluations use; ImageNet's pictures are listed, not decoded."""
     from eval.data import open_data
-    from eval.data.pictures import to_rgb
+    from eval.data.files.pictures import to_rgb
 
     return open_data(name, data_dir=data_dir, preprocess=to_rgb if name == "imagenet" else None)
 

@@ -102,7 +102,7 @@ def _mps() -> Iterator[Line]:
 
 
 def _bf16(device: torch.device) -> Line:
-    from eval.engine import WORTHWHILE, bf16_speedup
+    from eval.engine.engine import WORTHWHILE, bf16_speedup
 
     name = f"bf16 on {device.type}"
     told = announced(device)

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from eval.home import home
+from eval.files.home import home
 from zoo.doctor.findings import Fact, Line, size
 
 LITTLE = 10**9

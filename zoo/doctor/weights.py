@@ -8,10 +8,10 @@ from eval.errors import SatZooError
 from zoo.cards import ModelCard
 from zoo.doctor.findings import Line, Mark, halves, size
 from zoo.doctor.job import DEFAULT_MODEL
-from zoo.pins import pin_of
+from zoo.hub.pins import pin_of
 from zoo.registry import card, list_models
-from zoo.weight_file import REPAIR, Found, load_file
-from zoo.weights import local_weights
+from zoo.weights.file import REPAIR, Found, load_file
+from zoo.weights.find import local_weights
 
 N_NAMED = 3
 LARGE = 10**8

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.hub.cache import peek
-from zoo.pins import Pin
+from zoo.hub.pins import Pin
 
 if TYPE_CHECKING:
     from zoo.hub.transfer import OnBytes

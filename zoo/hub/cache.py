@@ -9,7 +9,7 @@ from pathlib import Path
 
 from huggingface_hub import constants
 
-from zoo.pins import Pin
+from zoo.hub.pins import Pin
 
 
 def peek(pin: Pin, cache: Path | None = None) -> Path | None:

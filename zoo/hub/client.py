@@ -22,13 +22,13 @@ from huggingface_hub.utils import WeakFileLock, build_hf_headers
 from pydantic import ValidationError
 
 from eval.errors import SatZooError, UsageError, WeightsMismatch, WeightsUnavailable
-from eval.files import flush_to_disk, sha256_of
-from eval.home import home
+from eval.files.home import home
+from eval.files.writing import flush_to_disk, sha256_of
 from zoo.hub.cache import peek, repo_folder, size_of
 from zoo.hub.failures import Asked, explained, not_offline
+from zoo.hub.pins import Pin
 from zoo.hub.transfer import OnBytes, patiently, transfer
 from zoo.hub.verified import is_good, is_verified
-from zoo.pins import Pin
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from threading import Event
 
 from eval.errors import SatZooError
 from zoo.hub.client import Hub
+from zoo.hub.pins import Pin
 from zoo.hub.transfer import OnBytes
-from zoo.pins import Pin
 
 N_AT_ONCE = 4
 

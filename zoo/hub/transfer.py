@@ -12,7 +12,7 @@ import httpx2
 from huggingface_hub import constants, get_session, hf_raise_for_status
 from huggingface_hub.errors import HfHubHTTPError
 
-from eval.ranges import append, begins_at, headers_from
+from eval.files.ranges import append, begins_at, headers_from
 from zoo.hub.cache import size_of
 
 T = TypeVar("T")

@@ -13,8 +13,8 @@ import os
 from pathlib import Path
 
 from eval.errors import ReportError
-from eval.files import write_atomically
-from eval.home import home
+from eval.files.home import home
+from eval.files.writing import write_atomically
 
 
 def is_verified(path: Path, sha256: str) -> bool:

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zoo.official.convert import import_checkpoint, load_tf
-    from zoo.official.download import fetch
-    from zoo.official.obtain import obtain
-    from zoo.official.tensor_bundle import TensorBundle
+    from zoo.official.fetch.download import fetch
+    from zoo.official.fetch.obtain import obtain
+    from zoo.official.format.tensor_bundle import TensorBundle
 
 _HOMES = {
-    "TensorBundle": "zoo.official.tensor_bundle",
-    "fetch": "zoo.official.download",
+    "TensorBundle": "zoo.official.format.tensor_bundle",
+    "fetch": "zoo.official.fetch.download",
     "import_checkpoint": "zoo.official.convert",
     "load_tf": "zoo.official.convert",
-    "obtain": "zoo.official.obtain",
+    "obtain": "zoo.official.fetch.obtain",
 }
 __all__ = ["TensorBundle", "fetch", "import_checkpoint", "load_tf", "obtain"]
 

@@ -17,12 +17,12 @@ from torch import Tensor, nn
 from eval.errors import UsageError, WeightsMismatch
 from zoo import networks
 from zoo.cards import ModelCard, Official
-from zoo.official.golden import golden
-from zoo.official.known import RELEASE, check_sources, differences
+from zoo.official.evidence.golden import golden
+from zoo.official.evidence.known import RELEASE, check_sources, differences
+from zoo.official.format.tensor_bundle import TensorBundle, Variable, read_index
 from zoo.official.mapping import Target, mapping
-from zoo.official.tensor_bundle import TensorBundle, Variable, read_index
 from zoo.registry import card as find_card
-from zoo.store import Store
+from zoo.weights.store import Store
 
 ChannelOrder = Literal["RGB", "BGR"]
 

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from eval.percent import percent, percent_range
+from eval.report.percent import percent, percent_range
 
 if TYPE_CHECKING:
-    from eval.report import Accuracy
+    from eval.report.report import Accuracy
 
 
 def sure(value: str) -> str:

@@ -13,7 +13,7 @@ from zoo.publish.markdown import accuracy, code, sure, table, text
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCardData
 
-    from eval.report import Accuracy, Report
+    from eval.report.report import Accuracy, Report
     from zoo.cards import Claim, ModelCard
     from zoo.publish.reports import Result
 

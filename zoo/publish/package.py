@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval.errors import UsageError, WeightsMismatch, WeightsUnavailable
-from zoo.pins import pin_of
+from zoo.hub.name import is_repo_name
+from zoo.hub.pins import pin_of
 from zoo.publish import model_card, timm_config
 from zoo.publish.reports import Result, results_of
 from zoo.registry import FAMILIES, card, metrics_file
-from zoo.reponame import is_repo_name
-from zoo.store import Store
-from zoo.weight_file import Found, read
-from zoo.weights import find_weights, local_weights, not_here
+from zoo.weights.file import Found, read
+from zoo.weights.find import find_weights, local_weights, not_here
+from zoo.weights.store import Store
 
 if TYPE_CHECKING:
     from zoo.cards import ModelCard
-    from zoo.weight_file import WeightFile
+    from zoo.weights.file import WeightFile
 
 WEIGHTS = "model.safetensors"
 REPORTS = "reports"
@@ -111,7 +111,7 @@ def prepare(
 
     Raises what `zoo.load` raises, and `SatZooError` if timm does not compute what config.json says.
     """
-    from eval.digest import weights_sha256
+    from eval.definition import weights_sha256
     from zoo.loading import from_weights
 
     info, repo = card(name), repo_of(namespace, name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eval.errors import UsageError
-from eval.report import Report
+from eval.report.report import Report
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def _committed() -> Path | None:
 def results_of(results: tuple[Result, ...], name: str, weights_sha256: str) -> tuple[Result, ...]:
     """The Reports of the model `name` with these weights, in the order of a page.
 
-    weights_sha256: of the tensors, as `eval.digest.weights_sha256` has it, not of the file.
+    weights_sha256: of the tensors, as `eval.definition.weights_sha256` has it, not of the file.
     """
     mine = [
         result

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eval.errors import WeightsMismatch
-from zoo.pins import Pin
-from zoo.publish.commit import check_private, commit
+from zoo.hub.commit import check_private, commit
+from zoo.hub.pins import Pin
 from zoo.publish.package import METRICS, RECIPE, REPORTS, Package
 from zoo.publish.refusals import token_to_write, upload_explained
 

@@ -26,7 +26,7 @@ from zoo.cards import ModelCard
 from zoo.model import ZooModel
 from zoo.registry import card
 from zoo.train.distributed import Ranks
-from zoo.train.inner import Inner
+from zoo.train.objective.inner import Inner
 from zoo.train.plan import random_batch, replace_batch
 from zoo.train.recipe import Recipe, read_recipe
 from zoo.train.step import begin

@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 
 from eval.attacks.random import image_key
+from eval.engine.heap import freed_memory_kept
 from eval.errors import SatZooError, UsageError
-from eval.heap import freed_memory_kept
 from zoo.cards import ModelCard
-from zoo.train import checkpoint
+from zoo.train.data.feed import Feed, MemoryFeed
 from zoo.train.distributed import Ranks
-from zoo.train.events import EpochResult, FinishedRun, Hooks, Stopped
-from zoo.train.feed import Feed, MemoryFeed
 from zoo.train.recipe import Recipe
+from zoo.train.record import checkpoint
+from zoo.train.record.events import EpochResult, FinishedRun, Hooks, Stopped
 from zoo.train.state import (
     Best,
     Identity,

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from zoo.cards import ModelCard
 from zoo.train.distributed import Ranks
-from zoo.train.inner import perturb
+from zoo.train.objective.inner import perturb
 from zoo.train.recipe import Recipe
 from zoo.train.step import Stepper, begin
 
@@ -42,7 +42,7 @@ class TrainingPlan:
 
     def lines(self) -> list[str]:
         """For people."""
-        from zoo.train.progress import duration
+        from zoo.train.record.progress import duration
 
         digits = ".0f" if self.images_per_second >= 10 else ".2g"
         return [

@@ -102,7 +102,7 @@ class Recipe(Frozen):
         Literal["fp32", "bf16"], Field(description="bf16: autocast, fp32 master weights")
     ] = "fp32"
     channels_last: Annotated[
-        bool, Field(description="memory layout, where eval/layout.py finds it safe")
+        bool, Field(description="memory layout, where eval/engine/layout.py finds it safe")
     ] = False
     compile: Annotated[bool, Field(description="torch.compile the network")] = False
 

@@ -14,16 +14,16 @@ from typing import Any
 from eval.cpus import usable_cpus
 from eval.data import ImageSet, open_data
 from eval.errors import ReportError, UsageError
-from eval.home import home
+from eval.files.home import home
 from zoo.cards import ModelCard
-from zoo.train import result
+from zoo.train.data.feed import Feed, MemoryFeed, Split, memory_feed, split
+from zoo.train.data.pictures import feed, open_pictures
 from zoo.train.distributed import Ranks
-from zoo.train.events import EpochResult, Hooks
-from zoo.train.feed import Feed, MemoryFeed, Split, memory_feed, split
 from zoo.train.loop import Training
-from zoo.train.pictures import feed, open_pictures
-from zoo.train.progress import ProgressLine
 from zoo.train.recipe import Recipe, check_for_data
+from zoo.train.record import result
+from zoo.train.record.events import EpochResult, Hooks
+from zoo.train.record.progress import ProgressLine
 from zoo.train.signals import stop_requests
 
 CHECKPOINTS = "checkpoints"

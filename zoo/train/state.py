@@ -13,9 +13,9 @@ from torch.optim import Optimizer
 
 from eval.errors import UsageError
 from zoo.model import ZooModel
-from zoo.train.checkpoint import Checkpoint
 from zoo.train.distributed import Ranks
 from zoo.train.recipe import Recipe, check_recipe, differences
+from zoo.train.record.checkpoint import Checkpoint
 from zoo.train.step import Stepper
 
 

@@ -12,18 +12,18 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from eval.attacks.random import image_key
-from eval.layout import memory_layout
+from eval.engine.layout import memory_layout
 from zoo import networks
 from zoo.cards import ModelCard
 from zoo.model import ZooModel
-from zoo.train.augment import mix
-from zoo.train.awp import worst_weights
+from zoo.train.data.augment import mix
 from zoo.train.distributed import Ranks
-from zoo.train.inner import Inner, perturb
-from zoo.train.losses import Objective
+from zoo.train.objective.awp import worst_weights
+from zoo.train.objective.inner import Inner, perturb
+from zoo.train.objective.losses import Objective
+from zoo.train.objective.twin import Twin
 from zoo.train.optim import build_optimizer, build_schedule
 from zoo.train.recipe import Recipe
-from zoo.train.twin import Twin
 
 
 class Stepper:

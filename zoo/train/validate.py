@@ -10,9 +10,9 @@ from torch import Tensor
 
 from eval.attacks.random import image_key
 from zoo.model import ZooModel
+from zoo.train.data.feed import Feed, MemoryFeed
 from zoo.train.distributed import Ranks
-from zoo.train.feed import Feed, MemoryFeed
-from zoo.train.inner import Inner, autocast, perturb
+from zoo.train.objective.inner import Inner, autocast, perturb
 from zoo.train.recipe import Recipe
 
 MOST_SAMPLED = 1000

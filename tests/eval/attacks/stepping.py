@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from eval.attacks.attack import Attack
-from eval.attacks.rows import Task
-from eval.engine import Net
+from eval.attacks.search import Task
+from eval.engine.engine import Net
 
 
 def task(model: nn.Module, x: Tensor, y: Tensor | None = None) -> Task:

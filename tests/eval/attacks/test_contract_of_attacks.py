@@ -15,9 +15,9 @@ from eval import evaluate, protocol
 from eval.attacks import build, registry
 from eval.attacks.attack import Attack, Passes
 from eval.attacks.pgd import PGD
-from eval.attacks.rows import Rows, Task
+from eval.attacks.search import Rows, Task
 from eval.data import ImageSet
-from eval.engine import Net
+from eval.engine.engine import Net
 from eval.errors import UsageError
 from eval.stage import Stage
 from eval.threat import Threat

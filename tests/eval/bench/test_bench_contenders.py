@@ -17,7 +17,7 @@ from eval.bench.compare import Course, compare
 from eval.bench.contenders import Ours, Setup
 from eval.bench.others import AuthorsAutoAttack, FoolboxPGD, Others, TorchAttacksPGD, other_pgds
 from eval.data import ImageSet
-from eval.engine import Net
+from eval.engine.engine import Net
 from eval.request import Request
 from eval.stage import Stage
 from tests.eval.bench.conftest import CPU, cut

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from eval.data import ImageSet, cifar10_exact, imagenet
+from eval.data import ImageSet
+from eval.data.cifar10 import exact as cifar10_exact
 from eval.data.decoded import Decoded
+from eval.data.imagenet import imagenet
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from eval.data import open_data, open_folder
-from eval.data.pictures import to_rgb
+from eval.data.files.pictures import to_rgb
 from eval.errors import DataError, SatZooError
 
 

@@ -20,10 +20,11 @@ from PIL import Image
 from torch import nn
 
 from eval import attack, evaluate
-from eval.data import ImageSet, decoded, decoded_once, files, from_arrays, open_folder
+from eval.data import ImageSet, decoded, decoded_once, from_arrays, open_folder
 from eval.data.base import Rows
 from eval.data.decoded import Decoded
-from eval.data.pictures import to_rgb
+from eval.data.files import files
+from eval.data.files.pictures import to_rgb
 from tests.eval.data.conftest import undecoded
 
 N = 50
@@ -207,7 +208,7 @@ def test_beyond_the_limit_pictures_are_decoded_again_and_the_first_ones_stay(
 def test_the_limit_is_two_gib_or_a_quarter_of_the_free_memory(
     monkeypatch: pytest.MonkeyPatch, free: int, limit: int
 ) -> None:
-    monkeypatch.setattr("eval.batching.free_bytes", lambda _: free)
+    monkeypatch.setattr("eval.engine.batching.free_bytes", lambda _: free)
     source = Decoded(Counted(np.zeros((2, *SHAPE), np.float32)))
     assert source.limit_bytes is None
     source.read(np.array([0]))

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from eval.data import open_data
+from eval.data.files.pictures import to_rgb
 from eval.data.locate import DataMissing, data_root
-from eval.data.pictures import to_rgb
 from eval.errors import DataError, UsageError
 
 

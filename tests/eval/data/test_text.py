@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.data import from_arrays, imagenet, open_data, open_folder, read_ids, text
-from eval.data.cifar10_jpeg import CLASSES, read_order
+from eval.data import from_arrays, open_data, open_folder, read_ids, text
+from eval.data.cifar10.jpeg import CLASSES, read_order
+from eval.data.files.pictures import to_rgb
 from eval.data.folder import read_classes
-from eval.data.pictures import to_rgb
+from eval.data.imagenet import imagenet
 from eval.data.text import lines_of, nfc, read_lines, spellings
 from eval.errors import DataError, UsageError
 

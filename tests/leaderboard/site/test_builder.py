@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from eval.adversarial import AdversarialImages, Origin
 from eval.data import open_data
 from eval.errors import ReportError
-from eval.report import Report
+from eval.report.report import Report
 from leaderboard.boards import RESULTS, Leaderboard, leaderboard
 from leaderboard.cli.build import command
 from leaderboard.rows import BoardRow, Claimed

@@ -21,7 +21,8 @@ from typing import Any
 import sklearn.datasets  # noqa: F401 - imported here once, for all runs
 import torch
 
-from eval import evaluation, journal, protocols  # noqa: F401
+from eval import protocols
+from eval.journal import journal
 from zoo import loading, networks  # noqa: F401
 from zoo.cli import main
 

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from eval.run import Progress
-from zoo.cli import output
+from zoo.cli.shared import output
 
 DIGITS = "resnet8-silu-sat-digits"
 Run = Callable[..., Any]

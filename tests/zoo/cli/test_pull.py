@@ -14,8 +14,8 @@ from safetensors.numpy import save
 import zoo
 from tests.hubserver import FOREVER, Fault, HubServer
 from zoo import registry
-from zoo.pins import Pin, pin_of, write_pin
-from zoo.weights import find_weights
+from zoo.hub.pins import Pin, pin_of, write_pin
+from zoo.weights.find import find_weights
 
 Run = Callable[..., Any]
 NAME = "resnet50-silu-sat"  # too large ever to be bundled; what we publish under it is small

@@ -14,15 +14,15 @@ import torch
 
 import zoo
 from eval.errors import WeightsUnavailable
-from eval.files import sha256_of
+from eval.files.writing import sha256_of
 from tests.commandline import Processes, processes_of
 from tests.driveserver import FOREVER, DriveServer, Fault
 from tests.tfcheckpoint import small_card, variables_of, write
 from zoo import registry
 from zoo.cards import ModelCard
+from zoo.hub.pins import Pin, write_pin
 from zoo.official import load_tf
-from zoo.pins import Pin, write_pin
-from zoo.store import Store
+from zoo.weights.store import Store
 
 Run = Callable[..., Any]
 NAME = "small-resnet"
@@ -127,7 +127,7 @@ def test_without_a_network_only_the_first_of_many_is_tried(
 ) -> None:
     waits: list[float] = []
     monkeypatch.setenv("SAT_ZOO_DRIVE_ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setattr("eval.data.download.time.sleep", waits.append)
+    monkeypatch.setattr("eval.files.download.time.sleep", waits.append)
     done = sat_zoo("pull", "resnext50-*", NAME)
     assert done.code == 3
     assert done.err.startswith("sat-zoo: 3 of 3 models were not pulled: resnext50-32x4d-silu-sat:")

@@ -11,11 +11,11 @@ import pytest
 from safetensors.numpy import save
 
 import zoo
-from eval.report import Report
+from eval.report.report import Report
 from tests.commandline import Processes, processes_of
 from tests.hubserver import Fault, HubServer
-from zoo.pins import Pin, write_pin
-from zoo.weights import find_weights
+from zoo.hub.pins import Pin, write_pin
+from zoo.weights.find import find_weights
 
 Run = Callable[..., Any]
 NAME = "resnet50-silu-sat"  # too large ever to be bundled; what we publish under it is small

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 import zoo
 from tests.hubserver import HubServer
-from zoo.pins import Pin
+from zoo.hub.pins import Pin
 
 DIGITS = "resnet8-silu-sat-digits"
 NOT_HERE = "resnet50-silu-sat"

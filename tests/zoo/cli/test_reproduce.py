@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from eval.report import Report
+from eval.report.report import Report
 from zoo import registry
 from zoo.cards import Claim, ThreatSpec
 from zoo.cli.reproduce import command

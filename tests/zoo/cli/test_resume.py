@@ -11,7 +11,7 @@ import pytest
 
 from eval import Report
 from eval.run import Progress
-from zoo.cli import output
+from zoo.cli.shared import output
 
 KILLER = Path(__file__).with_name("killer.py")
 DIGITS = "resnet8-silu-sat-digits"

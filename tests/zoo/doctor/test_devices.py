@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from eval import engine
+from eval.engine import engine
 from zoo.doctor import devices, throughput
 from zoo.doctor.throughput import best_rate
 

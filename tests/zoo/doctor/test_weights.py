@@ -7,10 +7,10 @@ from tests.zoo.doctor.isolation import Machine
 from zoo.doctor import disk, job, weights
 from zoo.doctor.findings import Line
 from zoo.doctor.job import DEFAULT_MODEL
-from zoo.pins import Pin, write_pin
+from zoo.hub.pins import Pin, write_pin
 from zoo.registry import card, list_models
-from zoo.store import Store
-from zoo.weight_file import Found
+from zoo.weights.file import Found
+from zoo.weights.store import Store
 
 
 def found_lines() -> dict[str, Line]:

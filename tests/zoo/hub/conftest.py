@@ -8,7 +8,7 @@ from huggingface_hub import constants
 
 from tests.hubserver import HubServer
 from zoo.hub.client import Hub
-from zoo.pins import Pin
+from zoo.hub.pins import Pin
 
 WEIGHTS = hashlib.shake_256(b"weights").digest(300_000)
 SHA256 = hashlib.sha256(WEIGHTS).hexdigest()

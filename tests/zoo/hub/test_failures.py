@@ -21,7 +21,7 @@ from tests.zoo.hub.conftest import (
 )
 from zoo.hub import client as client_module
 from zoo.hub.client import Hub
-from zoo.pins import Pin
+from zoo.hub.pins import Pin
 
 
 @pytest.mark.parametrize(

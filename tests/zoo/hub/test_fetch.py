@@ -11,7 +11,7 @@ from eval.errors import WeightsUnavailable
 from tests.hubserver import FOREVER, Fault, HubServer
 from tests.zoo.hub.conftest import DOWNLOAD, FILE, NO_WAITS, REPO, SHA256, TOKEN, WEIGHTS, bodies
 from zoo.hub.client import Hub
-from zoo.pins import Pin
+from zoo.hub.pins import Pin
 
 
 @pytest.mark.parametrize("use_cdn", [False, True])

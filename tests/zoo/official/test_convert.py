@@ -9,13 +9,13 @@ import torch
 from safetensors.torch import load_file
 
 from eval.errors import UsageError, WeightsMismatch
-from eval.files import sha256_of
+from eval.files.writing import sha256_of
 from zoo import networks
 from zoo.cards import ModelCard
 from zoo.official import convert, import_checkpoint, load_tf
-from zoo.official.tensor_bundle import TensorBundle
+from zoo.official.format.tensor_bundle import TensorBundle
 from zoo.registry import card as find_card
-from zoo.store import Store
+from zoo.weights.store import Store
 
 Write = Callable[..., Path]
 Variables = dict[str, np.ndarray[Any, Any]]

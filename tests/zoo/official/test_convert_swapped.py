@@ -9,12 +9,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from eval.files import sha256_of
+from eval.files.writing import sha256_of
 from tests.zoo.swapping import swap_once_open
 from zoo.cards import ModelCard
 from zoo.official import convert, import_checkpoint, load_tf
-from zoo.official.tensor_bundle import TensorBundle
-from zoo.store import Store
+from zoo.official.format.tensor_bundle import TensorBundle
+from zoo.weights.store import Store
 
 Write = Callable[..., Path]
 

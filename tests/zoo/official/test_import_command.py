@@ -13,7 +13,7 @@ from tests.driveserver import DriveServer
 from zoo.cards import ModelCard
 from zoo.cli import import_
 from zoo.official import convert
-from zoo.store import Store
+from zoo.weights.store import Store
 
 Variables = dict[str, np.ndarray[Any, Any]]
 

@@ -18,9 +18,9 @@ import torch
 from safetensors.torch import load_file
 
 from eval.errors import SatZooError, UsageError, WeightsMismatch
-from eval.files import sha256_of
-from eval.home import home
-from zoo.store import Store
+from eval.files.home import home
+from eval.files.writing import sha256_of
+from zoo.weights.store import Store
 
 NAME = "small-net"
 OLD = {"w": torch.zeros(2000), "b": torch.zeros(3)}
@@ -230,7 +230,7 @@ PUT_AND_WAIT = """
 import os, sys, time
 from pathlib import Path
 import torch
-from zoo import store
+from zoo.weights import store
 
 def wait(descriptor):
     print("half-written", flush=True)

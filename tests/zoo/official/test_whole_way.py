@@ -16,9 +16,9 @@ import pytest
 import torch
 
 import zoo
-from eval.data import imagenet
+from eval.data.imagenet import imagenet
 from tests.driveserver import DriveServer, Fault
-from zoo.store import Store
+from zoo.weights.store import Store
 
 NAME, FIXTURE = "resnet50-silu-sat", "resnet50-silu"
 N = 4

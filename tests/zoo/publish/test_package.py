@@ -9,11 +9,11 @@ from huggingface_hub import constants
 
 import zoo
 from eval.errors import ReportError, UsageError, WeightsMismatch, WeightsUnavailable
-from zoo.pins import Pin, write_pin
+from zoo.hub.pins import Pin, write_pin
 from zoo.publish.package import prepare, repo_of
 from zoo.publish.reports import results_in, results_of
 from zoo.registry import FAMILIES
-from zoo.store import Store
+from zoo.weights.store import Store
 
 DIGITS = "resnet8-silu-sat-digits"
 UNBUNDLED = "resnet18-w16-gelu-sat-cifar10"

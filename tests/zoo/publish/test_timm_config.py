@@ -9,7 +9,7 @@ from timm.layers import get_act_layer
 import zoo
 from eval.errors import SatZooError
 from zoo import networks
-from zoo.activations import ACTIVATIONS
+from zoo.activations.activations import ACTIVATIONS
 from zoo.publish.timm_config import TIMM_ACTIVATIONS, config, prove, timm_model
 
 B0 = "efficientnet-b0-sat"

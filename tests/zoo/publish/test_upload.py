@@ -54,7 +54,7 @@ def test_private_means_private(hub: HubServer) -> None:
     publish(package(), private=True, endpoint=hub.url)
     assert hub.repos[REPO].private
     hub.repos[REPO].private = False
-    with pytest.raises(SatZooError, match="exists and is public, so --private would not hide"):
+    with pytest.raises(SatZooError, match="exists and is public, and what is uploaded would be"):
         publish(package(), private=True, endpoint=hub.url)
     assert len(hub.seen("^POST .*/commit/")) == 1
 

@@ -8,7 +8,7 @@ import torch
 
 from eval.data import ImageSet, from_tensors
 from zoo.cards import InputSpec, ModelCard, ThreatSpec
-from zoo.train.feed import memory_feed, split
+from zoo.train.data.feed import memory_feed, split
 from zoo.train.loop import Training
 from zoo.train.recipe import Recipe, check_recipe
 

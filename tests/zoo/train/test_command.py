@@ -6,7 +6,7 @@ import pytest
 from safetensors.torch import load_file
 
 from eval.errors import ReportError
-from eval.files import write_atomically
+from eval.files.writing import write_atomically
 
 SHORT = ("train", "resnet8-silu-sat-digits", "--limit-steps", "2", "--device", "cpu")
 Run = Callable[..., tuple[int, str, str]]
@@ -59,7 +59,7 @@ def test_a_full_disk_costs_a_line_of_the_log_and_not_the_run(
             raise ReportError(f"{path} cannot be written") from OSError(28, "No space left")
         write_atomically(path, content)
 
-    monkeypatch.setattr("zoo.train.result.write_atomically", full)
+    monkeypatch.setattr("zoo.train.record.result.write_atomically", full)
     code, out, err = sat_zoo(*SHORT, "--out", str(tmp_path / "run"))
     assert (code, err) == (0, "")
     assert out.count("the log of epoch 1 cannot be written ([Errno 28] No space left)") == 1
@@ -126,7 +126,7 @@ def test_a_plan_needs_no_data(sat_zoo: Run) -> None:
 @pytest.mark.slow
 def test_the_digits_recipe_re_creates_the_bundled_accuracy(sat_zoo: Run, tmp_path: Path) -> None:
     """Within the 95 % interval of its Report. The bytes are those of one processor and torch."""
-    from eval.report import Report
+    from eval.report.report import Report
 
     assert sat_zoo("train", "resnet8-silu-sat-digits", "--out", str(tmp_path))[0] == 0
     weights = tmp_path / "model.safetensors"

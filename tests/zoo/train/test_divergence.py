@@ -8,9 +8,9 @@ import pytest
 from torch.optim import Optimizer
 
 from eval.errors import SatZooError
-from zoo.train import checkpoint
 from zoo.train.loop import Training
 from zoo.train.recipe import Recipe
+from zoo.train.record import checkpoint
 
 Make = Callable[..., Recipe]
 MakeRun = Callable[..., Training]

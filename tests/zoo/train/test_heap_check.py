@@ -1,4 +1,4 @@
-"""Training leaves the heap whole where oneDNN would write past a buffer: see eval/layout.py."""
+"""Training leaves the heap whole where oneDNN would write past a buffer: see `layout`."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from eval.layout import memory_layout
+from eval.engine.layout import memory_layout
 from tests.guarded import needs_glibc, run_guarded
 from zoo import networks
 from zoo.cards import ModelCard

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from eval.errors import UsageError
-from zoo.train import checkpoint
 from zoo.train.distributed import Ranks
 from zoo.train.loop import Training
 from zoo.train.recipe import Recipe
+from zoo.train.record import checkpoint
 
 Make = Callable[..., Recipe]
 MakeRun = Callable[..., Training]

@@ -11,12 +11,13 @@ import torch
 from eval.data import ImageSet
 from eval.errors import UsageError
 from zoo.cards import ModelCard
-from zoo.train import checkpoint, loop
-from zoo.train.checkpoint import CheckpointError
-from zoo.train.events import EpochResult, FinishedRun, Hooks, Stopped
-from zoo.train.feed import MemoryFeed
+from zoo.train import loop
+from zoo.train.data.feed import MemoryFeed
 from zoo.train.loop import Training
 from zoo.train.recipe import Recipe
+from zoo.train.record import checkpoint
+from zoo.train.record.checkpoint import CheckpointError
+from zoo.train.record.events import EpochResult, FinishedRun, Hooks, Stopped
 from zoo.train.state import result_tensors
 
 Make = Callable[..., Recipe]
@@ -230,7 +231,7 @@ def test_a_card_of_another_size_is_refused(
     recipe: Make, tiny_card: ModelCard, pictures: ImageSet
 ) -> None:
     from eval.errors import DataError
-    from zoo.train.feed import memory_feed, split
+    from zoo.train.data.feed import memory_feed, split
 
     wide = tiny_card.model_copy(update={"input": tiny_card.input.model_copy(update={"size": 32})})
     with pytest.raises(DataError, match=r"shape \(1, 8, 8\), tiny-silu-sat takes \(1, 32, 32\)"):
@@ -245,7 +246,7 @@ def test_a_card_of_another_size_is_refused(
 def test_held_out_images_do_not_depend_on_the_seed_and_are_balanced(
     recipe: Make, pictures: ImageSet
 ) -> None:
-    from zoo.train.feed import split
+    from zoo.train.data.feed import split
 
     first = split(pictures, recipe(validation_images=20))
     other = split(pictures, recipe(validation_images=20, seed=7))

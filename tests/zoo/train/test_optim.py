@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from eval.errors import UsageError
-from zoo.activations import SmoothReLU
+from zoo.activations.activations import SmoothReLU
 from zoo.train.optim import build_optimizer, build_schedule
 from zoo.train.recipe import Recipe
 

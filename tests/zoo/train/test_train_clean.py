@@ -10,13 +10,13 @@ import torch
 from eval.data import ImageSet
 from zoo.cards import ModelCard
 from zoo.train import validate
-from zoo.train.curves import draw
+from zoo.train.data.feed import Feed, MemoryFeed, memory_feed
 from zoo.train.distributed import Ranks
-from zoo.train.events import EpochResult, Hooks
-from zoo.train.feed import Feed, MemoryFeed, memory_feed
 from zoo.train.loop import Training
-from zoo.train.progress import epoch_line
 from zoo.train.recipe import Recipe
+from zoo.train.record.curves import draw
+from zoo.train.record.events import EpochResult, Hooks
+from zoo.train.record.progress import epoch_line
 
 Make = Callable[..., Recipe]
 MakeRun = Callable[..., Training]

@@ -16,11 +16,11 @@ from eval.data import from_tensors
 from eval.errors import UsageError
 from zoo import networks
 from zoo.cards import InputSpec, ModelCard, ThreatSpec
+from zoo.train.data.feed import memory_feed, split
 from zoo.train.distributed import processes
-from zoo.train.events import Hooks, Stopped
-from zoo.train.feed import memory_feed, split
 from zoo.train.loop import Training
 from zoo.train.recipe import check_recipe
+from zoo.train.record.events import Hooks, Stopped
 
 FIELDS: dict[str, Any] = {
     "epochs": 5,

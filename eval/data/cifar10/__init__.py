@@ -1,0 +1,1 @@
+"""CIFAR-10: the exact pictures, and copies that are another data set."""

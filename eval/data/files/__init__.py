@@ -1,0 +1,1 @@
+"""Pictures in files, whatever they lie in: folders, archives, shards, parquet."""

@@ -1,0 +1,1 @@
+"""ImageNet: its layouts, its labels, and what proves them."""

@@ -1,0 +1,1 @@
+"""Reasons to read a number with care."""

@@ -1,0 +1,1 @@
+"""The Report, what it is made of, and how its numbers are written."""

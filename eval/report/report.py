@@ -1,0 +1,195 @@
+"""The Report: what an evaluation found, and enough beside it to check or repeat it.
+
+The models here and in `eval.report.parts` are the only definition of `sat-zoo/report@1`;
+`sat-zoo schema report` prints their JSON Schema. Accuracies are fractions in [0, 1]; every total
+can be recomputed from `images`, and reading a report does so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from eval.errors import ReportError, UsageError, first_fault
+from eval.files.writing import write_atomically
+from eval.frozen import Frozen
+from eval.report.intervals import wilson
+from eval.report.old import unattacked
+from eval.report.parts import (
+    UNBROKEN,
+    Accuracy,
+    DataPart,
+    EnginePart,
+    Flag,
+    Images,
+    ModelPart,
+    ProtocolPart,
+    StageResult,
+    Survive8Bit,
+    ThreatPart,
+)
+from eval.report.words import advice, one_line
+from eval.threat import Threat
+
+__all__ = [
+    "SCHEMA",
+    "UNBROKEN",
+    "Accuracy",
+    "DataPart",
+    "EnginePart",
+    "Flag",
+    "Images",
+    "ModelPart",
+    "ProtocolPart",
+    "Report",
+    "StageResult",
+    "Survive8Bit",
+    "ThreatPart",
+]
+
+SCHEMA: Literal["sat-zoo/report@1"] = "sat-zoo/report@1"
+
+
+class Report(Frozen):
+    """One evaluation of one model on one set of images under one protocol."""
+
+    schema_: Literal["sat-zoo/report@1"] = Field(alias="schema")
+    created: str
+    command: str
+    model: ModelPart
+    data: DataPart
+    threat: ThreatPart
+    protocol: ProtocolPart
+    engine: EnginePart
+    seed: int
+    clean: Accuracy
+    robust: Accuracy | None = Field(
+        description="under every stage; null exactly where the protocol has no stage: without an"
+        " attack there is no robust accuracy (older files repeat clean there; that is read as null)"
+    )
+    stages: tuple[StageResult, ...]
+    images: Images
+    flags: tuple[Flag, ...]
+    survive_8bit: Survive8Bit
+    seconds: float
+
+    @model_validator(mode="before")
+    @classmethod
+    def _old_files(cls, content: Any) -> Any:
+        return unattacked(content)
+
+    @model_validator(mode="after")
+    def _totals_follow_from_images(self) -> Self:
+        if (self.robust is None) == bool(self.protocol.stages):
+            raise ValueError(
+                "robust must be an accuracy where the protocol has stages, and null where it has"
+                " none: without an attack there is no robust accuracy"
+            )
+        right = "robust" if self.protocol.stages else "right"
+        allowed = {"clean", right} | {stage.name for stage in self.protocol.stages}
+        if foreign := set(self.images.verdicts) - allowed:
+            raise ValueError(f"verdict {sorted(foreign)[0]!r} names no stage of the protocol")
+        if [s.name for s in self.stages] != [s.name for s in self.protocol.stages]:
+            raise ValueError("stages do not have the names and order of protocol.stages")
+        if not self.images.ids:
+            raise ValueError("images.ids is empty, so that no total can be computed again")
+        clean, robust = self.clean, self.robust or self.clean
+        if robust.correct > clean.correct and robust.accuracy > clean.accuracy:
+            raise ValueError(
+                f"robust.correct is {robust.correct} and clean.correct only {clean.correct}, but an"
+                " image that is wrong without an attack is not robust"
+            )
+        for what, claimed, recomputed in self._totals():
+            if not math.isclose(claimed, recomputed, abs_tol=1e-9):
+                raise ValueError(f"{what} is {claimed} but the images say {recomputed}")
+        return self
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Self:
+        ids = self.images.ids
+        if len(set(ids)) < len(ids):
+            raise ValueError("images.ids holds an id twice")
+        try:
+            threat = Threat(self.threat.norm, self.threat.eps_text)
+        except UsageError as error:
+            raise ValueError(f"threat: {error}") from error
+        n_broken = self.clean.correct - (self.robust or self.clean).correct
+        digest = hashlib.sha256("\n".join(ids).encode()).hexdigest()
+        pairs: tuple[tuple[str, object, object], ...] = (
+            ("data.ids_sha256", self.data.ids_sha256, digest),
+            ("survive_8bit.n", self.survive_8bit.n, n_broken),
+            ("threat.norm", self.threat.norm, threat.norm),
+            ("threat.eps", self.threat.eps, threat.eps),
+        )
+        for what, stated, recomputed in pairs:
+            if stated != recomputed:
+                raise ValueError(f"{what} is {stated}, but the rest of it says {recomputed}")
+        if not 0 <= self.survive_8bit.broken_after_rounding <= n_broken:
+            raise ValueError(
+                f"survive_8bit.broken_after_rounding is {self.survive_8bit.broken_after_rounding},"
+                f" but {n_broken} images were broken"
+            )
+        return self
+
+    def _totals(self) -> list[tuple[str, float, float]]:
+        verdicts, n = self.images.verdicts, len(self.images.ids)
+        clean = n - verdicts.count("clean")
+        totals: list[tuple[str, float, float]] = [
+            ("length of images.labels", len(self.images.labels), n),
+            ("length of images.verdicts", len(verdicts), n),
+            ("data.n", self.data.n, n),
+        ]
+        shares = [("clean", self.clean, clean)]
+        if self.robust is not None:
+            shares.append(("robust", self.robust, verdicts.count("robust")))
+        for name, part, correct in shares:
+            low, high = wilson(correct, n)
+            totals += [
+                (f"{name}.correct", part.correct, correct),
+                (f"{name}.n", part.n, n),
+                (f"{name}.accuracy", part.accuracy, correct / n),
+                (f"{name}.ci95[0]", part.ci95[0], low),
+                (f"{name}.ci95[1]", part.ci95[1], high),
+            ]
+        left = clean
+        for stage in self.stages:
+            broken = verdicts.count(stage.name)
+            totals += [
+                (f"stage {stage.name}: attacked", stage.attacked, left),
+                (f"stage {stage.name}: broken", stage.broken, broken),
+                (f"stage {stage.name}: accuracy_after", stage.accuracy_after, (left - broken) / n),
+            ]
+            left -= broken
+        return totals
+
+    def __repr__(self) -> str:
+        return one_line(self)
+
+    __str__ = __repr__
+
+    def to_json(self) -> str:
+        """The report as indented JSON text with the field names of `sat-zoo/report@1`."""
+        return self.model_dump_json(by_alias=True, indent=2) + "\n"
+
+    def write(self, path: Path) -> None:
+        """Write the report to `path`: the old file or the whole new one, never half of it."""
+        write_atomically(path, self.to_json().encode())
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read and check a report.
+
+        Raises `ReportError` if the file cannot be read, is not this schema, or its totals do not
+        follow from its verdicts.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise ReportError(f"report {path} cannot be read: {error.strerror}") from error
+        except ValidationError as error:
+            what = f"{first_fault(error, 'report')}{advice(error.errors()[0])}"
+            raise ReportError(f"report {path} is not a valid {SCHEMA}: {what}") from error

@@ -1,0 +1,34 @@
+"""A Report in one line, and what to do about a file that is none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+    from eval.report.report import Report
+
+
+def one_line(report: Report) -> str:
+    """What was measured on what, the numbers, and the codes of the flags."""
+    parts = [
+        f"{report.model.name} on {report.data.n} of {report.data.name} ({report.data.split})",
+        f"clean {100 * report.clean.accuracy:.1f} %",
+    ]
+    if report.robust is not None:
+        threat = f"{report.threat.norm} eps {report.threat.eps_text}"
+        robust = f"robust {100 * report.robust.accuracy:.1f} %"
+        parts.append(f"{robust} ({report.protocol.name}, {threat})")
+    codes = dict.fromkeys(flag.code for flag in report.flags)
+    return f"Report({', '.join([*parts, *(f'flag {code}' for code in codes)])})"
+
+
+def advice(error: ErrorDetails) -> str:
+    """What to do about a broken report, where that is known."""
+    where = error["loc"][0] if error["loc"] else ""
+    if where == "schema" and str(error["input"]).startswith("sat-zoo/report@"):
+        return f", this one is {str(error['input'])[:40]!r}: use the sat-zoo that wrote it"
+    if where == "images":
+        return "; without each image's verdict no total can be checked: write it with sat-zoo eval"
+    return ""

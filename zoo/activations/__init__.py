@@ -1,0 +1,1 @@
+"""The smooth activations, their derivatives, and which one a weight file is of."""

@@ -1,0 +1,108 @@
+"""How people see an evaluation: a progress bar while it runs, a table when it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+from rich.table import Table
+
+from eval.arguments import as_options
+from eval.report.percent import percent, percent_range
+from zoo.cli.shared.console import stdout
+
+if TYPE_CHECKING:
+    from eval.report.report import Accuracy, Report
+    from eval.run import Progress
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[Progress], None]]:
+    """A bar on stderr: images settled, what is still right of all, time left of the stage.
+
+    Not called robust: after the clean pass nothing is attacked yet, and in a stage the share still
+    falls. It appears with the first batch: what is loaded or fetched before may have a bar too.
+    """
+    columns = (
+        TextColumn("{task.description:<10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("right {task.fields[right]}"),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    bar = RichProgress(*columns, console=console, disable=not console.is_terminal)
+    tasks: dict[str, TaskID] = {}
+
+    def update(now: Progress) -> None:
+        if not tasks:
+            bar.start()
+        if now.stage not in tasks:
+            tasks[now.stage] = bar.add_task(now.stage, total=now.total, right="")
+        right = f"{100 * now.n_right / now.n:.1f} %" if now.n else ""
+        bar.update(tasks[now.stage], completed=now.done, right=right)
+
+    try:
+        yield update
+    finally:
+        bar.stop()
+
+
+def print_report(report: Report, out: Path | None) -> None:
+    """The report as a table on stdout."""
+    console = stdout()
+    # Without an attack the ball was not looked at, though the report has one.
+    threat = f" {report.threat.norm} eps {report.threat.eps_text}," if report.stages else ""
+    console.print(
+        f"[bold]{report.model.name}[/] on {report.data.n} images of {report.data.name}"
+        f" ({report.data.split}),{threat}"
+        f" {report.protocol.name}, engine {report.engine.name} {report.engine.precision}"
+    )
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("stage")
+    for column in ("attacked", "broken", "rejected", "accuracy after", "passes / image", "seconds"):
+        table.add_column(column, justify="right")
+    clean = f"{percent(report.clean.accuracy)} %"
+    table.add_row("clean", str(report.data.n), "", "", clean, "", "")
+    for stage in report.stages:
+        passes = (stage.forwards + stage.backwards) / max(stage.attacked, 1)
+        table.add_row(
+            stage.name,
+            str(stage.attacked),
+            str(stage.broken),
+            str(stage.rejected),
+            f"{percent(stage.accuracy_after)} %",
+            f"{passes:,.0f}",
+            f"{stage.seconds:.1f}",
+        )
+    console.print(table)
+    console.print(f"clean accuracy   {_interval(report.clean)}")
+    if report.robust is None:
+        console.print("nothing was attacked: how much an attack would break is not measured")
+    else:
+        console.print(f"[bold]robust accuracy  {_interval(report.robust)}[/]")
+    for stage in report.stages:
+        if stage.last_iterate_accuracy is not None:
+            last = f"{percent(stage.last_iterate_accuracy)} %"
+            console.print(f"last iterates    {last} ({stage.name}, as many papers count)")
+    survived = report.survive_8bit
+    if survived.n:
+        console.print(
+            f"{survived.broken_after_rounding} of {survived.n} adversarial images still fool the"
+            " model when stored in 8 bits"
+        )
+    for flag in report.flags:
+        console.print(f"[yellow]flag {flag.code}:[/] {as_options(flag.detail)}")
+    console.print(f"{report.seconds:.0f} s" + (f"; report written to {out}" if out else ""))
+
+
+def _interval(share: Accuracy) -> str:
+    return (
+        f"{percent(share.accuracy)} %  ({share.correct} of {share.n},"
+        f" 95 % interval {percent_range(*share.ci95)})"
+    )

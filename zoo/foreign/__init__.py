@@ -1,0 +1,1 @@
+"""Models that are not of the zoo: what their user states, what their repository says."""

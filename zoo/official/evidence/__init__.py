@@ -1,0 +1,1 @@
+"""What shows that an import is right: files and answers as others found them, pictures."""

@@ -1,0 +1,1 @@
+"""Training images: from memory or files, and how they are changed."""

@@ -1,0 +1,1 @@
+"""What training minimises: the inner attack, the losses, weight perturbation."""

@@ -1,0 +1,1 @@
+"""What a training run leaves: events, progress, checkpoints, curves, the folder of the result."""
