@@ -6,7 +6,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import zoo
-from eval.errors import UsageError, WeightsMismatch, WeightsUnavailable
+from eval.errors import SatZooError, UsageError, WeightsMismatch, WeightsUnavailable
 from zoo.registry import FAMILIES
 from zoo.weights import find as weights_module
 
@@ -21,6 +21,25 @@ def test_bundled_models_load_frozen_and_in_eval_mode(name: str) -> None:
     assert not any(module.training for module in model.modules())
     assert not any(p.requires_grad for p in model.parameters())
     assert model(torch.rand(2, 1, 8, 8)).shape == (2, 10)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "store/resnet8-silu-sat-digits/provenance.json",  # an entry without weights
+        "store/resnet8-silu-sat-digits/model.safetensors",  # one without its provenance
+        "pins.json",
+    ],
+)
+def test_bundled_weights_need_neither_store_nor_pins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    monkeypatch.setenv("SAT_ZOO_HOME", str(tmp_path))
+    (tmp_path / broken).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / broken).write_text("{")
+    assert zoo.load(NAME).source == "bundled"
+    with pytest.raises(SatZooError):
+        list(weights_module.copies(zoo.card(NAME)))
 
 
 def test_normalisation_is_inside() -> None:

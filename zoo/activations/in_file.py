@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 from eval.arguments import argument
 from eval.errors import SatZooError, WeightsMismatch
-from zoo.hub.pins import pin_of
 from zoo.registry import card, list_models
-from zoo.weights.find import copies
+from zoo.weights.find import digests
 
 if TYPE_CHECKING:
     from zoo.cards import ModelCard
@@ -57,14 +56,10 @@ def _by_metadata(metadata: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 def _by_digest(sha256: str) -> Iterator[tuple[str, str]]:
     """The cards of the models whose weights are these very bytes."""
     for info in map(card, list_models()):
-        known = {info.bundled.sha256} if info.bundled else set()
         # A broken store or pin of another model is no reason not to load this one.
         with contextlib.suppress(SatZooError):
-            pin = pin_of(info.name)
-            known |= {pin.sha256} if pin else set()
-            known |= {str(copy.sha256) for copy in copies(info)}
-        if sha256 in known:
-            yield f"the card of {info.name}, whose file it is,", info.activation
+            if sha256 in digests(info):
+                yield f"the card of {info.name}, whose file it is,", info.activation
 
 
 def _normal(name: str) -> str:

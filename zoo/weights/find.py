@@ -102,6 +102,15 @@ def copies(info: ModelCard) -> Iterator[Found]:
             yield Found(cached, "hub", pin.sha256)
 
 
+def digests(info: ModelCard) -> Iterator[str | None]:
+    """SHA-256 of every file that is known to hold the model's weights, here or not."""
+    for copy in _own_copies(info):
+        yield copy.sha256
+    pin = pin_of(info.name)
+    if pin is not None:
+        yield pin.sha256
+
+
 def _own_copies(info: ModelCard) -> Iterator[Found]:
     """Those that are used as they are: whatever is pinned on the Hub comes after them."""
     if info.bundled is not None:
