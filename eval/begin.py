@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from importlib.metadata import version
 
 import torch
 from torch import Tensor, nn
 
 from eval.checks import check_labels, check_logits, check_model, usable_device
-from eval.clean import clean_pass
+from eval.clean import CleanPass, clean_pass
 from eval.definition import definition_sha256, weights_sha256
 from eval.engine.batching import WithinMemory, fitting_batch_size
 from eval.engine.borrowed import borrowed
 from eval.engine.classifier import Classifier
 from eval.engine.contract import fitted, probe_images
-from eval.engine.engine import Engine, Precision, build_engine, plain_engine
+from eval.engine.engine import Engine, build_engine, plain_engine
 from eval.engine.heap import freed_memory_kept
 from eval.errors import ModelError
 from eval.executors.base import Executor, Setting
@@ -57,34 +58,11 @@ def begun(
         is_attacked = bool(request.protocol.stages)
         classifier, flags = fitted(model, request.name, probes, needs_gradient=is_attacked)
         check_labels(request.data, classifier.contract.n_classes)
-        with _journal(request, model, digest) as journal:
-            batch_size, precision = request.batch_size, request.precision
-            if journal is not None and journal.sessions:
-                last = journal.sessions[-1]
-                precision = last.precision
-                # The reference draws its random numbers a batch: with another size it would be
-                # another run.
-                batch_size = last.batch_size if request.engine == "reference" else batch_size
-            memory = WithinMemory(
-                batch_size or fitting_batch_size(classifier, request.data, request.engine, place),
-                "the clean pass",
-            )
-            engine, looked = _first_look(classifier, request, precision, place, memory)
-            clean = clean_pass(
-                classifier,
-                request.data,
-                request.name,
-                place,
-                memory,
-                lambda done, right: on_progress(
-                    Progress("clean", done, len(request.data), right, done)
-                ),
-            )
-            labels, answers = request.data.labels.tolist(), clean.answers.tolist()
-            strange = clean_flags(labels, answers, clean.n_classes)
-            if is_attacked:
-                for flag in strange:  # before hours of attack, not after them
-                    on_message(f"{flag.code}: {flag.detail}")
+        with _journal(request, model, digest) as journal, _told_where(journal, on_message):
+            asked = _as_last_time(request, journal)
+            memory = _memory(classifier, asked, place)
+            engine, looked = _first_look(classifier, asked, place, memory)
+            clean, strange = _clean(classifier, asked, place, memory, on_progress)
             setting = Setting(
                 classifier=classifier,
                 engine=engine,
@@ -95,13 +73,7 @@ def begun(
                 device=place,
                 ranking=clean.ranking,
             )
-            session = Session(
-                device=str(place),
-                precision=engine.precision,
-                torch=torch.__version__,
-                version=version("sat-zoo"),
-                batch_size=memory.batch_size,
-            )
+            session = _session(setting, memory.batch_size)
             run = Run(
                 request=request,
                 clean=clean,
@@ -114,24 +86,22 @@ def begun(
                 images={} if request.keeps_images else None,
                 on_progress=on_progress,
             )
+            if is_attacked:
+                for flag in strange:  # before hours of attack, not after them
+                    on_message(f"{flag.code}: {flag.detail}")
             if journal is not None:
                 if journal.sessions:
                     on_message(_known(run, journal))
                 journal.begin(session)
-            try:
-                yield run
-            except KeyboardInterrupt:
-                if journal is not None:
-                    on_message(
-                        f"the verdicts so far are in {journal.path}: the same command goes on from"
-                        " there"
-                    )
-                raise
+            yield run
 
 
-def key_of(request: Request, model: nn.Module, weights: str) -> Key:
-    """What a journal of `request` is of; weights: the digest of the model's."""
-    return Key.of(
+def _journal(
+    request: Request, model: nn.Module, weights: str
+) -> AbstractContextManager[Journal | None]:
+    if request.journal is None or not request.protocol.stages:
+        return nullcontext()
+    key = Key.of(
         weights=weights,
         definition=definition_sha256(model),
         data=request.data,
@@ -141,28 +111,68 @@ def key_of(request: Request, model: nn.Module, weights: str) -> Key:
         engine=request.engine,
         precision=request.precision,
     )
+    return Journal(request.journal, key, keeps_images=request.keeps_images, fresh=request.fresh)
 
 
-def _journal(
-    request: Request, model: nn.Module, weights: str
-) -> AbstractContextManager[Journal | None]:
-    if request.journal is None or not request.protocol.stages:
-        return nullcontext()
-    return Journal(
-        request.journal,
-        key_of(request, model, weights),
-        keeps_images=request.keeps_images,
-        fresh=request.fresh,
+@contextmanager
+def _told_where(journal: Journal | None, on_message: Callable[[str], None]) -> Iterator[None]:
+    """Say where the verdicts lie when the block is interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if journal is not None:
+            on_message(
+                f"the verdicts so far are in {journal.path}: the same command goes on from there"
+            )
+        raise
+
+
+def _as_last_time(request: Request, journal: Journal | None) -> Request:
+    """The request with what the last session came to, so that this one goes on with it."""
+    if journal is None or not journal.sessions:
+        return request
+    last = journal.sessions[-1]
+    # The reference draws its random numbers a batch: with another size it would be another run.
+    size = last.batch_size if request.engine == "reference" else request.batch_size
+    return replace(request, precision=last.precision, batch_size=size)
+
+
+def _memory(model: Classifier, request: Request, place: torch.device) -> WithinMemory:
+    size = request.batch_size
+    if size is None:
+        size = fitting_batch_size(model, request.data, request.engine, place)
+    return WithinMemory(size, "the clean pass")
+
+
+def _clean(
+    model: Classifier,
+    request: Request,
+    place: torch.device,
+    memory: WithinMemory,
+    on_progress: Callable[[Progress], None],
+) -> tuple[CleanPass, list[Flag]]:
+    data = request.data
+
+    def on_batch(n_done: int, n_right: int) -> None:
+        on_progress(Progress("clean", n_done, len(data), n_right, n_done))
+
+    clean = clean_pass(model, data, request.name, place, memory, on_batch)
+    return clean, clean_flags(data.labels.tolist(), clean.answers.tolist(), clean.n_classes)
+
+
+def _session(setting: Setting, batch_size: int) -> Session:
+    return Session(
+        device=str(setting.device),
+        precision=setting.engine.precision,
+        torch=torch.__version__,
+        version=version("sat-zoo"),
+        batch_size=batch_size,
     )
 
 
 @freed_memory_kept()
 def _first_look(
-    model: Classifier,
-    request: Request,
-    precision: Precision,
-    place: torch.device,
-    memory: WithinMemory,
+    model: Classifier, request: Request, place: torch.device, memory: WithinMemory
 ) -> tuple[Engine, list[Flag]]:
     """The engine, proven on the first images, and what they say of the model."""
     batch = request.data.batch(range(min(memory.batch_size, len(request.data))))
@@ -173,7 +183,7 @@ def _first_look(
     if request.engine == "reference":
         engine = plain_engine(model)
     else:
-        engine = memory(lambda size: build_engine(model, x[:size], precision))
+        engine = memory(lambda size: build_engine(model, x[:size], request.precision))
         if engine.warning:
             flags.append(Flag(code="engine-fallback", detail=engine.warning))
     labels, is_attacked = logits.argmax(1).to(place), bool(request.protocol.stages)

@@ -3,7 +3,7 @@
 Passes are counted from the protocol; time is passes at the measured speed. They are bounds: `most`,
 every image is right and survives every stage; `least`, every image is right and falls to the first
 point that the first stage looks at. For a robust model a run comes near n_right / n_looked_at of
-`most`, and PGD near half of that, which may need a second gradient in each step (`eval.passes`).
+`most`, and PGD near half of that, which may need a second gradient in each step (`PGD`).
 """
 
 from __future__ import annotations
