@@ -44,7 +44,7 @@ class Loaded:
 
 
 @dataclass(frozen=True)
-class Known:
+class Named:
     """A model by its name: of the zoo, of the Hub, or a file."""
 
     card: ModelCard
@@ -103,7 +103,7 @@ class Given:
         return Loaded(ours, ours.source or "factory", ours.card, ours.file_sha256)
 
 
-Choice = Known | Made | Given
+Choice = Named | Made | Given
 """The model of an evaluation."""
 
 
@@ -136,7 +136,7 @@ def choose(
         raise UsageError(f"`channels` {channels} is for `factory`: of other models mean says them")
     found = wanted(str(model), stated, weights=weights)
     _demand_data(found.card, images)
-    return Known(found.card, found)
+    return Named(found.card, found)
 
 
 def choose_factory(

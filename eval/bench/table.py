@@ -7,6 +7,7 @@ from pathlib import Path
 from eval.bench.record import BenchRecord, Comparison, ContenderRow, StageRow
 from eval.errors import ReportError
 from eval.files.writing import write_atomically
+from eval.report.percent import percent
 
 README = Path(__file__).parents[1] / "README.md"
 RESULTS = Path(__file__).parents[1] / "bench_results"
@@ -71,13 +72,13 @@ def _table(comparison: Comparison) -> list[str]:
         lines.append(_line(stage.name, cells))
     lines += [
         _line("**total**", [f"**{_total_cell(row, row is first)}**" for row in rows]),
-        _line("clean accuracy", [f"{100 * row.clean_accuracy:.2f} %" for row in rows]),
-        _line("robust accuracy", [f"{100 * row.robust_accuracy:.2f} %" for row in rows]),
+        _line("clean accuracy", [f"{percent(row.clean_accuracy, digits=2)} %" for row in rows]),
+        _line("robust accuracy", [f"{percent(row.robust_accuracy, digits=2)} %" for row in rows]),
         _line("other verdicts", ["" if row is first else _differing(row) for row in rows]),
         _line("claims refused", [str(row.n_rejected) for row in rows]),
         _line("forwards", [f"{row.forwards:,}" for row in rows]),
         _line("backwards", [f"{row.backwards:,}" for row in rows]),
-        _line("share of matmul peak", [f"{100 * row.peak_share:.0f} %" for row in rows]),
+        _line("share of matmul peak", [f"{percent(row.peak_share, digits=0)} %" for row in rows]),
         _line("time in start", [_share(row, "start") for row in rows]),
         _line("time in the network", [_share(row, "network") for row in rows]),
         _line("time in attack arithmetic", [_share(row, "arithmetic") for row in rows]),
@@ -120,7 +121,7 @@ def _differing(row: ContenderRow) -> str:
 
 
 def _share(row: ContenderRow, part: str) -> str:
-    return "" if row.shares is None else f"{100 * getattr(row.shares, part):.1f} %"
+    return "" if row.shares is None else f"{percent(getattr(row.shares, part))} %"
 
 
 def _bytes(size: int | None) -> str:

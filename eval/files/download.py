@@ -11,11 +11,11 @@ from eval.errors import DataError, UsageError
 from eval.files.exchange import (
     AgainError,
     ElsewhereError,
-    Job,
     NotFetched,
     OnPage,
     OnProgress,
     OtherBytes,
+    Transfer,
     Unreachable,
     request,
 )
@@ -63,20 +63,20 @@ def download(
     if not url.startswith(("http://", "https://")):
         raise UsageError(f"{url!r} cannot be fetched: give an address of http:// or https://")
     part = path.with_name(f".{path.name}.part")
-    job = Job(
+    transfer = Transfer(
         url, part, sha256, md5, size, verify, dict(headers or {}), on_progress, on_page, way_out
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _alone(part):
-            if path.exists() and not job.wrong(path):
+            if path.exists() and not transfer.wrong(path):
                 return path
-            if not job.is_provable:
+            if not transfer.is_provable:
                 part.unlink(missing_ok=True)
             try:
-                _gather(job, n_attempts, wait_s)
+                _gather(transfer, n_attempts, wait_s)
             finally:
-                if not job.have():
+                if not transfer.have():
                     part.unlink(missing_ok=True)
             part.replace(path)
     except OSError as problem:
@@ -107,34 +107,34 @@ def _alone(part: Path) -> Iterator[None]:
         lock.release()
 
 
-def _gather(job: Job, n_attempts: int, wait_s: float) -> None:
+def _gather(transfer: Transfer, n_attempts: int, wait_s: float) -> None:
     """Fill the part file until it is what is wanted."""
     import httpx2
 
-    is_old = job.have() > 0
+    is_old = transfer.have() > 0
     n_failed = n_pages = 0
     with httpx2.Client(follow_redirects=True, timeout=httpx2.Timeout(60, connect=15)) as client:
         while True:
-            before = job.have()
+            before = transfer.have()
             try:
-                request(client, job)
+                request(client, transfer)
             except AgainError as problem:
-                n_failed = 1 if job.have() > before else n_failed + 1
+                n_failed = 1 if transfer.have() > before else n_failed + 1
                 if n_failed >= n_attempts:
                     why = f"could not be fetched ({problem})"
-                    raise job.refused(why, problem.ends_as) from None
+                    raise transfer.refused(why, problem.ends_as) from None
                 time.sleep(min(max(wait_s * 2 ** (n_failed - 1), problem.after_s), _MOST_WAIT_S))
                 continue
             except ElsewhereError as page:
-                n_pages = 1 if job.have() > before else n_pages + 1
+                n_pages = 1 if transfer.have() > before else n_pages + 1
                 if n_pages > _MOST_PAGES:
-                    raise job.refused("leads from one web page to the next") from None
-                job.url = page.url
+                    raise transfer.refused("leads from one web page to the next") from None
+                transfer.url = page.url
                 continue
-            wrong = job.wrong(job.part)
+            wrong = transfer.wrong(transfer.part)
             if not wrong:
                 return
-            job.part.unlink()
+            transfer.part.unlink()
             if not is_old:
-                raise job.refused(f"sent other bytes than known: {wrong}", OtherBytes)
+                raise transfer.refused(f"sent other bytes than known: {wrong}", OtherBytes)
             is_old = False  # what an earlier call had left may be to blame: once more from nothing

@@ -63,7 +63,7 @@ class ElsewhereError(Exception):
 
 
 @dataclass
-class Job:
+class Transfer:
     """What is fetched, from where, into which part file; `validator` is of the file met first."""
 
     url: str
@@ -113,30 +113,30 @@ class Job:
         return kind(f"{self.shown} {why}{kept}; try again later, or {self.way_out or by_hand}")
 
 
-def request(client: httpx2.Client, job: Job) -> None:
+def request(client: httpx2.Client, transfer: Transfer) -> None:
     """One request for what is missing."""
     import httpx2
 
-    have = job.have()
-    if have and have == job.size:
+    have = transfer.have()
+    if have and have == transfer.size:
         return
-    headers = {**job.headers, **headers_from(have)}
-    if have and job.validator:
-        headers["If-Range"] = job.validator
+    headers = {**transfer.headers, **headers_from(have)}
+    if have and transfer.validator:
+        headers["If-Range"] = transfer.validator
     try:
-        with client.stream("GET", job.url, headers=headers) as response:
+        with client.stream("GET", transfer.url, headers=headers) as response:
             if response.status_code == 416 and _is_whole(response, have):
                 return
-            start, total = _begin(response, job, have)
-            _append(response, job, start, total)
+            start, total = _begin(response, transfer, have)
+            _append(response, transfer, start, total)
     except httpx2.ConnectError as problem:
         raise AgainError(str(problem) or "no connection", ends_as=Unreachable) from None
     except httpx2.TransportError as problem:
         raise AgainError(str(problem) or type(problem).__name__) from None
     except (httpx2.HTTPError, httpx2.InvalidURL) as problem:
-        raise job.refused(f"could not be fetched ({problem})") from None
-    if total is not None and job.have() < total:
-        raise AgainError(f"the connection ended after {job.have()} of {total} bytes")
+        raise transfer.refused(f"could not be fetched ({problem})") from None
+    if total is not None and transfer.have() < total:
+        raise AgainError(f"the connection ended after {transfer.have()} of {total} bytes")
 
 
 def _is_whole(response: httpx2.Response, have: int) -> bool:
@@ -145,38 +145,40 @@ def _is_whole(response: httpx2.Response, have: int) -> bool:
     return told is not None and int(told.group(1)) == have
 
 
-def _begin(response: httpx2.Response, job: Job, have: int) -> tuple[int, int | None]:
+def _begin(response: httpx2.Response, transfer: Transfer, have: int) -> tuple[int, int | None]:
     """Where in the file the answer begins, and the length of the whole; an unfit one is refused."""
     status = response.status_code
     if status in _PASSING:
         told = response.headers.get("Retry-After", "")
         raise AgainError(f"status {status}", float(told) if told.isdecimal() else 0.0)
     if status == 416:
-        job.part.unlink(missing_ok=True)
+        transfer.part.unlink(missing_ok=True)
         raise AgainError("the server has fewer bytes than are here")
     is_page = response.headers.get("Content-Type", "").startswith("text/html")
-    if is_page and job.on_page is not None:
-        raise ElsewhereError(job.on_page(str(response.url), status, _page(response)))
+    if is_page and transfer.on_page is not None:
+        raise ElsewhereError(transfer.on_page(str(response.url), status, _page(response)))
     if status not in {200, 206}:
-        raise job.refused(f"was refused with status {status} {response.reason_phrase}".rstrip())
+        raise transfer.refused(
+            f"was refused with status {status} {response.reason_phrase}".rstrip()
+        )
     if is_page:
-        raise job.refused("is a web page, not the file")
+        raise transfer.refused("is a web page, not the file")
     if status == 206:
         came = begins_at(response)
         if came is None or came[0] != have:
-            job.part.unlink(missing_ok=True)
+            transfer.part.unlink(missing_ok=True)
             raise AgainError("the server sent another range than asked for")
         start, total = came
     else:
         length = response.headers.get("Content-Length", "")
         start, total = 0, int(length) if length.isdecimal() else None
-    job.validator = response.headers.get("ETag") or response.headers.get("Last-Modified")
-    if job.validator and job.validator.startswith("W/"):
-        job.validator = None  # RFC 9110, 13.1.5: a weak one proves no range
-    if total is not None and job.size is not None and total != job.size:
-        job.part.unlink(missing_ok=True)
-        raise job.refused(f"has {total} bytes, expected {job.size}", OtherBytes)
-    return start, total if total is not None else job.size
+    transfer.validator = response.headers.get("ETag") or response.headers.get("Last-Modified")
+    if transfer.validator and transfer.validator.startswith("W/"):
+        transfer.validator = None  # RFC 9110, 13.1.5: a weak one proves no range
+    if total is not None and transfer.size is not None and total != transfer.size:
+        transfer.part.unlink(missing_ok=True)
+        raise transfer.refused(f"has {total} bytes, expected {transfer.size}", OtherBytes)
+    return start, total if total is not None else transfer.size
 
 
 def _page(response: httpx2.Response) -> str:
@@ -189,25 +191,25 @@ def _page(response: httpx2.Response) -> str:
     return content.decode("utf-8", errors="replace")
 
 
-def _append(response: httpx2.Response, job: Job, start: int, total: int | None) -> None:
-    free = shutil.disk_usage(job.part.parent).free
+def _append(response: httpx2.Response, transfer: Transfer, start: int, total: int | None) -> None:
+    free = shutil.disk_usage(transfer.part.parent).free
     if total is not None and total - start > free:
         raise DataError(
-            f"{job.part.parent} has {free / 1e6:.0f} MB free, and {job.shown} needs"
+            f"{transfer.part.parent} has {free / 1e6:.0f} MB free, and {transfer.shown} needs"
             f" {(total - start) / 1e6:.0f} MB more; make room, or name another folder"
         )
 
     def check_first(chunk: bytes) -> None:
         if _WEB_PAGE.match(chunk):
-            raise job.refused("is a web page, not the file")
+            raise transfer.refused("is a web page, not the file")
 
-    tell = job.on_progress
+    tell = transfer.on_progress
     append(
         response,
-        job.part,
+        transfer.part,
         start,
         at_most=total,
         on_bytes=None if tell is None else lambda done: tell(done, total),
         check_first=check_first,
     )
-    flush_to_disk(job.part)
+    flush_to_disk(transfer.part)

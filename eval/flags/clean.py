@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.report.intervals import wilson
+from eval.report.percent import percent
 from eval.report.report import Flag
 
 Ints: TypeAlias = NDArray[np.int64]
@@ -96,20 +97,20 @@ def _no_better_than_guessing(y: Ints, answers: Ints, n_classes: int) -> str | No
     """Why the model is taken to be guessing, None where it is not."""
     n, correct = len(y), int((y == answers).sum())
     low, high = wilson(correct, n)
-    said = f"clean accuracy is {100 * correct / n:.1f} % ({correct} of {n} images)"
+    said = f"clean accuracy is {percent(correct / n)} % ({correct} of {n} images)"
     one = _one_answer(y, answers)
     fit = _Fit.of(y, answers, n_classes)
     if correct == 0:
         why = f"{said}: nothing was left to attack"
     elif _is_guessing(low, high, 1 / n_classes):
-        why = f"{said}, 95 % interval {100 * low:.1f} to {100 * high:.1f}; guessing among"
+        why = f"{said}, 95 % interval {percent(low)} to {percent(high)}; guessing among"
         why += f" {n_classes} classes has {100 / n_classes:.2g} %"
     elif one or (len(np.unique(y)) > 1 and fit.is_guessing):
         label, size = _most(y)
         why = f"{said}, but always answering {label}, the most frequent label, has"
-        why += f" {100 * size / n:.1f} %, and the mean accuracy over the labels is only"
-        why += f" {100 * fit.share:.1f} %, where the same answers at random have"
-        why += f" {100 * fit.guessing:.1f} %"
+        why += f" {percent(size / n)} %, and the mean accuracy over the labels is only"
+        why += f" {percent(fit.share)} %, where the same answers at random have"
+        why += f" {percent(fit.guessing)} %"
     else:
         return None
     return f"{why}; {one}" if one else why

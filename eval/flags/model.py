@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from eval.attacks.losses import cross_entropy
+from eval.report.percent import percent
 from eval.report.report import Flag, StageResult
 from eval.verify import predict
 
@@ -63,7 +64,7 @@ def result_flags(stages: Sequence[StageResult], n: int) -> list[Flag]:
     found = [
         Flag(
             code="square-breaks",
-            detail=f"Square broke {stage.broken} images ({100 * stage.broken / n:.1f} points) that"
+            detail=f"Square broke {stage.broken} images ({percent(stage.broken / n)} points) that"
             " gradient attacks had missed: the gradients may be masked",
         )
         for stage in stages
@@ -75,7 +76,7 @@ def result_flags(stages: Sequence[StageResult], n: int) -> list[Flag]:
             found.append(
                 Flag(
                     code="protocol-gap",
-                    detail=f"accuracy fell by another {100 * gap:.1f} points after"
+                    detail=f"accuracy fell by another {percent(gap)} points after"
                     f" {stages[0].name}: numbers from that attack alone would mislead",
                 )
             )

@@ -5,6 +5,7 @@ import pydoc
 import re
 import subprocess
 import sys
+from collections import defaultdict
 from graphlib import CycleError, TopologicalSorter
 from importlib import import_module
 from importlib.metadata import version
@@ -150,6 +151,15 @@ def test_no_import_of_a_command_is_overlooked(tmp_path: Path, statement: str) ->
     file = tmp_path / "file.py"
     file.write_text(f"import click\nfrom zoo.client import cli_like\n{statement}\n")
     assert len(cli_imports(file)) == 1
+
+
+def test_a_class_name_has_one_meaning() -> None:
+    places = defaultdict(list)
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(relative(path))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
 
 
 @pytest.mark.parametrize("path", ALL, ids=relative)

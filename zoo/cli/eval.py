@@ -10,7 +10,7 @@ from typing import Any, Literal
 import click
 
 from eval.protocols import protocol
-from zoo.choice import Known
+from zoo.choice import Named
 from zoo.cli.plan import batch_size_option, plan_evaluation
 from zoo.cli.shared.console import say
 from zoo.cli.shared.data import chosen_images, data_options, download_bar
@@ -128,7 +128,7 @@ def command(
     selection = chosen_images(rest)
     choice = chosen_model(name, selection, rest)
     threat = check(choice.card, attack, step_size, norm, eps, out, save_adversarial)
-    if isinstance(choice, Known):
+    if isinstance(choice, Named):
         offer_weights(choice.card, choice.wanted.weights, yes=yes)
 
     from zoo.cli.shared.output import print_report, progress_bar

@@ -10,6 +10,7 @@ import click
 
 from eval.arguments import as_options
 from eval.errors import SatZooError, UsageError
+from eval.report.percent import percent
 from zoo.cli.shared.console import say, stdout
 from zoo.pictures import SUBSET_SEED, images
 from zoo.registry import card
@@ -105,9 +106,9 @@ def _print(findings: Findings, recorded: Path | None) -> None:
         table.add_row(
             contest.question,
             contest.answer,
-            f"{100 * contest.accuracy.accuracy:.1f} %",
+            f"{percent(contest.accuracy.accuracy)} %",
             contest.rival,
-            f"{100 * contest.rival_accuracy.accuracy:.1f} %",
+            f"{percent(contest.rival_accuracy.accuracy)} %",
             f"{contest.n_only_answer} : {contest.n_only_rival}",
             f"{contest.p:.1e}",
             _verdict(contest),

@@ -4,6 +4,7 @@ import click
 from rich.filesize import decimal
 from rich.table import Table
 
+from eval.report.percent import percent
 from zoo.cards import Claim, ModelCard
 from zoo.cli.shared.console import stdout
 from zoo.hub.pins import pin_of
@@ -73,4 +74,4 @@ def _weights(info: ModelCard) -> str:
 def _claim(claim: Claim) -> str:
     threat = f" at {claim.threat.norm} {claim.threat.eps}" if claim.threat else ""
     note = f"; {claim.note}" if claim.note else ""
-    return f"{100 * claim.accuracy:.1f} % {claim.protocol}{threat} ({claim.source}{note})"
+    return f"{percent(claim.accuracy)} % {claim.protocol}{threat} ({claim.source}{note})"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from eval.report.percent import percent
 from zoo.publish.markdown import accuracy, code, sure, table, text
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def _distinct(results: list[EvalResult]) -> list[EvalResult]:
 
 def _counted(share: Accuracy) -> str:
     low, high = share.ci95
-    interval = f"95 % interval {100 * low:.1f} to {100 * high:.1f} %"
+    interval = f"95 % interval {percent(low)} to {percent(high)} %"
     estimated = ", estimated" if share.estimated else ""
     return f"{share.correct} of {share.n}, {interval}{estimated}"
 
@@ -234,7 +235,7 @@ def _claimed(page: Page) -> str:
 def _claim(claim: Claim) -> tuple[str, ...]:
     threat = f", {claim.threat.norm} eps {text(claim.threat.eps)}" if claim.threat else ""
     return (
-        f"{100 * claim.accuracy:.1f} %",
+        f"{percent(claim.accuracy)} %",
         text(claim.protocol) + threat,
         text(claim.source),
         text(claim.note or ""),

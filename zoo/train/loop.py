@@ -16,6 +16,7 @@ from torch import Tensor
 from eval.attacks.random import image_key
 from eval.engine.heap import freed_memory_kept
 from eval.errors import SatZooError, UsageError
+from eval.report.percent import percent
 from zoo.cards import ModelCard
 from zoo.train.data.feed import Feed, MemoryFeed
 from zoo.train.distributed import Ranks
@@ -242,8 +243,8 @@ class Training:
         if drop is None or latest is None or latest > self.best.robust - drop:
             return False
         self.hooks.say(
-            f"robust overfitting: validation fell from {100 * self.best.robust:.1f} % (epoch"
-            f" {self.best.epoch}) to {100 * latest:.1f} %; stopping with the weights of that epoch"
+            f"robust overfitting: validation fell from {percent(self.best.robust)} % (epoch"
+            f" {self.best.epoch}) to {percent(latest)} %; stopping with the weights of that epoch"
         )
         return True
 

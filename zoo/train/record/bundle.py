@@ -13,6 +13,7 @@ import yaml
 from eval.errors import SatZooError, UsageError
 from eval.evaluation import evaluate
 from eval.files.writing import write_atomically
+from eval.report.percent import percent
 from eval.run import Progress
 from zoo.cards import ModelCard
 from zoo.loading import from_weights
@@ -181,7 +182,7 @@ def _measure(
             on_progress=on_progress,
         )
         share = report.robust or report.clean
-        say(f"{attack}: {100 * share.accuracy:.1f} % of {share.n} images")
+        say(f"{attack}: {percent(share.accuracy)} % of {share.n} images")
         paths.append(path)
     return paths
 

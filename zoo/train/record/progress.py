@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 
+from eval.report.percent import percent
 from zoo.train.record.events import EpochResult
 
 REFRESH_S = 1.0
@@ -13,16 +14,16 @@ REFRESH_S = 1.0
 
 def epoch_line(result: EpochResult, epochs: int, left_s: float | None) -> str:
     """One line for people: accuracies in per cent, of training and of held-out images."""
-    clean = "" if result.train_clean is None else f"clean {100 * result.train_clean:.1f} % "
+    clean = "" if result.train_clean is None else f"clean {percent(result.train_clean)} % "
     parts = [
         f"epoch {result.epoch:3d}/{epochs}",
         f"loss {result.loss:.3f}",
-        f"train {clean}robust {100 * result.train_robust:.1f} %",
+        f"train {clean}robust {percent(result.train_robust)} %",
     ]
     if result.valid_clean is not None and result.valid_robust is not None:
         parts.append(
-            f"held out clean {100 * result.valid_clean:.1f} %"
-            f" robust {100 * result.valid_robust:.1f} %"
+            f"held out clean {percent(result.valid_clean)} %"
+            f" robust {percent(result.valid_robust)} %"
         )
     parts += [f"lr {result.lr:.4f}", f"{result.images_per_second:.0f} images/s"]
     if left_s is not None:
