@@ -197,6 +197,6 @@ class Run:
         return [Flag(code="model-changed", detail=detail)]
 
     def _progress(self, stage: str, totals: dict[str, int]) -> None:
-        n_settled = len(self._known[stage].settled)
+        n_settled = self._known[stage].n_settled
         n_right = self._verdicts.count("robust")
         self.on_progress(Progress(stage, n_settled, totals[stage], n_right, len(self._verdicts)))

@@ -35,6 +35,11 @@ class Known:
         """The images that have a verdict of this stage."""
         return self.broken.keys() | self.survived
 
+    @property
+    def n_settled(self) -> int:
+        """How many these are; asked at each event, so not by joining the two."""
+        return len(self.broken) + len(self.survived)
+
     def only(self, positions: Iterable[int]) -> Known:
         """The same of `positions` alone: a clean pass on other hardware may differ by an image."""
         kept = set(positions)
