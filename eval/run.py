@@ -13,7 +13,8 @@ from eval.clean import CleanPass
 from eval.data.files.entries import told
 from eval.definition import weights_sha256
 from eval.engine.heap import freed_memory_kept
-from eval.executors.base import Broken, Event, Executor, Job, Setting, Survived
+from eval.errors import SatZooError
+from eval.executors.base import Broken, Event, Executor, Job, Setting, Spent, Survived
 from eval.executors.reference import whole_batches
 from eval.flags.model import fault_flags, result_flags, search_flags
 from eval.journal.known import Known
@@ -97,13 +98,28 @@ class Run:
 
     @freed_memory_kept()
     def carry_out(self, job: Job) -> None:
-        """Have one job done, and keep what is told of it."""
+        """Have one job done, and keep what is told of it.
+
+        Raises `SatZooError` for an executor that tells of what was not asked, or not of all that
+        was: an image of which nothing is told would pass for robust.
+        """
         totals = {stage.name: len(self.standing(stage.name)) for stage in job.stages}
         self._progress(job.stages[0].name, totals)
+        positions = set(job.positions)
         for event in self.executor.run(job):
+            is_asked = isinstance(event, Spent) or event.position in positions
+            if event.stage not in totals or not is_asked:
+                raise SatZooError(f"an executor told {event}, which is of no image of its job")
             self._take(event)
             if isinstance(event, Broken | Survived):
                 self._progress(event.stage, totals)
+        for stage in totals:
+            untold = positions & {*self.standing(stage)} - self._known[stage].settled
+            if untold:
+                raise SatZooError(
+                    f"an executor said nothing of {len(untold)} of {len(positions)} images in"
+                    f" {stage}: its verdicts cannot be used"
+                )
 
     def standing(self, stage: str) -> list[int]:
         """The images that come to `stage`: right, and broken by none before it."""

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from eval.memory import Known
 from torch import Tensor, nn
 
 from eval.begin import begun
 from eval.data import ImageSet, from_tensors
-from eval.errors import UsageError
+from eval.errors import SatZooError, UsageError
 from eval.executors.base import Broken, Ended, Event, Executor, Job, Setting, Spent, Survived
 from eval.executors.pool import Pool
 from eval.executors.reference import Reference
+from eval.journal.known import Known
 from eval.protocols import Protocol, protocol
 from eval.request import Request
 from eval.run import Run
@@ -120,6 +120,49 @@ def test_anyone_may_carry_out_the_jobs(tiny_net: nn.Module, tiny_data: ImageSet)
     assert found(theirs) == found(ours)
     spent = [[s.forwards for s in run.stage_results] for run in (ours, theirs)]
     assert all(counted > 0 for run in spent for counted in run)
+
+
+class Forgetful(Pool):
+    """Says nothing of every third survivor."""
+
+    def run(self, job: Job) -> Iterator[Event]:
+        for event in super().run(job):
+            if not (isinstance(event, Survived) and event.position % 3 == 0):
+                yield event
+
+
+class Inventive(Pool):
+    """Tells of an image that it was not asked about."""
+
+    def run(self, job: Job) -> Iterator[Event]:
+        yield from super().run(job)
+        other = next(i for i in range(60) if i not in job.positions)
+        yield Broken(job.stages[0].name, other, torch.zeros(3, 8, 8), is_broken_8bit=True)
+
+
+class Elsewhere(Pool):
+    """Tells of a stage that is not its job's."""
+
+    def run(self, job: Job) -> Iterator[Event]:
+        yield Survived("square", job.positions[0])
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (Forgetful, "said nothing of .* images in"),
+        (Inventive, "which is of no image of its job"),
+        (Elsewhere, "which is of no image of its job"),
+    ],
+)
+def test_an_executor_that_leaves_out_or_adds_an_image_is_not_believed(
+    tiny_net: nn.Module, tiny_data: ImageSet, make: type[Executor], said: str
+) -> None:
+    with (
+        begun(tiny_net, request(tiny_data), executor=make) as run,
+        pytest.raises(SatZooError, match=said),
+    ):
+        run.attack()
 
 
 @pytest.mark.parametrize("make", [Pool, Reference])
