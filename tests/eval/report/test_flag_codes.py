@@ -12,7 +12,7 @@ from eval import Report
 from eval.report.flag_codes import FLAGS, PATTERN, RANK, costs_rank
 from eval.report.report import Flag
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SOURCES = [p for room in ("eval", "zoo", "leaderboard") for p in (ROOT / room).rglob("*.py")]
 
 

@@ -83,8 +83,8 @@ def test_changed_images_are_refused(sat_zoo: Run, files: tuple[Path, Path]) -> N
 def test_images_of_other_weights_are_refused(sat_zoo: Run, files: tuple[Path, Path]) -> None:
     _, path = files
     found = AdversarialImages.read(path)
-    claim = found.origin.model_copy(update={"weights_sha256": "0" * 64})
-    replace(found, claim=claim).write(path)
+    origin = found.origin.model_copy(update={"weights_sha256": "0" * 64})
+    replace(found, origin=origin).write(path)
     done = sat_zoo("verify", str(path))
     assert done.code == 1
     assert "the adversarial images are of 000000000000: name the right file with --wei" in done.err

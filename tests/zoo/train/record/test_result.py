@@ -83,7 +83,8 @@ def test_the_picture_shows_the_numbers_of_the_log() -> None:
 
 def test_the_same_log_gives_the_same_bytes_whatever_was_drawn_before() -> None:
     program = (
-        "from tests.zoo.train.test_result import LOG; from zoo.train.record.curves import draw;"
+        "from tests.zoo.train.record.test_result import LOG\n"
+        "from zoo.train.record.curves import draw\n"
         "print(draw(LOG, 'title'), end='')"
     )
     first = draw(LOG, "title")
