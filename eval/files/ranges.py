@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -44,7 +45,7 @@ def append(
     are written, and may raise.
     """
     done = start
-    with part.open("r+b" if start else "wb") as file:
+    with open(part, "r+b" if start else "wb", opener=_no_link) as file:
         file.seek(start)
         # As it comes: in chunks of one size, what a cut leaves of the last one would be lost.
         for chunk in answer.iter_raw():
@@ -57,3 +58,8 @@ def append(
             if at_most is not None and done > at_most:
                 break
     return done
+
+
+def _no_link(path: str, flags: int) -> int:
+    """Open a file whose name can be guessed: through a link there it would be another's."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from eval.errors import ReportError, UsageError
+from eval.files.writing import leftovers, temporary_name
 
 MARKER = ".sat-zoo-site"
 """Lies in every folder that we wrote, and says that we may replace it."""
@@ -25,18 +25,21 @@ def replaced(out: Path, *, force: bool = False) -> Iterator[Path]:
     """
     out = out.resolve()
     check_ours(out, force=force)
+    fresh = temporary_name(out, "new")
     try:
-        fresh = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+        fresh.mkdir()  # fails where anything has that name
     except OSError as error:
         raise ReportError(
             f"--out {out}: the folder {out.parent} cannot be written: {error.strerror}; choose"
             " another path"
         ) from error
     try:
-        fresh.chmod(0o755)
         yield fresh
         (fresh / MARKER).write_text("Written by sat-zoo leaderboard build, which replaces it.\n")
         _swap(fresh, out)
+        for end in ("new", "old"):  # of killed builds, once a whole site is there
+            for abandoned in leftovers(out, end):
+                shutil.rmtree(abandoned, ignore_errors=True)
     except OSError as error:
         raise ReportError(
             f"--out {out} cannot be written: {error.strerror}; choose another path"
@@ -70,7 +73,7 @@ def _swap(fresh: Path, out: Path) -> None:
         fresh.rename(out)
         return
     is_ours = (out / MARKER).is_file() or not any(out.iterdir())
-    old = _free(out.with_name(f".{out.name}.old" if is_ours else f"{out.name}.replaced"))
+    old = temporary_name(out, "old") if is_ours else _free(out.with_name(f"{out.name}.replaced"))
     out.rename(old)
     try:
         fresh.rename(out)

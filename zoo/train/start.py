@@ -46,7 +46,7 @@ class Options:
 def run_folder(info: ModelCard, options: Options) -> Path:
     """Where the run's files go. Raises `UsageError` if that is a file."""
     folder = options.out or home() / "runs" / info.name
-    if folder.is_file():
+    if folder.exists() and not folder.is_dir():
         raise UsageError(f"`out` {folder} is a file: name a folder")
     return folder
 
@@ -103,6 +103,7 @@ def set_aside(folder: Path, say: Callable[[str], None]) -> None:
     """Rename an earlier run's folder to NAME.1, NAME.2, ...: --fresh deletes nothing."""
     if not any(folder.iterdir()):
         return
+    folder = folder.resolve()  # of a link, what it leads to
     number = 1
     while (aside := folder.with_name(f"{folder.name}.{number}")).exists():
         number += 1

@@ -76,3 +76,13 @@ def test_the_first_bytes_are_looked_at_before_they_are_written(tmp_path: Path) -
     assert part.read_bytes() == b""
     part.write_bytes(b"abc")
     assert append(answer(b"<html>"), part, 3, at_most=None, check_first=refuse) == 9
+
+
+def test_a_link_under_the_name_of_a_part_is_not_written_through(tmp_path: Path) -> None:
+    victim, part = tmp_path / "victim", tmp_path / ".a.part"
+    victim.write_bytes(b"precious")
+    part.symlink_to(victim)
+    for start in (0, 3):
+        with pytest.raises(OSError, match="symbolic links"):
+            append(answer(b"abc"), part, start, at_most=None)
+    assert victim.read_bytes() == b"precious"

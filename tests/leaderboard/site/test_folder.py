@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 import pytest
 
 from eval.errors import UsageError
+from eval.files.writing import temporary_name
 from leaderboard.site.folder import MARKER, replaced
 
 
@@ -77,3 +79,27 @@ def test_what_cannot_be_a_folder_is_refused(
     for here in (Path(), Path("..")):
         with pytest.raises(UsageError, match="the folder you stand in or holds it"):
             build(here, "one", force=True)
+
+
+def test_what_killed_builds_left_goes_and_a_link_is_followed(tmp_path: Path) -> None:
+    site, link = tmp_path / "site", tmp_path / "link"
+    link.symlink_to(site)
+    for end in ("new", "old"):
+        left = temporary_name(site, end)
+        left = left.with_name(left.name.replace(f"-{os.getpid()}.", f"-{2**22 + 1}."))
+        (left / "pages").mkdir(parents=True)
+    for text in ("first", "second"):
+        with replaced(link) as folder:
+            (folder / "index.html").write_text(text)
+    assert {path.name for path in tmp_path.iterdir()} == {"site", "link"}
+    assert (site / "index.html").read_text() == "second"
+    assert link.is_symlink()
+
+
+def test_what_is_no_folder_is_never_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path / "fifo", Path("/dev/full")):
+        with pytest.raises(UsageError, match="is a file: name a folder"), replaced(path):
+            pass
+    assert (tmp_path / "fifo").is_fifo()
+    assert Path("/dev/full").is_char_device()

@@ -13,12 +13,13 @@ import yaml
 from safetensors.torch import load_file
 
 from eval.errors import UsageError
+from zoo.cards import ModelCard
 from zoo.train.recipe import Recipe, check_recipe
 from zoo.train.record.curves import draw
 from zoo.train.record.events import EpochResult, FinishedRun
 from zoo.train.record.progress import ProgressLine, duration, epoch_line
 from zoo.train.record.result import append_metrics, make_folder, save, source_revision
-from zoo.train.start import set_aside
+from zoo.train.start import Options, run_folder, set_aside
 
 
 def entry(epoch: int, robust: float | None = None) -> EpochResult:
@@ -245,3 +246,26 @@ def test_the_time_left_is_unknown_before_there_is_a_pace(monkeypatch: pytest.Mon
     assert progress.left_s() is None
     progress._step = 60
     assert progress.left_s() == pytest.approx(120.0)
+
+
+def test_of_a_link_to_a_run_its_folder_is_set_aside(tmp_path: Path) -> None:
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.mkdir()
+    (real / "model.safetensors").touch()
+    link.symlink_to(real)
+    set_aside(link, lambda _: None)
+    assert (tmp_path / "real.1" / "model.safetensors").exists()
+    assert list(link.iterdir()) == []
+    assert link.is_symlink()
+
+
+@pytest.mark.parametrize("kind", ["device", "fifo"])
+def test_a_run_folder_is_never_what_is_no_folder(
+    tmp_path: Path, tiny_card: ModelCard, kind: str
+) -> None:
+    path = Path("/dev/full")
+    if kind == "fifo":
+        path = tmp_path / "fifo"
+        os.mkfifo(path)
+    with pytest.raises(UsageError, match="is a file: name a folder"):
+        run_folder(tiny_card, Options(out=path))
