@@ -25,6 +25,7 @@ from eval.executors.pool import Pool
 from eval.executors.reference import Reference
 from eval.flags.clean import clean_flags
 from eval.flags.model import looks_like_probabilities, model_flags
+from eval.journal.check import Bounds
 from eval.journal.journal import Journal
 from eval.journal.key import Key, Session
 from eval.report.report import Flag
@@ -58,7 +59,8 @@ def begun(
         is_attacked = bool(request.protocol.stages)
         classifier, flags = fitted(model, request.name, probes, needs_gradient=is_attacked)
         check_labels(request.data, classifier.contract.n_classes)
-        with _journal(request, model, digest) as journal, _told_where(journal, on_message):
+        shape = tuple(probes.shape[1:])
+        with _journal(request, model, digest, shape) as journal, _told_where(journal, on_message):
             asked = _as_last_time(request, journal)
             memory = _memory(classifier, asked, place)
             engine, looked = _first_look(classifier, asked, place, memory)
@@ -97,7 +99,7 @@ def begun(
 
 
 def _journal(
-    request: Request, model: nn.Module, weights: str
+    request: Request, model: nn.Module, weights: str, shape: tuple[int, ...]
 ) -> AbstractContextManager[Journal | None]:
     if request.journal is None or not request.protocol.stages:
         return nullcontext()
@@ -111,7 +113,14 @@ def _journal(
         engine=request.engine,
         precision=request.precision,
     )
-    return Journal(request.journal, key, keeps_images=request.keeps_images, fresh=request.fresh)
+    stages = tuple(stage.name for stage in request.protocol.stages)
+    return Journal(
+        request.journal,
+        key,
+        bounds=Bounds(len(request.data), stages, shape),
+        keeps_images=request.keeps_images,
+        fresh=request.fresh,
+    )
 
 
 @contextmanager

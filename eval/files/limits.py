@@ -28,7 +28,7 @@ class Limits:
     member_bytes: an archive's member or an array, unpacked; members: of an archive.
     index_bytes, index_entries, name_bytes: of a TensorFlow checkpoint's index, its entries, and
     the name of one. tensors, header_bytes: of a weight file. parameters: of a network that a
-    stranger's configuration asks for.
+    stranger's configuration asks for. check_seconds: that looking through a journal may take.
     """
 
     record_bytes: int = 2**28
@@ -44,6 +44,7 @@ class Limits:
     tensors: int = 10**5
     header_bytes: int = 10**8
     parameters: int = 5 * 10**9
+    check_seconds: int = 600
 
 
 def limits() -> Limits:

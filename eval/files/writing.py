@@ -71,13 +71,21 @@ def create_file(path: Path, content: bytes) -> None:
     Raises `FileExistsError` if something is there by now, another `OSError` if it cannot be made.
     """
     with _temporary(path, content) as (temporary, target):
-        try:
-            os.link(temporary, target)
-        except FileExistsError:
-            raise
-        except OSError:  # a disk without hard links
-            os.close(os.open(target, _WRITE | os.O_CREAT | os.O_EXCL | _NO_LINK, 0o666))
-            temporary.replace(target)
+        claim(temporary, target)
+
+
+def claim(temporary: Path, target: Path) -> None:
+    """Give the file `temporary` the name `target` if nobody has it; raises as `create_file`.
+
+    It may keep its own name beside.
+    """
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a disk without hard links
+        os.close(os.open(target, _WRITE | os.O_CREAT | os.O_EXCL | _NO_LINK, 0o666))
+        temporary.replace(target)
 
 
 def flush_to_disk(path: Path) -> None:

@@ -21,9 +21,11 @@ import numpy as np
 from eval.errors import JournalError
 from eval.executors.base import Broken, Ended, Event, Spent, Survived
 from eval.files.home import home
-from eval.journal.file import JournalFile, Statement
+from eval.journal.check import Bounds
+from eval.journal.file import JournalFile
 from eval.journal.key import Key, Session
 from eval.journal.known import Known
+from eval.journal.tables import Statement
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,6 +51,7 @@ class Journal:
     """The journal of one run, this process's alone until `close`; a context manager.
 
     path: a file, or a folder, in which the file is then named by the key.
+    bounds: what the run can find out; anything else in the file is refused.
     keeps_images, fresh: see `JournalFile`.
 
     A thread writes what `add` is given: a step of a large network can take minutes, longer than a
@@ -58,17 +61,23 @@ class Journal:
     """
 
     def __init__(
-        self, path: Path, key: Key, *, keeps_images: bool = False, fresh: bool = False
+        self,
+        path: Path,
+        key: Key,
+        *,
+        bounds: Bounds | None = None,
+        keeps_images: bool = False,
+        fresh: bool = False,
     ) -> None:
         path = path / f"{key.digest}.sqlite" if path.is_dir() else path
-        self._file = JournalFile(path, key, keeps_images=keeps_images, fresh=fresh)
+        self._file = JournalFile(path, key, bounds=bounds, keeps_images=keeps_images, fresh=fresh)
         self._opened = time.perf_counter()
         self._session_name = secrets.token_hex(8)
         self._session: Session | None = None
         self._lock = threading.Lock()
         self._statements: list[Statement] = []
         self._spent: dict[str, Spent] = {}  # by stage, in this session
-        self._error: sqlite3.Error | None = None
+        self._error: JournalError | None = None
         self._stop = threading.Event()
         self._writer = threading.Thread(target=self._keep_writing, daemon=True)
         rows = self._file.read("SELECT about, seconds FROM sessions ORDER BY rowid")
@@ -112,7 +121,7 @@ class Journal:
         statements = self._statements_of(event)
         with self._lock:
             if self._error is not None:
-                raise self._file.explained(self._error) from self._error
+                raise self._error
             self._statements += statements
 
     def close(self) -> None:
@@ -121,9 +130,12 @@ class Journal:
         if self._session is not None:
             self._writer.join()
             self._write()
-        self._file.close()
+        try:
+            self._file.close()
+        except JournalError as problem:
+            self._error = self._error or problem
         if self._error is not None:
-            raise self._file.explained(self._error) from self._error
+            raise self._error
 
     def __enter__(self) -> Self:
         return self
@@ -140,24 +152,21 @@ class Journal:
     def _statements_of(self, event: Event) -> list[Statement]:
         match event:
             case Survived(stage, position, had_gradient, had_nan):
-                row = (stage, position, int(had_gradient), int(had_nan))
-                return [("REPLACE INTO survived VALUES (?, ?, ?, ?)", row)]
+                flags = (int(had_gradient), int(had_nan))
+                return [self._file.put("survived", stage, position, *flags)]
             case Ended(stage, position, is_right):
-                return [("REPLACE INTO ended VALUES (?, ?, ?)", (stage, position, int(is_right)))]
+                return [self._file.put("ended", stage, position, int(is_right))]
             case Spent(stage):
                 total = self._spent[stage] = self._spent.get(stage, Spent(stage)) + event
-                spent = (total.seconds, total.forwards, total.backwards, total.rejected)
-                values = (stage, self._session_name, *spent)
-                return [("REPLACE INTO spent VALUES (?, ?, ?, ?, ?, ?)", values)]
+                passes = (total.forwards, total.backwards, total.rejected)
+                seconds = float(total.seconds)
+                return [self._file.put("spent", stage, self._session_name, seconds, *passes)]
             case Broken(stage, position, x_adv, is_8bit, had_nan):
-                verdict = (position, stage, int(is_8bit), int(had_nan))
-                statements: list[Statement] = [
-                    ("REPLACE INTO broken VALUES (?, ?, ?, ?)", verdict),
-                ]
+                statements = [self._file.put("broken", position, stage, int(is_8bit), int(had_nan))]
                 if self._file.keeps_images:
                     pixels = x_adv.detach().cpu().float().contiguous().numpy()
-                    image = (position, json.dumps(pixels.shape), pixels.tobytes())
-                    statements.append(("REPLACE INTO images VALUES (?, ?, ?)", image))
+                    image = (json.dumps(pixels.shape), pixels.tobytes())
+                    statements.append(self._file.put("images", position, *image))
                 return statements
 
     def _keep_writing(self) -> None:
@@ -172,20 +181,23 @@ class Journal:
             return
         try:
             self._file.write([*statements, self._bookkeeping()])
-            error = None
+            error, rest = None, []
         except sqlite3.Error as problem:
-            error = problem
+            error, rest = self._file.explained(problem), statements
+        except JournalError as problem:  # committed, to a file that is no longer where it was
+            error, rest = problem, []
         with self._lock:
             self._error = error
-            if error is not None:
-                self._statements = statements + self._statements
+            self._statements = rest + self._statements
 
     def _bookkeeping(self) -> Statement:
         assert self._session is not None
         about = json.dumps(asdict(self._session))
         seconds = time.perf_counter() - self._opened
-        session = (self._session_name, about, seconds)
-        return ("REPLACE INTO sessions VALUES (?, ?, ?)", session)
+        return self._file.put("sessions", self._session_name, about, seconds)
+
+
+_VERDICT = "stage, position"
 
 
 def _known(file: JournalFile) -> dict[str, Known]:
@@ -194,13 +206,19 @@ def _known(file: JournalFile) -> dict[str, Known]:
     def of(stage: str) -> Known:
         return known.setdefault(stage, Known.nothing(stage))
 
-    for stage, position, *gradients in file.read("SELECT * FROM survived"):
+    for stage, position, *gradients in file.read(
+        f"SELECT {_VERDICT}, had_gradient, had_nan FROM survived"
+    ):
         of(stage).take(Survived(stage, position, *map(bool, gradients)))
-    for stage, position, is_right in file.read("SELECT * FROM ended"):
+    for stage, position, is_right in file.read(f"SELECT {_VERDICT}, is_right FROM ended"):
         of(stage).take(Ended(stage, position, bool(is_right)))
     # After `survived`: what one session broke stays broken, whatever another machine's kernels say.
-    for position, stage, is_8bit, had_nan in file.read("SELECT * FROM broken"):
+    for stage, position, is_8bit, had_nan in file.read(
+        f"SELECT {_VERDICT}, is_broken_8bit, had_nan FROM broken"
+    ):
         of(stage).note_broken(position, bool(is_8bit), bool(had_nan))
-    for stage, _, *spent in file.read("SELECT * FROM spent"):
+    for stage, *spent in file.read(
+        "SELECT stage, seconds, forwards, backwards, rejected FROM spent"
+    ):
         of(stage).take(Spent(stage, *spent))
     return known

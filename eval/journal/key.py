@@ -6,18 +6,22 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
+
+from eval.files.border import plain
 
 if TYPE_CHECKING:
     from eval.data import ImageSet
     from eval.protocols import Protocol
     from eval.threat import Threat
 
-VERSION = 3
+VERSION = 4
 """Of the journal's tables; another version is another run.
 
 1: gradients below 1e-12 were too short a step in L2, and none that vanished was counted.
 2: what vanished was a count, not a fact of an image, and an image broken twice counted twice.
+3: rows carried no seal, so that a changed one was believed.
 """
 
 
@@ -73,10 +77,15 @@ class Key:
             precision=precision,
         )
 
+    @cached_property
+    def sha256(self) -> bytes:
+        """What seals the run's rows."""
+        return hashlib.sha256(self.to_json().encode()).digest()
+
     @property
     def digest(self) -> str:
         """Sixteen hexadecimal digits that name the run's file."""
-        return _sha256(self.to_json().encode())[:16]
+        return self.sha256.hex()[:16]
 
     def to_json(self) -> str:
         """All fields, in a fixed order."""
@@ -113,4 +122,4 @@ def _sha256(content: bytes) -> str:
 
 
 def _short(value: object) -> str:
-    return value[:12] if isinstance(value, str) and len(value) == 64 else str(value)
+    return value[:12] if isinstance(value, str) and len(value) == 64 else plain(str(value), 80)
