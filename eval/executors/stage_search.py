@@ -172,6 +172,7 @@ class StageSearch:
         is_broken = torch.tensor([p in self._broken for p in search.task.position.tolist()])
         ends = is_over & ((search.run.cpu() >= attack.n_runs - 1) | is_broken)
         yield from self._last_iterates(search, ends)
+        is_broken = torch.tensor([p in self._broken for p in search.task.position.tolist()])
         survives = ends & ~is_broken
         if self.polish_steps and bool(survives.any()):
             self._send_to_polish(search, survives)
@@ -259,7 +260,7 @@ class StageSearch:
         for position in positions.tolist():
             del self._under_way[position]
 
-    def _last_iterates(self, search: Search, ends: Tensor) -> Iterator[Ended]:
+    def _last_iterates(self, search: Search, ends: Tensor) -> Iterator[Event]:
         if self.attack.leaves_when_broken or not bool(ends.any()):
             return
         rows = ends.nonzero().squeeze(1)
@@ -267,10 +268,15 @@ class StageSearch:
         # Where the model breaks down it is not fooled, see `eval.verify`.
         logits = predict(self.setting.classifier, x_adv).cpu()
         is_right = (logits.argmax(1) == search.task.y.cpu()[rows]) | ~is_finite(logits)
+        # The search, in other arithmetic, may have taken a last iterate for right that is not.
+        wrong = rows[~is_right].to(search.k.device)
+        search.candidate[wrong] = x_adv[(~is_right).to(x_adv.device)]
+        search.is_hit[wrong] = True
+        yield from self._verify_hits(search)
         for position, right in zip(
             search.task.position[rows].tolist(), is_right.tolist(), strict=True
         ):
-            yield Ended(self.name, position, right)
+            yield Ended(self.name, position, right or position not in self._broken)
 
     def _stride(self, search: Search) -> int:
         if self.setting.device.type != "cuda":
