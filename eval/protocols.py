@@ -13,7 +13,7 @@ from eval.attacks.registry import others
 from eval.errors import UsageError, unknown
 from eval.frozen import Frozen
 from eval.radius import exact, text_of
-from eval.stage import Stage, step_in_pixels
+from eval.stage import LONGEST_STEP, Stage, step_in_pixels
 
 
 class Protocol(Frozen):
@@ -87,6 +87,10 @@ def protocol(name: str, *, step_size: str | float | None = None) -> Protocol:
         step_size = text_of(exact(step_size, "step size", "eps/4 or 1/255"))
     if step_size is not None and re.fullmatch(r"pgd-\d+", key) is None:
         raise UsageError(f"step size {step_size!r} goes with pgd-K only, not with attack {name!r}")
+    if step_size is not None and len(step_size) > LONGEST_STEP:
+        raise UsageError(
+            f"step size {step_size[:20]!r}... is not a positive number: write eps/4, eps, or 1/255"
+        )
     if stages is not None:
         return Protocol(name=_ALIASES.get(key, key), stages=stages)
     if key == "clean":

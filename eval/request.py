@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from eval.engine.engine import Precision
-from eval.errors import UsageError
+from eval.errors import DataError, UsageError
+from eval.files.border import LONGEST
 from eval.protocols import Protocol
+from eval.report.fields import LONGEST_ID, still
 from eval.threat import Threat
 
 if TYPE_CHECKING:
@@ -41,3 +43,23 @@ class Request:
     def __post_init__(self) -> None:
         if self.batch_size is not None and self.batch_size < 1:
             raise UsageError(f"batch size {self.batch_size} is not positive: use for example 128")
+        self._check_texts()
+
+    def _check_texts(self) -> None:
+        """What no Report can say is refused now, not after hours of work."""
+        try:
+            if len(still(self.name)) > LONGEST:
+                raise ValueError(f"it has {len(self.name)} characters, more than {LONGEST}")
+        except ValueError as error:
+            raise UsageError(f"the model's name cannot be ({error}): choose another") from None
+        data = self.data
+        try:
+            for text, most in ((data.name, LONGEST), (data.split, LONGEST)):
+                if len(still(text)) > most:
+                    raise ValueError(f"a name of {len(text)} characters, more than {most}")
+            if longest := [one for one in map(still, data.ids) if not 0 < len(one) <= LONGEST_ID]:
+                raise ValueError(f"an id of {len(longest[0])} characters, not 1 to {LONGEST_ID}")
+        except ValueError as error:
+            raise DataError(
+                f"no report can name these images ({error}): rename the file or the data set"
+            ) from None

@@ -11,25 +11,51 @@ from eval.errors import UsageError
 from eval.frozen import Frozen
 from eval.radius import parse
 
+MOST = 10**9
+"""Of steps, restarts and the like: more than anybody lives to see."""
+
+LONGEST_STEP = 100
+"""Characters of a step size: two numbers and what stands around them."""
+
 
 class Stage(Frozen):
     """One attack with its hyper-parameters; fields that an attack does not use are None."""
 
-    name: str = Field(description="how verdicts call it, for example apgd-ce")
+    name: str = Field(
+        min_length=1, max_length=200, description="how verdicts call it, for example apgd-ce"
+    )
     attack: str = Field(
         pattern="^[a-z0-9][a-z0-9-]{0,39}$", description="a name of eval.attacks.registry"
     )
     loss: Literal["ce", "dlr", "dlr-targeted", "margin"] | None = None
-    steps: int = Field(ge=1, description="gradient steps of one run, or queries of Square")
-    restarts: int = Field(default=1, ge=1, description="runs from different random starts")
-    targets: int | None = Field(default=None, description="target classes, most likely first")
+    steps: int = Field(
+        ge=1, le=MOST, strict=True, description="gradient steps of one run, or queries of Square"
+    )
+    restarts: int = Field(
+        default=1, ge=1, le=MOST, strict=True, description="runs from different random starts"
+    )
+    targets: int | None = Field(
+        default=None, ge=1, le=MOST, strict=True, description="target classes, most likely first"
+    )
     step_size: str | None = Field(
-        default=None, description='"eps/4", "eps", a number "1/255", or the larger: "max(A, B)"'
+        default=None,
+        max_length=LONGEST_STEP,
+        description='"eps/4", "eps", a number "1/255", or the larger: "max(A, B)"',
     )
     random_start: bool | None = None
-    eot: int = Field(default=1, ge=1, description="gradients averaged for a randomised model")
-    rho: float | None = Field(default=None, description="APGD: share of steps that must improve")
-    p_init: float | None = Field(default=None, description="Square: first share of changed pixels")
+    eot: int = Field(
+        default=1,
+        ge=1,
+        le=MOST,
+        strict=True,
+        description="gradients averaged for a randomised model",
+    )
+    rho: float | None = Field(
+        default=None, ge=0, le=1, strict=True, description="APGD: share of steps that must improve"
+    )
+    p_init: float | None = Field(
+        default=None, ge=0, le=1, strict=True, description="Square: first share of changed pixels"
+    )
     fallback_loss: Literal["margin"] | None = Field(
         default=None,
         description="PGD, FGSM: what to follow in a step where the gradient of `loss` is zero"

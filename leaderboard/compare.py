@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from eval.errors import ReportError, UsageError
+from eval.files.border import is_file
 from eval.report.report import Images, Report
 from leaderboard.columns import column
 from leaderboard.places import same_eps
@@ -125,7 +126,7 @@ def find_report(name: str) -> Report:
     Raises `UsageError` with the nearest names if there is none; `ReportError` if it is broken.
     """
     path = Path(name)
-    if path.is_file():
+    if is_file(path):
         return read_report(path)
     bundled = {found.stem: found for found in RESULTS.glob("*.json")}
     found = bundled.get(name.removesuffix(".json"))

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eval.radius import parse, text_of
+from eval.report.known import FULL, official_ids
 from eval.report.report import Report
 from leaderboard.published import NOT_STATED, Published
-
-FULL = {
-    "digits": 360,
-    "cifar10": 10_000,
-    "cifar10-jpeg": 10_000,
-    "cifar100": 10_000,
-    "imagenet": 50_000,
-}
-"""Images of the whole test set."""
 
 _SPLITS = ("test", "val", "validation")
 
@@ -116,12 +107,3 @@ def subset_of_published(entry: Published) -> Subset:
         return full(entry.dataset)
     whose = entry.subset_of or entry.source
     return Subset(f"{entry.subset}-{slug(whose)}", f"{entry.subset:,} images, {whose}")
-
-
-def official_ids(dataset: str, n: int) -> Sequence[str] | None:
-    """The ids of the first n images in official order; None where we do not know them here."""
-    if dataset in {"cifar10", "cifar10-jpeg"}:
-        return [str(i) for i in range(n)]
-    if dataset == "imagenet":
-        return [f"ILSVRC2012_val_{i:08d}" for i in range(1, n + 1)]
-    return None

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from eval.errors import ReportError, UsageError
-from eval.protocols import protocol, without_fallback
+from eval.files.border import border, plain
+from eval.report.known import check_images, check_protocol
 from eval.report.report import Report
 from leaderboard.bundled import bundled_digest, known_card
 from leaderboard.columns import column
-from leaderboard.places import FULL, official_ids, same_eps
+from leaderboard.places import same_eps
 
 RESULTS = Path(__file__).parent / "results"
 """The Reports that come with the package."""
@@ -60,9 +61,10 @@ def read_report(path: Path) -> Report:
     """
     report = Report.read(path)
     try:
-        _check(report)
+        with border("it", ReportError, "write it again with sat-zoo eval"):
+            _check(report)
     except ReportError as error:
-        raise ReportError(f"report {path}: {error}") from error
+        raise ReportError(f"report {plain(str(path))}: {error}") from error
     return report
 
 
@@ -88,7 +90,11 @@ def read_results(results: Sequence[Path] = (RESULTS,)) -> Results:
             kept = stored[run]
             other = old if kept is new else new
             refused.append(
-                Refused(other.path, f"report {other.path} is of the same run as {kept.path}")
+                Refused(
+                    other.path,
+                    f"report {plain(str(other.path))} is of the same run as"
+                    f" {plain(str(kept.path))}",
+                )
             )
     return Results(tuple(stored.values()), tuple(refused))
 
@@ -118,11 +124,18 @@ def run_key(report: Report) -> str:
 def _files(results: Sequence[Path]) -> list[Path]:
     files: dict[Path, Path] = {}
     for place in results:
-        if not place.exists():
-            raise UsageError(f"results {place} do not exist: name a folder of reports or a report")
-        for path in sorted(place.glob("*.json")) if place.is_dir() else [place]:
-            files.setdefault(path.resolve(), path)
+        shown = plain(str(place))
+        if not os.path.lexists(place):
+            raise UsageError(f"results {shown} do not exist: name a folder of reports or a report")
+        with border(f"results {shown}", ReportError, "name a folder that can be read"):
+            for path in _reports_in(place) if place.is_dir() else [place]:
+                files.setdefault(Path(os.path.realpath(path)), path)
     return list(files.values())
+
+
+def _reports_in(folder: Path) -> list[Path]:
+    # Not `glob`, which takes a folder that cannot be read for an empty one.
+    return sorted(path for path in folder.iterdir() if path.name.endswith(".json"))
 
 
 def _check(report: Report) -> None:
@@ -131,50 +144,9 @@ def _check(report: Report) -> None:
     Raises `ReportError` with the reason, without the file's name: a protocol or stages that we do
     not know, images that are not those of the data set, a model that is not that of its card.
     """
-    _check_protocol(report)
-    _check_images(report)
+    check_protocol(report)
+    check_images(report)
     _check_model(report)
-    seconds = [report.seconds, *(stage.seconds for stage in report.stages)]
-    if not all(math.isfinite(value) and value >= 0 for value in seconds):
-        raise ReportError("a number of seconds in it is negative or no number")
-
-
-def _check_protocol(report: Report) -> None:
-    stages = report.protocol.stages
-    step_size = stages[0].step_size if stages and stages[0].attack == "pgd" else None
-    try:
-        wanted = protocol(report.protocol.name, step_size=step_size)
-    except UsageError as error:
-        raise ReportError(f"its protocol is unknown: {error}") from error
-    # Made before gradients that vanish had a fallback: where none vanished, the same attack to the
-    # bit. In L2 the step itself could vanish then, unseen, so those numbers are none.
-    known = (wanted.stages, without_fallback(wanted.stages))
-    if stages == known[1] != known[0] and report.threat.norm == "L2":
-        raise ReportError(
-            f"its steps of {report.protocol.name!r} in L2 were made when small gradients counted as"
-            " none: evaluate again"
-        )
-    if wanted.name != report.protocol.name or stages not in known:
-        raise ReportError(
-            f"its stages are not those of protocol {report.protocol.name!r}, so its number is of"
-            " another attack: give that one its own name and version"
-        )
-
-
-def _check_images(report: Report) -> None:
-    data, images, classes = report.data, report.images, report.model.classes
-    n_whole = FULL.get(data.name)
-    if n_whole is not None and data.split in {"test", "val"} and data.n > n_whole:
-        raise ReportError(f"data.n is {data.n}, but {data.name} has {n_whole} images")
-    if wrong := [label for label in images.labels if not 0 <= label < classes]:
-        raise ReportError(f"label {wrong[0]} is not one of the model's {classes} classes")
-    if data.official_subset:
-        official = official_ids(data.name, data.n)
-        if official is not None and list(images.ids) != list(official):
-            raise ReportError(
-                f"data.official_subset is true, but the ids are not those of the first {data.n}"
-                f" images of {data.name}"
-            )
 
 
 def _check_model(report: Report) -> None:

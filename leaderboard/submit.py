@@ -14,11 +14,15 @@ from leaderboard.results import RESULTS, read_report, run_key
 
 @dataclass(frozen=True)
 class Added:
-    """Where the report lies now, and which reports of the same run it replaced."""
+    """Where the report lies now, and which reports of the same run it replaced.
+
+    left_out: why files of the folder could not be compared with it.
+    """
 
     path: Path
     report: Report
     replaced: tuple[Path, ...]
+    left_out: tuple[str, ...] = ()
 
 
 def canonical_name(report: Report) -> str:
@@ -49,30 +53,32 @@ def add(path: Path, results: Path = RESULTS, *, force: bool = False) -> Added:
         raise ReportError(
             f"--results {results} cannot be made: {error.strerror}; choose another folder"
         ) from error
-    same = same_run(report, results)
+    same, left_out = same_run(report, results)
     if path.resolve() in {found.resolve() for found in same}:
         raise ReportError(f"report {path} is among the results already")
     if same and not force:
+        first, created = next(iter(same.items()))
         raise ReportError(
-            f"report {path} is of the same run as {same[0]}, made {Report.read(same[0]).created}:"
-            " to replace that one, add --force"
+            f"report {path} is of the same run as {first}, made {created}: to replace that one,"
+            " add --force"
         )
     target = results / canonical_name(report)
     report.write(target)
     for old in same:
         if old != target:
             old.unlink(missing_ok=True)
-    return Added(target, report, tuple(same))
+    return Added(target, report, tuple(same), tuple(left_out))
 
 
-def same_run(report: Report, results: Path) -> list[Path]:
-    """Reports in the folder of the same run; files that are no reports are passed over."""
-    run, found = run_key(report), []
+def same_run(report: Report, results: Path) -> tuple[dict[Path, str], list[str]]:
+    """When reports in the folder of the same run were made, and why files in it are no reports."""
+    run, found, left_out = run_key(report), dict[Path, str](), list[str]()
     for path in sorted(results.glob("*.json")):
         try:
             other = Report.read(path)
-        except ReportError:
+        except ReportError as error:
+            left_out.append(str(error))
             continue
         if run_key(other) == run:
-            found.append(path)
-    return found
+            found[path] = other.created
+    return found, left_out

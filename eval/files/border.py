@@ -60,6 +60,14 @@ def _escaped(char: str) -> str:
     return char.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
+def is_file(path: Path) -> bool:
+    """Whether `path` is a regular file; a name that cannot be one, or be asked for, is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def read_bytes(path: Path, limit: str = "record_bytes") -> bytes:
     """The bytes of a regular file, of which there are no more than the limit of that name.
 

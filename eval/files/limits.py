@@ -23,7 +23,8 @@ class Limits:
     """The limits; counts, and sizes in bytes.
 
     record_bytes: a Report, plan, config or other JSON, YAML or TOML text; record_depth: brackets
-    within brackets in it; record_digits: digits of a number in it.
+    within brackets in it; record_digits: digits of a number in it; record_items: commas and
+    brackets in it, which no text has fewer of than values.
     picture_bytes: a picture's file; picture_pixels: width times height.
     member_bytes: an archive's member or an array, unpacked; members: of an archive.
     index_bytes, index_entries, name_bytes: of a TensorFlow checkpoint's index, its entries, and
@@ -34,6 +35,7 @@ class Limits:
     record_bytes: int = 2**28
     record_depth: int = 100
     record_digits: int = 400
+    record_items: int = 4 * 10**6
     picture_bytes: int = 2**27
     picture_pixels: int = 2 * 10**8
     member_bytes: int = 2**29

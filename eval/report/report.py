@@ -15,8 +15,12 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from eval.errors import ReportError, UsageError, first_fault
+from eval.files.border import border, plain, read_bytes
+from eval.files.record import parse_json
 from eval.files.writing import write_atomically
 from eval.frozen import Frozen
+from eval.report.bounds import contradiction
+from eval.report.fields import Moment, Note, Seconds
 from eval.report.intervals import wilson
 from eval.report.old import unattacked
 from eval.report.parts import (
@@ -53,19 +57,25 @@ __all__ = [
 
 SCHEMA: Literal["sat-zoo/report@1"] = "sat-zoo/report@1"
 
+MOST_KEYS = 100
+"""Of one object in the file: far more than a Report's largest part has."""
+
+LONGEST_FAULT = 600
+"""Characters of what is wrong with a file, which repeats some of it."""
+
 
 class Report(Frozen):
     """One evaluation of one model on one set of images under one protocol."""
 
     schema_: Literal["sat-zoo/report@1"] = Field(alias="schema")
-    created: str
-    command: str
+    created: Moment
+    command: Note
     model: ModelPart
     data: DataPart
     threat: ThreatPart
     protocol: ProtocolPart
     engine: EnginePart
-    seed: int
+    seed: int = Field(ge=-(2**63), lt=2**64, strict=True)
     clean: Accuracy
     robust: Accuracy | None = Field(
         description="under every stage; null exactly where the protocol has no stage: without an"
@@ -73,9 +83,9 @@ class Report(Frozen):
     )
     stages: tuple[StageResult, ...]
     images: Images
-    flags: tuple[Flag, ...]
+    flags: tuple[Flag, ...] = Field(max_length=1000, fail_fast=True)
     survive_8bit: Survive8Bit
-    seconds: float
+    seconds: Seconds
 
     @model_validator(mode="before")
     @classmethod
@@ -133,6 +143,8 @@ class Report(Frozen):
                 f"survive_8bit.broken_after_rounding is {self.survive_8bit.broken_after_rounding},"
                 f" but {n_broken} images were broken"
             )
+        if fault := contradiction(self):
+            raise ValueError(fault)
         return self
 
     def _totals(self) -> list[tuple[str, float, float]]:
@@ -183,13 +195,16 @@ class Report(Frozen):
     def read(cls, path: Path) -> Self:
         """Read and check a report.
 
-        Raises `ReportError` if the file cannot be read, is not this schema, or its totals do not
-        follow from its verdicts.
+        Raises `ReportError` if the file cannot be read, is not this schema, holds a number that
+        cannot be, or its totals do not follow from its verdicts.
         """
-        try:
-            return cls.model_validate_json(path.read_bytes())
-        except OSError as error:
-            raise ReportError(f"report {path} cannot be read: {error.strerror}") from error
-        except ValidationError as error:
-            what = f"{first_fault(error, 'report')}{advice(error.errors()[0])}"
-            raise ReportError(f"report {path} is not a valid {SCHEMA}: {what}") from error
+        with border(f"report {path}", ReportError, "give a Report that sat-zoo wrote"):
+            content = read_bytes(path)
+            try:
+                return cls.model_validate(parse_json(content, most_keys=MOST_KEYS))
+            except ValidationError as error:
+                said = plain(first_fault(error, "report"), LONGEST_FAULT)
+                what = f"{said}{advice(error.errors()[0])}"
+            except ValueError as error:  # the text is no JSON of ours
+                what = plain(str(error), LONGEST_FAULT)
+        raise ReportError(f"report {plain(str(path))} is not a valid {SCHEMA}: {what}")

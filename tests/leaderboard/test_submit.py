@@ -74,7 +74,7 @@ def test_the_digest_of_bundled_weights_needs_no_torch() -> None:
         ({"model__parameters": 1}, "model.parameters is 1, but the card of"),
         ({"model__classes": 11}, "model.classes is 11, but the card of"),
         ({"model__name": "another"}, "no weights are bundled with a model named 'another'"),
-        ({"seconds": -1.0}, "a number of seconds in it is negative"),
+        ({"seconds": -1.0}, "seconds: Input should be greater than or equal to 0"),
         ({"schema": "sat-zoo/report@2"}, "use the sat-zoo that wrote it"),
         ({"images": {"ids": [], "labels": [], "verdicts": []}}, "images.ids is empty"),
     ],
@@ -125,9 +125,9 @@ def test_images_that_the_data_set_does_not_have_are_refused(made: Make, tmp_path
     many = made(["robust"] * 361, data="digits")
     with pytest.raises(ReportError, match=r"data\.n is 361, but digits has 360 images"):
         add(written(many, tmp_path), tmp_path / "new")
-    wrong = made(labels=[0, 1, 10, 2])
+    wrong = changed(tmp_path, images__labels=[10] * 360)
     with pytest.raises(ReportError, match="label 10 is not one of the model's 10 classes"):
-        add(written(wrong, tmp_path), tmp_path / "new")
+        add(wrong, tmp_path / "new")
     chosen = made(ids=["3", "1", "2", "0"], data="cifar10", official=True)
     with pytest.raises(ReportError, match="the ids are not those of the first 4 images of cifar10"):
         add(written(chosen, tmp_path), tmp_path / "new")
@@ -161,7 +161,7 @@ def test_a_replaced_report_under_another_name_goes(tmp_path: Path) -> None:
     assert {path.name for path in new.iterdir()} == {done.path.name, "notes.json"}
 
 
-@pytest.mark.parametrize("name", ["../../evil", "a/b\\c", "<script>", "\x00", "x" * 500, ".."])
+@pytest.mark.parametrize("name", ["../../evil", "a/b\\c", "<script>", " ", "x" * 200, ".."])
 def test_no_name_leaves_the_folder(made: Make, tmp_path: Path, name: str) -> None:
     report = made(model=name)
     assert re.fullmatch(r"[a-z0-9-]+\.pgd-50\.[0-9a-f]{8}\.json", canonical_name(report))

@@ -109,7 +109,7 @@ def test_a_newer_schema_and_missing_verdicts_say_what_to_do(
 
 
 def test_a_file_that_is_not_there_or_not_json_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ReportError, match=r"missing\.json cannot be read: No such file"):
+    with pytest.raises(ReportError, match=r"missing\.json cannot be read \(No such file"):
         Report.read(tmp_path / "missing.json")
     path = tmp_path / "text.json"
     path.write_text("hello")

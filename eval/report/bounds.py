@@ -1,0 +1,60 @@
+"""What a Report's parts allow each other to be, where one does not follow from the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from eval.errors import UsageError
+from eval.report.parts import StageResult
+from eval.stage import step_in_pixels
+
+if TYPE_CHECKING:
+    from eval.report.report import Report
+
+_NEAR = 1e-6
+"""How far a share times its number of images may lie from a whole number, by rounding alone."""
+
+
+def contradiction(report: Report) -> str:
+    """The first thing in `report` that cannot be beside the rest of it, "" if there is none."""
+    return next(_contradictions(report), "")
+
+
+def _contradictions(report: Report) -> Iterator[str]:
+    n, classes = len(report.images.ids), report.model.classes
+    if wrong := [label for label in report.images.labels if label >= classes]:
+        yield f"images.labels: label {wrong[0]} is not one of the model's {classes} classes"
+    for stage in report.protocol.stages:
+        try:
+            step_in_pixels(stage, report.threat.eps)
+        except UsageError as error:
+            yield f"protocol.stages: {stage.name}: {error}"
+    for result in report.stages:
+        if result.rejected and not result.attacked:
+            yield (
+                f"stage {result.name}: rejected is {result.rejected}, but no image was attacked,"
+                " so that none was claimed to be broken"
+            )
+        yield from _last_iterates(result, n)
+
+
+def _last_iterates(result: StageResult, n: int) -> Iterator[str]:
+    """Of the images attacked, those not broken are right at the last iterate, the rest may be."""
+    share = result.last_iterate_accuracy
+    if share is None:
+        return
+    what = f"stage {result.name}: last_iterate_accuracy is {share}"
+    n_right, least = round(share * n), result.attacked - result.broken
+    if abs(share * n - n_right) > _NEAR:
+        yield f"{what}, which is no share of {n} images"
+    if n_right < least:
+        yield (
+            f"{what}, that is {n_right} of {n} images, but the {least} that the stage did not break"
+            " were right at their last iterate too"
+        )
+    if n_right > result.attacked:
+        yield (
+            f"{what}, that is {n_right} of {n} images, but only {result.attacked} were right before"
+            " the stage"
+        )
