@@ -23,8 +23,10 @@ def main() -> None:
     """`zoo.cli.main`, or one sentence about the file that would be run in place of ours."""
     for said in filter(None, map(shadow, ("eval", "zoo"))):
         sys.exit(f"sat-zoo: {said}")
-    from zoo.cli import main as run
-
+    try:
+        from zoo.cli import main as run
+    except (OSError, MemoryError) as error:  # with too few descriptors or too little memory
+        sys.exit(f"sat-zoo: cannot start: {str(error) or 'there is not enough memory'}")
     run()
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
+from leaderboard.cli.options import tell_left_out
 from leaderboard.escape import plain
+from zoo.cli.shared.console import echo
 
 EXAMPLES = """\b
 Examples:
@@ -35,7 +37,8 @@ def command(report: Path, results: Path | None, force: bool) -> None:
     done = add(report, results or RESULTS, force=force)
     robust = done.report.robust
     share, kind = (done.report.clean, "clean") if robust is None else (robust, "robust")
+    tell_left_out(done.left_out)
     what = plain(f"{done.report.model.name}, {done.report.protocol.name}")
-    click.echo(f"{done.path}: {what}, {kind} {percent(share.accuracy)} % of {share.n} images")
+    echo(f"{done.path}: {what}, {kind} {percent(share.accuracy)} % of {share.n} images")
     for old in done.replaced:
-        click.echo(f"replaced {old}")
+        echo(f"replaced {old}")

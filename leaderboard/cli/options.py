@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from leaderboard.escape import plain
+from eval.files.border import plain
+from zoo.cli.shared.console import say
 
 
 def results_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -24,4 +25,4 @@ def results_option(command: Callable[..., Any]) -> Callable[..., Any]:
 def tell_left_out(reasons: Iterable[str]) -> None:
     """Say on stderr which files could not be used, and why."""
     for reason in reasons:
-        click.echo(f"sat-zoo: left out: {plain(reason)}", err=True)
+        say(f"left out: {plain(reason, 1000)}")

@@ -5,15 +5,18 @@ Commands come from the entry-point group `sat_zoo.commands` in pyproject.toml.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import traceback
 from importlib.metadata import EntryPoint, entry_points, version
 
 import click
 
-from eval.errors import SatZooError, UsageError, unknown
+from eval.errors import UsageError, unknown
 from sat_zoo import PACKAGES, shadow
 from zoo.cli.shared.console import say
+from zoo.cli.shared.ending import ending_of
+from zoo.cli.shared.output_lost import watched_stdout
 
 GROUP = "sat_zoo.commands"
 
@@ -72,26 +75,25 @@ def cli(ctx: click.Context, debug: bool) -> None:
 
 def main() -> None:
     """Run the command line; errors become one sentence on stderr and an exit code."""
-    debug = "--debug" in sys.argv
+    sys.exit(_run())
+
+
+def _run() -> int:
     try:
-        sys.exit(cli.main(standalone_mode=False) or 0)
+        with watched_stdout():
+            return cli.main(standalone_mode=False) or 0
     except (click.exceptions.Abort, KeyboardInterrupt):
         say("interrupted")
-        sys.exit(130)
-    except click.ClickException as error:
-        if debug:
-            traceback.print_exc()
-        say(_one_line(error.format_message()))
-        sys.exit(error.exit_code)
-    except SatZooError as error:
-        if debug:
-            traceback.print_exc()
-        say(_one_line(str(error)))
-        sys.exit(error.exit_code)
+        return 130
     except BrokenPipeError:
-        # The reader of our output went away (`| head`): not an error of ours.
-        sys.stderr.close()
-        sys.exit(0)
+        return 0  # the reader of our output went away (`| head`): not an error of ours
+    except Exception as error:
+        if "--debug" in sys.argv:
+            with contextlib.suppress(OSError):  # of a stderr that is gone
+                traceback.print_exc()
+        ending = ending_of(error)
+        say(_one_line(ending.sentence))
+        return ending.exit_code
 
 
 def _one_line(text: str) -> str:

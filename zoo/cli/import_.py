@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 import click
-from rich.markup import escape
+from rich.text import Text
 
 from eval.errors import UsageError, WeightsUnavailable
 from eval.files.home import home
@@ -124,11 +124,11 @@ def _report(name: str, stored: Stored) -> None:
     skipped = ", ".join(f"{n} {kind}" for kind, n in facts["variables_skipped"].items())
     order = facts["channel_order"]
     lines = [
-        f"[bold]{name}[/bold] imported from the official checkpoint {escape(facts['prefix'])}",
-        f"  weights    {escape(str(stored.path))}",
+        f" imported from the official checkpoint {facts['prefix']}",
+        f"  weights    {stored.path}",
         f"  sha256     {stored.sha256}",
-        f"  variables  {facts['variables_used']} used; skipped: {escape(skipped) or 'none'}",
+        f"  variables  {facts['variables_used']} used; skipped: {skipped or 'none'}",
         f"  values     {'moving averages' if facts['moving_averages'] else 'weights'}",
         f"  channels   {order['checkpoint']} in the checkpoint, {order['stored']} in the store",
     ]
-    stdout().print("\n".join(lines), soft_wrap=True)
+    stdout().print(Text(name, style="bold") + "\n".join(lines), soft_wrap=True)

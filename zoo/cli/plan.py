@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 from rich.table import Table
+from rich.text import Text
 
 from eval.errors import UsageError
 from zoo.cli.shared.console import stdout
@@ -69,12 +70,15 @@ def print_plan(plan: Plan) -> None:
     """The plan as a table on stdout: stage by stage, at most and at least."""
     console = stdout()
     console.print(
-        f"[bold]{plan.model}[/] on {plan.n} images of {plan.data}, {plan.protocol},"
-        f" {plan.precision} search on {plan.device} ({plan.threads} threads),"
-        f" batches of {plan.batch_size}"
+        Text(plan.model, style="bold")
+        + f" on {plan.n} images of {plan.data}, {plan.protocol},"
+        + f" {plan.precision} search on {plan.device} ({plan.threads} threads),"
+        + f" batches of {plan.batch_size}"
     )
     if plan.warning:
-        console.print(f"[yellow]warning:[/] {plan.warning}; the plain model is used")
+        console.print(
+            Text("warning:", style="yellow") + f" {plan.warning}; the plain model is used"
+        )
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("stage")
     for column in ("forwards", "backwards", "multiply-adds", "time at most", "at least"):
@@ -90,9 +94,12 @@ def print_plan(plan: Plan) -> None:
     )
     share = plan.n_right / plan.n_looked_at
     console.print(
-        f"{plan.n_right} of the {plan.n_looked_at} images in the timed batches are right; if that"
-        f" share holds, at most [bold]{_time(share * plan.most.seconds)}[/],"
-        f" {_time(plan.seconds_per_survivor)} for each image that survives."
+        Text(
+            f"{plan.n_right} of the {plan.n_looked_at} images in the timed batches are right; if"
+            " that share holds, at most "
+        )
+        + Text(_time(share * plan.most.seconds), style="bold")
+        + f", {_time(plan.seconds_per_survivor)} for each image that survives."
     )
     console.print(
         f"memory {plan.peak_memory_bytes / 1e9:.2g} GB at the peak, beside the program itself"

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 from rich.filesize import decimal
-from rich.markup import escape
 from rich.table import Table
 
 from eval.errors import SatZooError, UsageError, WeightsUnavailable
@@ -226,7 +225,7 @@ def _summarise(here: dict[str, Found], there: dict[str, Remote], nowhere: list[M
         pin = _pin(name, place)
         is_cached = pin is not None and peek(pin) is not None
         n_bytes += 0 if is_cached else place.n_bytes
-        table.add_row(name, place.size, "Hub cache" if is_cached else escape(place.place))
+        table.add_row(name, place.size, "Hub cache" if is_cached else place.place)
     for name, found in here.items():
         text = "bundled" if found.source == "bundled" else "imported"
         table.add_row(name, decimal(found.path.stat().st_size), text)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.markup import escape
 from rich.table import Table
 
 from eval.errors import UsageError, WeightsUnavailable
@@ -116,7 +115,7 @@ def _show(package: Package) -> None:
     table.add_column("bytes", justify="right")
     table.add_column("sha256", no_wrap=True)
     for file in package.files:
-        table.add_row(escape(file.path), f"{file.size:,}", file.sha256)
+        table.add_row(file.path, f"{file.size:,}", file.sha256)
     stdout().print(table)
     for path in ("config.json", "README.md"):
         click.echo(f"\n--- {path}\n{package.text(path)}")

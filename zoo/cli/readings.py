@@ -95,7 +95,8 @@ def _print(findings: Findings, recorded: Path | None) -> None:
 
     console = stdout()
     console.print(
-        f"[bold]{findings.model}[/] on {findings.n} images of {findings.data} ({findings.split})"
+        Text(findings.model, style="bold")
+        + f" on {findings.n} images of {findings.data} ({findings.split})"
     )
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("question", "best", "right", "next", "right", "only best : only next"):

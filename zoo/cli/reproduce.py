@@ -124,8 +124,9 @@ def _print(found: Reproduction, folder: Path) -> None:
 
     console = stdout()
     console.print(
-        f"[bold]{found.model}[/] (weights {found.weights_source}, {found.weights_sha256[:12]}) on"
-        f" {found.n} images of {found.data} ({found.split})"
+        Text(found.model, style="bold")
+        + f" (weights {found.weights_source}, {found.weights_sha256[:12]}) on"
+        + f" {found.n} images of {found.data} ({found.split})"
     )
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("claim")
@@ -153,5 +154,5 @@ def _print(found: Reproduction, folder: Path) -> None:
     for remark in found.remarks:
         console.print(Text(remark))
     for flag in found.flags:
-        console.print(f"[yellow]flag {flag.code}:[/]", Text(as_options(flag.detail)))
+        console.print(Text(f"flag {flag.code}:", style="yellow"), as_options(flag.detail))
     console.print(Text(f"reports are in {folder}"), soft_wrap=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eval.errors import SatZooError, UsageError, WeightsMismatch
+from eval.files.border import is_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,7 +30,7 @@ def compared(path: Path, report: Report, weights: Path, strip_prefix: str | None
     """
     from zoo.weights.file import Found, read_weights
 
-    if not weights.is_file():
+    if not is_file(weights):
         raise UsageError(f"--weights {weights} is not a file: name a safetensors file")
     said = report.model
     found = read_weights(said.name, Found(weights, "file", None))

@@ -1,30 +1,49 @@
-"""Where commands print, and in which words: options where the library speaks of arguments."""
+"""Where commands print, and in which words: options where the library speaks of arguments.
+
+Whatever is printed may hold a stranger's text, so nothing that passes here moves the cursor, turns
+the direction of writing or is taken for markup: it is shown as escapes.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from eval.arguments import as_options
+from eval.files.border import plain
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
+def visible(text: str) -> str:
+    """`text` with line ends and tabs as they are, and all else that cannot be seen as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(c if c in "\n\t" or c.isprintable() else plain(c) for c in text)
+
+
 def stdout() -> Console:
     """A console on stdout; a pipe or file is given room, so that no name is cut at 80 columns."""
-    from rich.console import Console
+    from zoo.cli.shared.plain_console import PlainConsole
 
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    return PlainConsole(width=None if sys.stdout.isatty() else 160)
+
+
+def echo(text: str, *, newline: bool = True) -> None:
+    """`text` on stdout."""
+    click.echo(visible(text), nl=newline)
 
 
 def tell(text: str) -> None:
     """What a library function reports as it goes, on stdout."""
-    click.echo(as_options(text))
+    echo(as_options(text))
 
 
 def say(text: str) -> None:
-    """One sentence of the library, or of a command, on stderr."""
-    click.echo(f"sat-zoo: {as_options(text)}", err=True)
+    """One sentence of the library, or of a command, on stderr; nothing fails if that is gone."""
+    with contextlib.suppress(OSError, ValueError):
+        click.echo(visible(f"sat-zoo: {as_options(text)}"), err=True)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 from rich.table import Table
+from rich.text import Text
 
 from eval.arguments import as_options
 from eval.report.percent import percent, percent_range
@@ -59,9 +60,9 @@ def print_report(report: Report, out: Path | None) -> None:
     # Without an attack the ball was not looked at, though the report has one.
     threat = f" {report.threat.norm} eps {report.threat.eps_text}," if report.stages else ""
     console.print(
-        f"[bold]{report.model.name}[/] on {report.data.n} images of {report.data.name}"
-        f" ({report.data.split}),{threat}"
-        f" {report.protocol.name}, engine {report.engine.name} {report.engine.precision}"
+        Text(report.model.name, style="bold")
+        + f" on {report.data.n} images of {report.data.name} ({report.data.split}),{threat}"
+        + f" {report.protocol.name}, engine {report.engine.name} {report.engine.precision}"
     )
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("stage")
@@ -85,7 +86,7 @@ def print_report(report: Report, out: Path | None) -> None:
     if report.robust is None:
         console.print("nothing was attacked: how much an attack would break is not measured")
     else:
-        console.print(f"[bold]robust accuracy  {_interval(report.robust)}[/]")
+        console.print(f"robust accuracy  {_interval(report.robust)}", style="bold")
     for stage in report.stages:
         if stage.last_iterate_accuracy is not None:
             last = f"{percent(stage.last_iterate_accuracy)} %"
@@ -97,7 +98,7 @@ def print_report(report: Report, out: Path | None) -> None:
             " model when stored in 8 bits"
         )
     for flag in report.flags:
-        console.print(f"[yellow]flag {flag.code}:[/] {as_options(flag.detail)}")
+        console.print(Text(f"flag {flag.code}:", style="yellow"), as_options(flag.detail))
     console.print(f"{report.seconds:.0f} s" + (f"; report written to {out}" if out else ""))
 
 
