@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -127,27 +126,22 @@ def test_broken_results_are_named_and_do_not_stop_the_rest(tmp_path: Path) -> No
     assert "broken.json" in (tmp_path / "site" / "index.html").read_text()
 
 
-def adversarial(path: Path, changes: Mapping[str, Any] | None = None) -> Path:
-    """Three digits whose every pixel moved up by eps, as far as [0, 1] allows."""
+def adversarial(path: Path, *, pixels: str = "", weights: str = "") -> Path:
+    """Three digits whose every pixel moved up by eps, as far as [0, 1] allows.
+
+    pixels, weights: other digests than those of the clean images and of the model.
+    """
     report = Report.read(RESULTS / "resnet8-silu-sat-digits.pgd-50.json")
-    data = open_data("digits").take(3)
-    origin = Origin(
-        model=report.model.name,
-        weights_sha256=report.model.weights_sha256,
-        data="digits",
-        split="test",
-        pixels_sha256=data.pixels_sha256(),
-        norm="Linf",
-        eps="3/16",
-        protocol="pgd-50",
-        seed=0,
-        ids=data.ids,
-        labels=tuple(int(label) for label in data.labels),
-        stages=("pgd-50",) * 3,
-    )
-    origin = origin.model_copy(update=dict(changes or {}))
+    if weights:
+        model = report.model.model_copy(update={"weights_sha256": weights})
+        report = report.model_copy(update={"model": model})
+    images = report.images
+    pairs = zip(images.ids, images.verdicts, strict=True)
+    broken = tuple(image_id for image_id, verdict in pairs if verdict == "pgd-50")[:3]
+    data = open_data("digits").select_ids(broken)
+    origin = Origin.of(report, broken, pixels or data.pixels_sha256())
     x = torch.cat([batch.x for batch in data.batches(3)])
-    AdversarialImages((x + 3 / 16).clamp(0, 1), origin).write(path)
+    AdversarialImages((x + 3 / 16).clamp(0, 1), origin, report).write(path)
     return path
 
 
@@ -178,10 +172,10 @@ def test_a_change_at_the_edge_of_the_ball_is_white(tmp_path: Path) -> None:
 def test_images_of_other_pictures_or_of_no_report_are_refused(
     tmp_path: Path, digits: Leaderboard
 ) -> None:
-    other = adversarial(tmp_path / "a.safetensors", {"pixels_sha256": "0" * 64})
+    other = adversarial(tmp_path / "a.safetensors", pixels="0" * 64)
     with pytest.raises(ReportError.__base__, match="not those that were attacked"):
         gallery.read_gallery(other)
-    path = adversarial(tmp_path / "b.safetensors", {"weights_sha256": "0" * 64})
+    path = adversarial(tmp_path / "b.safetensors", weights="0" * 64)
     arguments = ["--adversarial", str(path), "--out", str(tmp_path / "site")]
     done = CliRunner().invoke(command, arguments)
     assert isinstance(done.exception, ReportError)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from eval import Report
-from eval.adversarial import AdversarialImages
+from eval.adversarial import AdversarialImages, Origin
+from eval.report.digest import what_images_follow_from
 
 DIGITS = "resnet8-silu-sat-digits"
 Run = Callable[..., Any]
@@ -30,14 +31,16 @@ def test_a_report_and_its_images_hold(sat_zoo: Run, files: tuple[Path, Path]) ->
     assert sat_zoo("verify", str(path)).out == (
         f"{path}: every total follows from the verdicts: {DIGITS}, pgd-5, clean"
         f" {report.clean.correct} and robust {report.robust.correct} of 40 images, their accuracies"
-        " and intervals, 1 stage, the digest of the ids\n"
+        " and intervals, 1 stage, the digest of the ids; digest"
+        f" {what_images_follow_from(report)}\n"
     )
     done = sat_zoo("verify", str(images))
     n = report.survive_8bit
     assert n.n > 3
     assert done.out == (
-        f"{images}: all {n.n} adversarial images fool {DIGITS} inside Linf 1/4;"
-        f" {n.broken_after_rounding} still do when stored in 8 bits\n"
+        f"{images}: all {n.n} adversarial images, of {n.n} that its report calls broken, fool"
+        f" {DIGITS} inside Linf 1/4; {n.broken_after_rounding} still do when stored in 8 bits;"
+        f" digest {what_images_follow_from(report)}\n"
     )
 
 
@@ -83,8 +86,10 @@ def test_changed_images_are_refused(sat_zoo: Run, files: tuple[Path, Path]) -> N
 def test_images_of_other_weights_are_refused(sat_zoo: Run, files: tuple[Path, Path]) -> None:
     _, path = files
     found = AdversarialImages.read(path)
-    origin = found.origin.model_copy(update={"weights_sha256": "0" * 64})
-    replace(found, origin=origin).write(path)
+    model = found.report.model.model_copy(update={"weights_sha256": "0" * 64})
+    report = found.report.model_copy(update={"model": model})
+    origin = Origin.of(report, found.origin.ids, found.origin.pixels_sha256)
+    replace(found, origin=origin, report=report).write(path)
     done = sat_zoo("verify", str(path))
     assert done.code == 1
     assert "the adversarial images are of 000000000000: name the right file with --wei" in done.err
