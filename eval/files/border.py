@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from eval.errors import SatZooError, first_line
+from pydantic import ValidationError
+
+from eval.errors import SatZooError, first_fault, first_line
 from eval.files.limits import check
 
 LONGEST = 200
@@ -38,6 +40,8 @@ def _reason(problem: Exception) -> str:
         return "it needs more memory than there is"
     if isinstance(problem, OSError) and problem.strerror:
         return problem.strerror
+    if isinstance(problem, ValidationError):
+        return plain(first_fault(problem, "it"))
     return plain(first_line(problem))
 
 

@@ -99,3 +99,69 @@ def test_what_is_no_file_is_a_mistake_of_the_user(sat_zoo: Run, tmp_path: Path) 
     done = sat_zoo("verify", str(tmp_path))
     assert done.code == 2
     assert "is not a file: name a report or a file of adversarial images" in done.err
+
+
+def fewer(path: Path, n: int) -> None:
+    """Leave the first `n` images in the file, in every way that the format allows."""
+    found = AdversarialImages.read(path)
+    origin = Origin.of(found.report, found.origin.ids[:n], "")
+    replace(found, x_adv=found.x_adv[:n].clone(), origin=origin).write(path)
+
+
+@pytest.mark.parametrize("n", [0, 1, 3])
+def test_fewer_images_than_the_report_calls_broken_are_refused(
+    sat_zoo: Run, files: tuple[Path, Path], n: int
+) -> None:
+    _, path = files
+    n_broken = AdversarialImages.read(path).n_broken
+    fewer(path, n)
+    done = sat_zoo("verify", path)
+    assert done.code == 1
+    assert done.err == (
+        f"sat-zoo: {path} holds {n} of the {n_broken} images that its report calls broken: write it"
+        " again with sat-zoo eval --save-adversarial\n"
+    )
+
+
+def test_images_can_be_compared_with_the_report_that_was_published(
+    sat_zoo: Run, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    path, images = files
+    assert sat_zoo("verify", images, "--report", path).code == 0
+    other = tmp_path / "other.json"
+    report = Report.read(path)
+    report.model_copy(update={"seed": 1}).write(other)
+    done = sat_zoo("verify", images, "--report", other)
+    assert done.code == 1
+    assert "these are not the images of that report" in done.err
+    assert sat_zoo("verify", path, "--report", other).code == 2
+
+
+def test_fewer_survivors_of_rounding_than_the_report_says_are_refused(
+    sat_zoo: Run, files: tuple[Path, Path]
+) -> None:
+    _, path = files
+    found = AdversarialImages.read(path)
+    n = found.report.survive_8bit.broken_after_rounding
+    survived = found.report.survive_8bit.model_copy(update={"broken_after_rounding": n - 1})
+    report = found.report.model_copy(update={"survive_8bit": survived})
+    origin = Origin.of(report, found.origin.ids, found.origin.pixels_sha256)
+    replace(found, origin=origin, report=report).write(path)
+    done = sat_zoo("verify", path)
+    assert done.code == 1
+    assert f"{n} images still fool the model when stored in 8 bits, but its report says" in done.err
+
+
+def test_weaker_stages_under_a_known_name_do_not_verify(
+    sat_zoo: Run, files: tuple[Path, Path]
+) -> None:
+    path, _ = files
+    report = json.loads(path.read_text())
+    report["protocol"]["stages"][0]["steps"] = 1
+    path.write_text(json.dumps(report))
+    assert "its stages are not those of protocol 'pgd-5'" in sat_zoo("verify", path).err
+    report["protocol"]["name"] = "my-attack"
+    path.write_text(json.dumps(report))
+    done = sat_zoo("verify", path)
+    assert done.code == 0
+    assert "no protocol called 'my-attack' is known here" in done.err
