@@ -29,11 +29,12 @@ def border(source: Path | str, error: type[SatZooError], remedy: str) -> Iterato
         raise
     except Exception as problem:
         raise error(
-            f"{plain(str(source))} cannot be read ({_reason(problem)}): {remedy}"
+            f"{plain(str(source))} cannot be read ({reason(problem)}): {remedy}"
         ) from problem
 
 
-def _reason(problem: Exception) -> str:
+def reason(problem: Exception) -> str:
+    """Why something cannot be read, in a few words for a sentence."""
     if isinstance(problem, RecursionError):
         return "it is nested too deep"
     if isinstance(problem, MemoryError):

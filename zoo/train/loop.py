@@ -23,6 +23,7 @@ from zoo.train.distributed import Ranks
 from zoo.train.recipe import Recipe
 from zoo.train.record import checkpoint
 from zoo.train.record.events import EpochResult, FinishedRun, Hooks, Stopped
+from zoo.train.resume import Begun, newest_good
 from zoo.train.state import (
     Best,
     Identity,
@@ -79,6 +80,7 @@ class Training:
         self.last_step = min(self.n_steps, self.limit_steps or self.n_steps)
         self.stepper = begin(self.info, recipe, self.n_batches, self.ranks)
         self._pending: list[Tensor] = []
+        self._good: Path | None = None  # the checkpoint read or written last
         self._saved_at = time.monotonic()
         self._clock_at = time.perf_counter()
         self.identity = Identity(self.info.name, self.data_sha256, self.data_name, recipe)
@@ -264,29 +266,31 @@ class Training:
             return
         state = {**found.state, **self.identity.plain()}
         try:
-            checkpoint.save(self.folder, checkpoint.Checkpoint(at.step, found.tensors, state))
+            written = checkpoint.Checkpoint(at.step, found.tensors, state)
+            self._good = checkpoint.save(self.folder, written, before=self._good)
         except checkpoint.CheckpointError as error:
             if must:
                 raise
             self.hooks.say(f"{error}; training goes on without (this was the one {when})")
 
     def _resume(self) -> None:
-        if self.folder is None or (path := checkpoint.latest(self.folder)) is None:
+        if self.folder is None:
             return
-        found = checkpoint.read(path)
-        if changed := self.identity.changes(found.state, f"checkpoint in {self.folder}"):
-            raise UsageError(
-                f"the run in {self.folder} was begun otherwise ({'; '.join(changed)}): undo that to"
-                " go on with it, name another `out`, or start again with `fresh=True`"
-            )
-        self.position, self.best, log = restore(found, self.stepper, self.ranks)
-        self.log = [EpochResult(**entry) for entry in log]
-        self.hooks.say(f"going on from step {self.position.step} of {self.n_steps}, {path}")
+        run = Begun(self.identity, self.stepper, self.ranks, len(self.feed))
+        found = newest_good(self.folder, run, self.hooks.say)
+        if found is None:
+            return
+        self.position, self.best, log = restore(found.checkpoint, self.stepper, self.ranks)
+        self.log, self._good = [EpochResult(**entry) for entry in log], found.path
+        self.hooks.say(f"going on from step {self.position.step} of {self.n_steps}, {found.path}")
 
     def _divergence(self, what: str, step: int) -> SatZooError:
         lr = self.stepper.optimizer.param_groups[0]["lr"]
-        last = checkpoint.latest(self.folder) if self.folder else None
-        kept = f"the last good checkpoint is {last}" if last else "there is no checkpoint yet"
+        kept = (
+            f"the last good checkpoint is {self._good}"
+            if self._good
+            else "there is no checkpoint yet"
+        )
         return SatZooError(
             f"training {self.info.name}: {what} was not finite at step {step} of {self.n_steps},"
             f" at a learning rate of {lr:.3g}; {kept}; lower lr in the recipe, or set"

@@ -47,10 +47,11 @@ def test_a_checkpoint_from_before_names_and_clean_accuracies_is_resumed(
     path = checkpoint.latest(tmp_path)
     assert path is not None
     state = json.loads((path / "state.json").read_text())
-    del state["data_name"]
+    del state["data_name"], state["format"]
     for entry in state["log"]:
         del entry["train_clean"]
     (path / "state.json").write_text(json.dumps(state))
+    (path / "sha256.json").unlink()
     again = make_run(recipe(), folder=tmp_path, data_name="cifar10")
     assert again.position.step == 12
     assert [entry.train_clean for entry in again.log] == [None, None, None]

@@ -123,7 +123,7 @@ def test_a_full_disk_does_not_end_the_run_before_its_end(
 ) -> None:
     told: list[str] = []
 
-    def full(folder: Path, found: checkpoint.Checkpoint) -> Path:
+    def full(folder: Path, found: checkpoint.Checkpoint, **_: object) -> Path:
         raise CheckpointError(f"step {found.step}: the disk is full")
 
     monkeypatch.setattr(checkpoint, "save", full)
