@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from eval.data.files.stores import FolderStore, list_folder
 from eval.data.locate import data_root
 from eval.data.text import nfc, read_lines, spellings
 from eval.errors import DataError
+from eval.files.border import plain
 
 CLASSES_FILE = "classes.txt"
 
@@ -108,9 +110,9 @@ def read_classes(path: Path) -> list[str]:
     """The class folders' names in label order, in NFC. Raises DataError as `read_lines` does."""
     lines = read_lines(path, "a list of classes")
     names = [nfc(line.split("\t")[0].strip()) for line in lines if line]
-    twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
-    if twice is not None:
-        raise DataError(f"{path} names the class {twice} twice")
+    if len(set(names)) < len(names):
+        twice = Counter(names).most_common(1)[0][0]
+        raise DataError(f"{path} names the class {plain(twice)} twice")
     if not names:
         raise DataError(f"{path} names no class")
     return names

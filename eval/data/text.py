@@ -13,8 +13,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from eval.errors import DataError
+from eval.files.border import LONGEST_PATH, border, plain, read_bytes
+from eval.files.limits import check
 
-MOST_BYTES = 64 * 2**20  # a million lines of sixty characters
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark begins it
@@ -32,19 +33,13 @@ _DOS_END = "\x1a"
 def read_lines(path: Path, what: str) -> list[str]:
     """The lines of a text file; see `lines_of`. `what` it should be is for the error.
 
-    Raises DataError when the file cannot be read, is larger than `MOST_BYTES` or is no text.
+    Raises DataError when the file cannot be read, is larger than the limits or is no text.
     """
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(MOST_BYTES + 1)
-    except OSError as problem:
-        raise DataError(f"{path} cannot be read as {what}: {problem.strerror}") from None
-    if len(data) > MOST_BYTES:
-        raise DataError(
-            f"{path} cannot be read as {what}: it is larger than {MOST_BYTES // 2**20} MiB;"
-            " name the list itself"
-        )
-    return lines_of(data, str(path))
+    with border(path, DataError, f"name {what}"):
+        data = read_bytes(path, "list_bytes")
+        n_lines = max(data.count(b"\n"), data.count(b"\r"))
+        check("list_lines", n_lines, "lines")
+    return lines_of(data, plain(str(path), LONGEST_PATH))
 
 
 def lines_of(data: bytes, where: str) -> list[str]:

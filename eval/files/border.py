@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from pydantic import ValidationError
 
@@ -15,6 +16,9 @@ from eval.files.limits import check
 
 LONGEST = 200
 """Characters of a stranger's text that a sentence repeats."""
+
+LONGEST_PATH = 1000
+"""Of the path that a sentence is about: its end is the part that tells."""
 
 
 @contextmanager
@@ -29,7 +33,7 @@ def border(source: Path | str, error: type[SatZooError], remedy: str) -> Iterato
         raise
     except Exception as problem:
         raise error(
-            f"{plain(str(source))} cannot be read ({reason(problem)}): {remedy}"
+            f"{plain(str(source), LONGEST_PATH)} cannot be read ({reason(problem)}): {remedy}"
         ) from problem
 
 
@@ -73,8 +77,9 @@ def is_file(path: Path) -> bool:
         return False
 
 
-def read_bytes(path: Path, limit: str = "record_bytes") -> bytes:
-    """The bytes of a regular file, of which there are no more than the limit of that name.
+@contextmanager
+def open_regular(path: Path) -> Iterator[BinaryIO]:
+    """A regular file, open for reading.
 
     Raises `OSError` or `ValueError` for the border around it: also for a device, a FIFO or a
     folder, which are never waited for.
@@ -82,10 +87,19 @@ def read_bytes(path: Path, limit: str = "record_bytes") -> bytes:
     # Without O_NONBLOCK the opening of a FIFO waits for somebody who writes.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     with os.fdopen(descriptor, "rb") as file:
-        about = os.fstat(file.fileno())
-        if not stat.S_ISREG(about.st_mode):
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise ValueError("it is no regular file")
-        check(limit, about.st_size, "bytes")
-        content = file.read(about.st_size + 1)
+        yield file
+
+
+def read_bytes(path: Path, limit: str = "record_bytes") -> bytes:
+    """The bytes of a regular file, of which there are no more than the limit of that name.
+
+    Raises as `open_regular`, and `ValueError` for a larger file.
+    """
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        check(limit, size, "bytes")
+        content = file.read(size + 1)
         check(limit, len(content), "bytes")
     return content

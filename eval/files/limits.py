@@ -25,28 +25,40 @@ class Limits:
     record_bytes: a Report, plan, config or other JSON, YAML or TOML text; record_depth: brackets
     within brackets in it; record_digits: digits of a number in it; record_items: commas and
     brackets in it, which no text has fewer of than values.
+    list_bytes, list_lines: of a list of ids, classes, labels or an order.
     picture_bytes: a picture's file; picture_pixels: width times height.
-    member_bytes: an archive's member or an array, unpacked; members: of an archive.
+    member_bytes: an archive's member or an array, unpacked; members: of an archive, or files under
+    a folder; unpacked_bytes: of an archive that is compressed as a whole.
+    batch_bytes: a batch of CIFAR-10 (they have 31 MB); parquet_rows: of a split in parquet files.
     index_bytes, index_entries, name_bytes: of a TensorFlow checkpoint's index, its entries, and
-    the name of one. tensors, header_bytes: of a weight file. parameters: of a network that a
-    stranger's configuration asks for. check_seconds: that looking through a journal may take.
+    the name of one. tensors, header_bytes: of a weight file, and weight_bytes: all of it.
+    config_bytes: the config.json of a stranger's repository; parameters, modules: of a network
+    that it asks for. check_seconds: that looking through a journal may take.
     """
 
     record_bytes: int = 2**28
     record_depth: int = 100
     record_digits: int = 400
     record_items: int = 4 * 10**6
+    list_bytes: int = 2**26
+    list_lines: int = 2 * 10**6
     picture_bytes: int = 2**27
-    picture_pixels: int = 2 * 10**8
+    picture_pixels: int = 64 * 10**6
     member_bytes: int = 2**29
     members: int = 5 * 10**6
-    index_bytes: int = 2**26
-    index_entries: int = 10**5
+    unpacked_bytes: int = 2**29
+    batch_bytes: int = 2**26
+    parquet_rows: int = 2 * 10**5
+    index_bytes: int = 2**23
+    index_entries: int = 3 * 10**4
     name_bytes: int = 2000
     tensors: int = 10**5
-    header_bytes: int = 10**8
+    header_bytes: int = 2**25
+    weight_bytes: int = 2**36
+    config_bytes: int = 2**23
     parameters: int = 5 * 10**9
     check_seconds: int = 600
+    modules: int = 2 * 10**4
 
 
 def limits() -> Limits:

@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import hashlib
 import pickletools
-import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eval.data.files.entries import is_system
+from eval.data.files.npz import read_npz
+from eval.data.files.packed import opened_tar, read_member, tar_members
 from eval.data.files.parquet import list_parquet
 from eval.data.files.pictures import open_picture, to_rgb
 from eval.errors import DataError
+from eval.files.border import border, read_bytes
 
 BLOCK = 10_000
+_OPERATIONS = 200_000  # of the program that a batch is; the official ones have 40,000
+_MEMBERS = 1_000  # of an archive of batches; the official ones have nine
+_REMEDY = "it is damaged or not the official file of CIFAR-10; fetch it again"
 _PIXELS = 3 * 32 * 32
 # SHA-256 of the official binary batches, in official order. Source: the data set tables of the
 # Ruby torchvision; the SHA-1 of the same files in MXNet's gluon names the same batches.
@@ -96,16 +101,16 @@ def read_python_batch(data: bytes, path: Path) -> Pictures:
     labels: list[int] = []
     pixels = b""
     in_labels = False
-    try:
-        for operation, argument, _ in pickletools.genops(data):
+    with border(path, DataError, _REMEDY):
+        for n, (operation, argument, _) in enumerate(pickletools.genops(data)):
+            if n > _OPERATIONS:
+                raise ValueError(f"it is a program of more than {_OPERATIONS:,} steps")
             if isinstance(argument, str) and "STRING" in operation.name:
                 in_labels = argument == "labels"
                 if len(argument) > len(pixels):
                     pixels = argument.encode("latin-1")
             elif in_labels and isinstance(argument, int) and operation.name == "BININT1":
                 labels.append(argument)
-    except (ValueError, UnicodeError, IndexError) as problem:
-        raise _damaged(path, str(problem)) from None
     if len(pixels) != len(labels) * _PIXELS or not labels:
         raise _damaged(path, f"{len(labels)} labels beside {len(pixels)} bytes of pixels")
     images = np.frombuffer(pixels, np.uint8).reshape(-1, 3, 32, 32)
@@ -152,11 +157,10 @@ def read_parquet(path: Path) -> Pictures:
 
 def read_first_1017(path: Path) -> Pictures:
     """`official_test_first_1017.npz`, proved by the digests of its pixels and labels."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            images, labels = arrays["images"], arrays["labels"]
-    except (OSError, ValueError, KeyError, EOFError) as problem:
-        raise _damaged(path, str(problem)) from None
+    with border(path, DataError, _REMEDY):
+        images, labels = read_npz(path, ("images", "labels"), "batch_bytes")
+    if images.dtype != np.uint8 or labels.dtype != np.uint8 or labels.shape != (_FIRST_N,):
+        raise _damaged(path, f"its arrays are {images.dtype} and {labels.dtype}{labels.shape}")
     digests = [
         hashlib.sha256(np.ascontiguousarray(a).tobytes()).hexdigest() for a in (images, labels)
     ]
@@ -171,24 +175,28 @@ def _folder_members(folder: Path, names: list[str]) -> dict[str, bytes]:
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise DataError(f"{folder} is incomplete: {missing[0]} is missing; fetch it again")
-    try:
-        return {name: (folder / name).read_bytes() for name in names}
-    except OSError as problem:
-        raise DataError(f"{folder} cannot be read: {problem}") from None
+    found = {}
+    for name in names:
+        with border(folder / name, DataError, _REMEDY):
+            found[name] = read_bytes(folder / name, "batch_bytes")
+    return found
 
 
 def _tar_members(path: Path, names: list[str]) -> dict[str, bytes]:
+    """The members of these names, wherever they lie; what comes behind the last is not looked at.
+
+    Of two of one name the first is taken: the pictures are proved, whichever it was.
+    """
     found: dict[str, bytes] = {}
-    try:
-        with tarfile.open(path) as archive:
-            for member in archive:
-                name = Path(member.name).name
-                is_wanted = name in names and not is_system(member.name)
-                stream = archive.extractfile(member) if is_wanted else None
-                if stream is not None:
-                    found[name] = stream.read()
-    except (tarfile.TarError, OSError, EOFError) as problem:
-        raise _damaged(path, str(problem)) from None
+    with border(path, DataError, _REMEDY), opened_tar(path) as file:
+        for n, member in enumerate(tar_members(file), 1):
+            if n > _MEMBERS:
+                raise ValueError(f"it has more than {_MEMBERS:,} members, and not these batches")
+            name = PurePosixPath(member.name).name
+            if name in names and name not in found and not is_system(member.name):
+                found[name] = read_member(file, member, "batch_bytes")
+            if len(found) == len(names):
+                break
     missing = [name for name in names if name not in found]
     if missing:
         raise DataError(f"{path} is incomplete: {missing[0]} is missing; fetch it again")

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
-import tarfile
-import zipfile
-import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -16,8 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.data.cifar10.exact import Pictures
+from eval.data.files.packed import opened_tar, read_member, refuse_twice, tar_members
+from eval.data.files.pictures import open_picture
+from eval.data.files.stores import list_zip
 from eval.data.text import read_lines
 from eval.errors import DataError
+from eval.files.border import border, plain, read_bytes
+from eval.files.limits import check
 
 CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
@@ -39,6 +40,7 @@ _LABELS: Mapping[str, str] = MappingProxyType(
 
 
 _WHAT = "the order of CIFAR-10"
+_REMEDY = "the copy is damaged or incomplete; fetch it again"
 
 
 def read_jpegs(path: Path, order: Path, split: str) -> Pictures:
@@ -47,7 +49,7 @@ def read_jpegs(path: Path, order: Path, split: str) -> Pictures:
     Raises DataError when the files or the order are not those of the known copy.
     """
     names, labels = _read_order(order, split)
-    contents = _read_files(path, names)
+    contents = list(_read_files(path, names))
     digest = hashlib.sha256()
     for data in contents:
         digest.update(data)
@@ -76,34 +78,57 @@ def _read_order(order: Path, split: str) -> tuple[list[str], NDArray[np.uint8]]:
 
 def read_order(order: Path, column: str) -> list[str]:
     """One column of an order file, a line a picture."""
-    try:
-        rows = list(csv.DictReader(line for line in read_lines(order, _WHAT) if line))
+    lines = read_lines(order, _WHAT)
+    with border(order, DataError, f"it is not {_WHAT}; fetch it again"):
+        rows = csv.DictReader(line for line in lines if line)
+        if column not in (rows.fieldnames or ()):
+            raise ValueError(f"it has no column {column}")
         return [(row[column] or "").strip() for row in rows]
-    except (KeyError, csv.Error) as problem:
-        raise DataError(f"{order} cannot be read as {_WHAT}: {problem}") from None
 
 
-def _read_files(path: Path, names: list[str]) -> list[bytes]:
-    try:
-        if path.is_dir():
-            return [(path / name).read_bytes() for name in names]
-        if path.suffix == ".zip":
-            with zipfile.ZipFile(path) as archive:
-                return [archive.read(name) for name in names]
-        return _read_tar(path, names)
-    except (OSError, EOFError, KeyError, zipfile.BadZipFile, tarfile.TarError, zlib.error) as why:
-        raise DataError(f"{path} is damaged or incomplete ({why}); fetch it again") from None
+def _read_files(path: Path, names: list[str]) -> Iterator[bytes]:
+    """The files in the order of `names`, which are together no larger than such a copy can be."""
+    n_bytes = 0
+    for name, content in zip(names, _contents(path, names), strict=True):
+        n_bytes += len(content)
+        with border(f"{path}: {name}", DataError, _REMEDY):
+            check("unpacked_bytes", n_bytes, "bytes with all before it")
+        yield content
 
 
-def _read_tar(path: Path, names: list[str]) -> list[bytes]:
+def _contents(path: Path, names: list[str]) -> Iterator[bytes]:
+    if path.is_dir():
+        for name in names:
+            with border(path / name, DataError, _REMEDY):
+                content = read_bytes(path / name, "picture_bytes")
+            yield content
+    elif path.suffix == ".zip":
+        store = list_zip(path)
+        place = {name: i for i, name in enumerate(store.names)}
+        for name in names:
+            if name not in place:
+                raise _lacking(path, name)
+            yield store.read(place[name])
+    else:
+        yield from _of_tar(path, names)
+
+
+def _of_tar(path: Path, names: list[str]) -> Iterator[bytes]:
     wanted = set(names)
     found: dict[str, bytes] = {}
-    with tarfile.open(path) as archive:
-        for member in archive:
-            stream = archive.extractfile(member) if member.name in wanted else None
-            if stream is not None:
-                found[member.name] = stream.read()
-    return [found[name] for name in names]
+    with border(path, DataError, _REMEDY), opened_tar(path) as file:
+        for member in tar_members(file):
+            if member.name in wanted:
+                refuse_twice((*found.keys() & {member.name}, member.name))
+                found[member.name] = read_member(file, member, "picture_bytes")
+    for name in names:
+        if name not in found:
+            raise _lacking(path, name)
+        yield found[name]
+
+
+def _lacking(path: Path, name: str) -> DataError:
+    return DataError(f"{path} is damaged or incomplete: it lacks {plain(name)}; fetch it again")
 
 
 def _decode_all(contents: list[bytes], path: Path) -> NDArray[np.uint8]:
@@ -111,15 +136,9 @@ def _decode_all(contents: list[bytes], path: Path) -> NDArray[np.uint8]:
 
     In one thread: for pictures this small, threads spend more on taking turns than they gain.
     """
-    from PIL import Image
-
     images = np.empty((len(contents), 3, 32, 32), np.uint8)
     for i, content in enumerate(contents):
-        try:
-            with Image.open(io.BytesIO(content), formats=("JPEG",)) as picture:
-                pixels = np.asarray(picture)
-        except (OSError, Image.DecompressionBombError) as problem:
-            raise DataError(f"{path}: picture {i} cannot be decoded: {problem}") from None
+        pixels = np.asarray(open_picture(content, f"{path}: picture {i}", ("JPEG",)))
         if pixels.shape != (32, 32, 3):
             raise DataError(f"{path}: picture {i} has shape {pixels.shape}, expected (32, 32, 3)")
         images[i] = pixels.transpose(2, 0, 1)

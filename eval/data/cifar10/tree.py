@@ -23,7 +23,8 @@ from eval.data.files.stores import ArchiveStore, FolderStore, list_folder, list_
 from eval.data.text import nfc
 from eval.errors import DataError
 
-_NUMBER = re.compile(r"\d+")
+# No longer than a number of a picture can be: a name is a stranger's text too.
+_NUMBER = re.compile(r"(?<!\d)\d{1,9}(?!\d)")
 
 
 @dataclass(frozen=True)

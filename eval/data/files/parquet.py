@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from eval.errors import DataError
+from eval.files.border import LONGEST_PATH, border, open_regular, plain
+from eval.files.limits import check
+
+_REMEDY = "it is damaged or no table of pictures; fetch it again"
+_THRIFT = 2**24  # bytes of a string, and items of a list, in what a file says of itself
+_LABELS = 2**31
 
 
 @dataclass
@@ -22,7 +29,7 @@ class ParquetStore:
     labels: tuple[int, ...]
     column: str
     groups: tuple[tuple[Path, int, int], ...]  # file, row group, its first row in the store
-    _kept: tuple[int, list[bytes]] | None = field(default=None, repr=False, compare=False)
+    _kept: tuple[int, Any] | None = field(default=None, repr=False, compare=False)
 
     def read(self, index: int) -> bytes:
         """See `PictureStore.read`."""
@@ -30,12 +37,18 @@ class ParquetStore:
         kept = self._kept
         if kept is None or kept[0] != group:
             kept = self._kept = (group, self._load(group))
-        return kept[1][index - self.groups[group][2]]
+        with border(self.where(index), DataError, _REMEDY):
+            content = kept[1][index - self.groups[group][2]]["bytes"].as_py()
+            if not isinstance(content, bytes):
+                raise ValueError("there is no picture in it")
+            check("picture_bytes", len(content), "bytes")
+            return content
 
     def where(self, index: int) -> str:
         """See `PictureStore.where`."""
         path, _, first = self.groups[self._group_of(index)]
-        return f"{path}: row {index - first} of its group, {self.names[index] or 'unnamed'}"
+        name = f"row {index - first} of its group, {self.names[index] or 'unnamed'}"
+        return plain(f"{path}: {name}", LONGEST_PATH)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_kept": None}
@@ -47,13 +60,12 @@ class ParquetStore:
             low, high = (middle, high) if self.groups[middle][2] <= index else (low, middle)
         return low
 
-    def _load(self, group: int) -> list[bytes]:
+    def _load(self, group: int) -> Any:
+        """The column of a row group, in Arrow's own form: no picture is copied yet."""
         path, number, _ = self.groups[group]
-        try:
-            rows = _parquet().ParquetFile(path).read_row_group(number, columns=[self.column])
-            return [row["bytes"] for row in rows.column(self.column).to_pylist()]
-        except (OSError, ValueError, TypeError, KeyError) as problem:
-            raise DataError(f"{path} is damaged ({problem}); fetch it again") from None
+        with border(path, DataError, _REMEDY), _opened(path) as file:
+            _check_group(file, number)
+            return file.read_row_group(number, columns=[self.column]).column(self.column)
 
 
 def list_parquet(paths: Sequence[Path], columns: Sequence[str]) -> ParquetStore:
@@ -66,22 +78,65 @@ def list_parquet(paths: Sequence[Path], columns: Sequence[str]) -> ParquetStore:
     groups: list[tuple[Path, int, int]] = []
     column = ""
     for path in paths:
-        try:
-            file = _parquet().ParquetFile(path)
-            found = file.schema_arrow.names
-            column = next((one for one in columns if one in found), "")
-            if not column or "label" not in found:
-                raise DataError(
-                    f"{path} has the columns {', '.join(found)}, expected {columns[0]} and label"
-                )
+        with border(path, DataError, _REMEDY), _opened(path) as file:
+            column = _column(file.schema_arrow, columns)
+            check("parquet_rows", len(names) + file.metadata.num_rows, "rows")
+            check("members", file.num_row_groups, "groups of rows")
             for number in range(file.num_row_groups):
+                _check_group(file, number)
                 groups.append((path, number, len(names)))
                 rows = file.read_row_group(number, columns=[f"{column}.path", "label"])
-                labels.extend(rows.column("label").to_pylist())
-                names.extend(row.get("path") or "" for row in rows.column(column).to_pylist())
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as problem:
-            raise DataError(f"{path} is damaged or no table of pictures ({problem})") from None
+                labels += map(_label, rows.column("label").to_pylist())
+                names += (_name(row) for row in rows.column(column).to_pylist())
+                check("parquet_rows", len(names), "rows")
     return ParquetStore(tuple(names), tuple(labels), column, tuple(groups))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    parquet = _parquet()
+    with open_regular(path) as file:
+        yield parquet.ParquetFile(
+            file, thrift_string_size_limit=_THRIFT, thrift_container_size_limit=_THRIFT
+        )
+
+
+def _column(schema: Any, columns: Sequence[str]) -> str:
+    """The column of pictures, once its type and that of the labels are those that are read."""
+    types = importlib.import_module("pyarrow").types
+    found = schema.names
+    column = next((one for one in columns if one in found), "")
+    if not column or "label" not in found:
+        there = plain(", ".join(found))
+        raise ValueError(f"it has the columns {there}, expected {columns[0]} and label")
+    if not types.is_integer(schema.field("label").type):
+        kind = plain(str(schema.field("label").type))
+        raise ValueError(f"its labels are of the type {kind}, no whole numbers")
+    picture = schema.field(column).type
+    inner = {one.name: one.type for one in picture} if types.is_struct(picture) else {}
+    if not types.is_binary(inner.get("bytes", picture)) or "path" not in inner:
+        raise ValueError(f"its column {column} holds no files with bytes and a path")
+    return column
+
+
+def _check_group(file: Any, number: int) -> None:
+    """Holds what a row group says of itself to the limits, before anything of it is unpacked."""
+    group = file.metadata.row_group(number)
+    for i in range(group.num_columns):
+        chunk = group.column(i)
+        check("member_bytes", chunk.total_uncompressed_size, "bytes in a group of rows")
+        check("parquet_rows", chunk.num_values, "values in a group of rows")
+    check("parquet_rows", group.num_rows, "rows")
+
+
+def _label(value: object) -> int:
+    if type(value) is not int or not abs(value) < _LABELS:
+        raise ValueError(f"its label {plain(str(value), 40)} is no number of a class")
+    return value
+
+
+def _name(row: object) -> str:
+    return str((row.get("path") if isinstance(row, dict) else None) or "")
 
 
 def _parquet() -> Any:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.errors import DataError
+from eval.errors import DataError, first_line
+from eval.files.border import border, plain, read_bytes
+from eval.files.limits import check, limits
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -63,22 +66,39 @@ def read_picture(source: bytes | Path, where: str, preprocess: Preprocess) -> ND
         raise DataError(f"{where}: {problem}") from None
 
 
-def open_picture(source: bytes | Path, where: str) -> Image.Image:
-    """The picture in `source`, decoded; EXIF and ICC profile are kept but not applied."""
+def open_picture(
+    source: bytes | Path, where: str, kinds: Sequence[str] | None = None
+) -> Image.Image:
+    """The picture in `source`, decoded; EXIF and ICC profile are kept but not applied.
+
+    kinds: the names of the formats that it may be of; by default `formats()`. Its size stands in
+    its header and is held against the limit `picture_pixels` before a pixel is decoded.
+    """
     from PIL import Image
 
+    content = source if isinstance(source, bytes) else _content(source, where)
+    # Pillow refuses twice as many by itself, in the middle of whatever it opens; of fewer it warns.
+    Image.MAX_IMAGE_PIXELS = limits().picture_pixels
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
     try:
-        stream = io.BytesIO(source) if isinstance(source, bytes) else source
-        picture = Image.open(stream, formats=formats())
+        picture = Image.open(io.BytesIO(content), formats=tuple(kinds or formats()))
+        check("picture_pixels", picture.width * picture.height, "pixels")
         # A camera's multi-picture JPEG is a still with a preview behind it; its first is meant.
-        n_frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
-        picture.load()
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as problem:
-        # Pillow reports a damaged PNG as SyntaxError.
-        raise DataError(f"{where} cannot be decoded as a picture: {problem}") from None
-    if n_frames > 1:
-        raise DataError(f"{where} holds {n_frames} frames; a still picture is needed")
+        # How many frames there are is not asked: to count them may take hours.
+        is_still = picture.format == "MPO" or not getattr(picture, "is_animated", False)
+        if is_still:
+            picture.load()
+    except Exception as problem:  # whatever thirty decoders raise
+        why = plain(first_line(problem))
+        raise DataError(f"{where} cannot be decoded as a picture: {why}") from problem
+    if not is_still:
+        raise DataError(f"{where} holds several frames; a still picture is needed")
     return picture
+
+
+def _content(path: Path, where: str) -> bytes:
+    with border(where, DataError, "replace or remove it"):
+        return read_bytes(path, "picture_bytes")
 
 
 def to_rgb(picture: Image.Image) -> NDArray[np.uint8]:

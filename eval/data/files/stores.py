@@ -7,17 +7,27 @@ share one. Sizes of 50,000 entries are listed in seconds.
 from __future__ import annotations
 
 import os
-import struct
 import tarfile
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from eval.data.files.entries import Entry, Passed, is_hidden, is_system, sort_out
+from eval.data.files.packed import (
+    Piece,
+    is_plain_file,
+    read_piece,
+    refuse_twice,
+    tar_members,
+    zip_pieces,
+)
 from eval.errors import DataError
+from eval.files.border import LONGEST_PATH, border, open_regular, plain, read_bytes
+from eval.files.limits import check
+
+_AGAIN = "fetch it again"
+_NOT_AN_ARCHIVE = "it is damaged or not the archive its name says; fetch it again"
 
 
 class PictureStore(Protocol):
@@ -44,26 +54,12 @@ class FolderStore:
 
     def read(self, index: int) -> bytes:
         """See `PictureStore.read`."""
-        path = self.folder / self.names[index]
-        try:
-            return path.read_bytes()
-        except OSError as problem:
-            raise DataError(f"{path} cannot be read: {problem.strerror}") from None
+        with border(self.where(index), DataError, "replace or remove it"):
+            return read_bytes(self.folder / self.names[index], "picture_bytes")
 
     def where(self, index: int) -> str:
         """See `PictureStore.where`."""
-        return str(self.folder / self.names[index])
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Where one entry lies in an archive."""
-
-    archive: Path
-    start: int
-    size: int
-    crc: int | None = None
-    is_deflated: bool = False
+        return plain(str(self.folder / self.names[index]), LONGEST_PATH)
 
 
 @dataclass(frozen=True)
@@ -76,44 +72,34 @@ class ArchiveStore:
 
     def read(self, index: int) -> bytes:
         """See `PictureStore.read`."""
-        piece = self.pieces[index]
-        try:
-            with piece.archive.open("rb") as stream:
-                stream.seek(piece.start)
-                data = stream.read(piece.size)
-            if piece.is_deflated:
-                data = zlib.decompress(data, wbits=-zlib.MAX_WBITS)
-        except (OSError, zlib.error) as problem:
-            raise DataError(f"{self.where(index)} cannot be read: {problem}") from None
-        if piece.crc is not None and zlib.crc32(data) != piece.crc:
-            raise DataError(f"{self.where(index)} is damaged: its checksum differs; fetch it again")
-        return data
+        with border(self.where(index), DataError, _AGAIN):
+            return read_piece(self.pieces[index], "picture_bytes")
 
     def where(self, index: int) -> str:
         """See `PictureStore.where`."""
-        return f"{self.pieces[index].archive}: {self.names[index]}"
+        return plain(f"{self.pieces[index].archive}: {self.names[index]}", LONGEST_PATH)
 
 
 def list_folder(folder: Path, is_read: Callable[[str], bool] = lambda _: False) -> FolderStore:
     """All picture files under `folder`, sorted by path; `is_read` is that of `sort_out`."""
-    try:
-        entries = sorted(_walk(folder, ""), key=lambda entry: entry.name)
-    except OSError as problem:
-        raise DataError(f"{problem.filename} cannot be read: {problem.strerror}") from None
+    with border(folder, DataError, "allow it, or name another folder"):
+        entries = sorted(_counted(_walk(folder, "", ())), key=lambda entry: entry.name)
     chosen, passed = sort_out(entries, is_read)
     return FolderStore(folder, tuple(entries[i].name for i in chosen), passed)
 
 
 def list_zip(path: Path) -> ArchiveStore:
     """The picture entries of a zip file, sorted by name."""
-    try:
-        with zipfile.ZipFile(path) as archive, path.open("rb") as stream:
-            infos = sorted(archive.infolist(), key=lambda info: info.filename)
-            chosen, passed = sort_out([_zip_entry(info) for info in infos])
-            pieces = tuple(_zip_piece(path, infos[i], stream.fileno()) for i in chosen)
-    except (OSError, zipfile.BadZipFile, struct.error) as problem:
-        raise _damaged(path, problem) from None
-    return ArchiveStore(tuple(infos[i].filename for i in chosen), pieces, passed)
+    passed: tuple[Passed, ...] = ()
+
+    def choose(names: Sequence[str]) -> list[int]:
+        nonlocal passed
+        chosen, passed = sort_out([_zip_entry(name) for name in names])
+        return chosen
+
+    with border(path, DataError, _NOT_AN_ARCHIVE):
+        found = zip_pieces(path, choose)
+    return ArchiveStore(tuple(found), tuple(found.values()), passed)
 
 
 def list_tars(
@@ -127,18 +113,17 @@ def list_tars(
     pieces: list[Piece] = []
     entries: list[Entry] = []
     for path in paths:
-        try:
-            with tarfile.open(path, "r:") as archive:
-                for member in archive:
-                    entry = _tar_entry(member)
-                    entries.append(entry)
-                    if entry.kind == "file" and not is_system(entry.name):
-                        names.append(entry.name)
-                        pieces.append(Piece(path, member.offset_data, member.size))
-        except (OSError, tarfile.TarError, EOFError) as problem:
-            raise _damaged(path, problem) from None
-        if pieces and pieces[-1].start + pieces[-1].size > path.stat().st_size:
-            raise DataError(f"{path} is cut off inside {names[-1]}; fetch it again")
+        first = len(names)
+        with border(path, DataError, _NOT_AN_ARCHIVE), open_regular(path) as file:
+            for member in tar_members(file):
+                entry = _tar_entry(member)
+                entries.append(entry)
+                if entry.kind == "file" and not is_system(entry.name):
+                    names.append(entry.name)
+                    pieces.append(Piece(path, member.offset_data, member.size, member.size))
+            refuse_twice(names[first:])
+            if pieces and pieces[-1].start + pieces[-1].size > os.fstat(file.fileno()).st_size:
+                raise ValueError(f"it is cut off inside {plain(names[-1])}")
     return ArchiveStore(tuple(names), tuple(pieces), sort_out(entries, is_read)[1])
 
 
@@ -151,8 +136,21 @@ def only(store: ArchiveStore, indices: Sequence[int]) -> ArchiveStore:
     )
 
 
-def _walk(folder: Path, prefix: str) -> Iterator[Entry]:
-    """Everything under `folder`, not looking into what is hidden or a system's."""
+def _counted(entries: Iterator[Entry]) -> Iterator[Entry]:
+    for n, entry in enumerate(entries, 1):
+        check("members", n, "files and folders")
+        yield entry
+
+
+def _walk(folder: Path, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[Entry]:
+    """Everything under `folder`, not looking into what is hidden or a system's.
+
+    above: which folders it lies in. A link to one of them would be looked into without end.
+    """
+    about = folder.stat()
+    this = (about.st_dev, about.st_ino)
+    if this in above:
+        raise ValueError(f"{plain(prefix)} links to a folder that it lies in")
     with os.scandir(folder) as found:
         for one in found:
             name = f"{prefix}{one.name}"
@@ -161,35 +159,18 @@ def _walk(folder: Path, prefix: str) -> Iterator[Entry]:
             if one.is_dir():
                 yield Entry(name, "folder")
                 if not is_hidden(one.name):
-                    yield from _walk(folder / one.name, f"{name}/")
+                    yield from _walk(folder / one.name, f"{name}/", (*above, this))
             else:
                 # A link to nothing stays a file, so that reading it names it.
                 yield Entry(name, "file" if one.is_file() or one.is_symlink() else "special")
 
 
-def _zip_entry(info: zipfile.ZipInfo) -> Entry:
-    return Entry(info.filename.rstrip("/"), "folder" if info.is_dir() else "file")
+def _zip_entry(name: str) -> Entry:
+    return Entry(name.rstrip("/"), "folder" if name.endswith("/") else "file")
 
 
 def _tar_entry(member: tarfile.TarInfo) -> Entry:
     name = member.name.removeprefix("./")
     if member.isdir():
         return Entry("" if name == "." else name, "folder")
-    return Entry(name, "file" if member.isreg() and not member.issparse() else "special")
-
-
-def _zip_piece(path: Path, entry: zipfile.ZipInfo, file: int) -> Piece:
-    if entry.flag_bits & 1:
-        raise zipfile.BadZipFile(f"{entry.filename} is encrypted")
-    if entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-        raise zipfile.BadZipFile(f"{entry.filename} has compression {entry.compress_type}")
-    # The local header repeats the name and has extra fields of its own length: read both lengths.
-    header = os.pread(file, 30, entry.header_offset)
-    n_name, n_extra = struct.unpack("<HH", header[26:30])
-    start = entry.header_offset + 30 + n_name + n_extra
-    is_deflated = entry.compress_type == zipfile.ZIP_DEFLATED
-    return Piece(path, start, entry.compress_size, entry.CRC, is_deflated)
-
-
-def _damaged(path: Path, problem: Exception) -> DataError:
-    return DataError(f"{path} is damaged or not the archive its name says ({problem})")
+    return Entry(name, "file" if is_plain_file(member) else "special")

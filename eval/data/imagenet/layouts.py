@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,12 +21,16 @@ from eval.data.files.stores import (
 )
 from eval.data.text import lines_of
 from eval.errors import DataError
+from eval.files.border import border
+from eval.files.record import parse_json
 
 _TREES = ("val", "validation", "ILSVRC2012_img_val")
 _ARCHIVES = tuple(f"{name}{suffix}" for name in _TREES for suffix in (".zip", ".tar"))
 _COMPRESSED = tuple(f"{name}{end}" for name in _TREES for end in (".tar.gz", ".tgz", ".tar.xz"))
 _PARQUET = ("", "data", "validation", "default/validation")
 _SHARD = re.compile(r".*val.*-\d+\.tar")
+_LABEL = re.compile(r"[0-9]{1,9}")
+_MOST_LABELS = 10**9
 _BESIDE = (".cls", ".json")  # read with the picture of their sample
 NAMED_LIST = "val.txt"
 DEVKIT_LIST = "ILSVRC2012_validation_ground_truth.txt"
@@ -181,13 +184,14 @@ def _told_name(store: ArchiveStore, picture: int, sample: dict[str, int]) -> str
 
 
 def _told_label(store: ArchiveStore, picture: int, sample: dict[str, int]) -> int:
-    try:
-        if "cls" in sample:
-            return int("".join(lines_of(store.read(sample["cls"]), store.where(sample["cls"]))))
-        if "json" in sample:
-            return int(_json(store, sample["json"])["label"])
-    except (ValueError, KeyError, TypeError):
-        pass
+    told: object = None
+    if "cls" in sample:
+        text = "".join(lines_of(store.read(sample["cls"]), store.where(sample["cls"]))).strip()
+        told = int(text) if _LABEL.fullmatch(text) else None
+    elif "json" in sample:
+        told = _json(store, sample["json"]).get("label")
+    if type(told) is int and 0 <= told < _MOST_LABELS:
+        return told
     raise DataError(
         f"{store.where(picture)} has no class beside it: expected a .cls file with a number, or a"
         " .json file with a label"
@@ -195,10 +199,8 @@ def _told_label(store: ArchiveStore, picture: int, sample: dict[str, int]) -> in
 
 
 def _json(store: ArchiveStore, index: int) -> dict[str, Any]:
-    try:
-        told = json.loads("\n".join(lines_of(store.read(index), store.where(index))))
-    except ValueError as problem:
-        raise DataError(f"{store.where(index)} is not JSON: {problem}") from None
+    with border(store.where(index), DataError, "it is not JSON; fetch it again"):
+        told = parse_json("\n".join(lines_of(store.read(index), store.where(index))).encode())
     if not isinstance(told, dict):
         raise DataError(f"{store.where(index)} is not a JSON object")
     return told

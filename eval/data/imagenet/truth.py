@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from eval.data.imagenet.layouts import DEVKIT_LIST, NAMED_LIST, Listing
 from eval.data.text import read_lines
 from eval.errors import DataError
+from eval.files.border import plain
 
 _NUMBER = re.compile(r"ILSVRC2012_val_(\d{8})")
+_CLASS = re.compile(r"[0-9]{1,6}")
 _FOLDERS = ("", "ILSVRC2012_devkit_t12/data", "data")
 
 
@@ -47,7 +49,7 @@ def _read_named(path: Path, names: Sequence[str], _official: object) -> tuple[in
         if not line:
             continue
         written, _, label = line.replace("\t", " ").rpartition(" ")
-        if not written.strip() or not label.isdecimal():
+        if not written.strip() or not _CLASS.fullmatch(label):
             raise DataError(
                 f"{path} is no list of labels: line {number} is {line[:60]!r}, expected a file name"
                 " and a class from 0 to 999; correct it, or move it away"
@@ -55,13 +57,13 @@ def _read_named(path: Path, names: Sequence[str], _official: object) -> tuple[in
         name = PurePosixPath(written.strip()).name
         if told.setdefault(name, int(label)) != int(label):
             raise DataError(
-                f"{path}: line {number} gives {name} the class {label}, and an earlier line"
+                f"{path}: line {number} gives {plain(name)} the class {label}, and an earlier line"
                 f" {told[name]}; correct it, or move it away"
             )
     files = [PurePosixPath(name).name for name in names]
     missing = next((name for name in files if name not in told), None)
     if missing is not None:
-        raise DataError(f"{path} has no label for {missing}; complete it, or move it away")
+        raise DataError(f"{path} has no label for {plain(missing)}; complete it, or move it away")
     return tuple(told[name] for name in files)
 
 
@@ -72,7 +74,7 @@ def _read_devkit(path: Path, names: Sequence[str], official: NDArray[np.uint16])
     the classes one to one, and the first picture of each number says for which.
     """
     lines = [line for line in read_lines(path, "the devkit's ground truth") if line]
-    if len(lines) != len(official) or not all(line.strip().isdecimal() for line in lines):
+    if len(lines) != len(official) or not all(_CLASS.fullmatch(line.strip()) for line in lines):
         raise DataError(
             f"{path} is not the devkit's ground truth: expected {len(official)} lines with a number"
             f" each, found {len(lines)}; correct it, or move it away"

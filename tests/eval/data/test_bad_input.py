@@ -75,11 +75,11 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, png, write, monkeypatch) -
         raise PermissionError(13, "Permission denied", str(path))
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "read_bytes", refuse)
-        with pytest.raises(DataError, match=r"a/2\.png cannot be read: Permission denied"):
+        patch.setattr(os, "open", refuse)
+        with pytest.raises(DataError, match=r"a/2\.png cannot be read \(Permission denied\)"):
             images.batch([1])
     monkeypatch.setattr(os, "scandir", refuse)
-    with pytest.raises(DataError, match=rf"{tmp_path} cannot be read: Permission denied"):
+    with pytest.raises(DataError, match=rf"{tmp_path} cannot be read \(Permission denied\)"):
         open_folder(tmp_path)
 
 
@@ -87,7 +87,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, png, write, monkeypatch) -
 def test_a_file_without_permission_is_named(tmp_path: Path, png, write) -> None:
     write(tmp_path, {"a/1.png": png(1)})
     (tmp_path / "a/1.png").chmod(0)
-    with pytest.raises(DataError, match=r"a/1\.png cannot be read: Permission denied"):
+    with pytest.raises(DataError, match=r"a/1\.png cannot be read \(Permission denied\)"):
         open_folder(tmp_path, n_workers=0).batch([0])
 
 
@@ -122,7 +122,7 @@ def test_every_still_picture_is_rgb_in_the_range(tmp_path: Path, write, kind: st
                 save_all=True,
                 append_images=[Image.fromarray(levels((8, 8)).T.copy())],
             ),
-            "holds 2 frames; a still picture is needed",
+            "holds several frames; a still picture is needed",
         ),
         (encoded(Image.new("I", (8, 8)), "TIFF"), "pixels of mode I have no defined range"),
         (encoded(Image.fromarray(levels((64, 64, 3))), "JPEG")[:900], "cannot be decoded"),
@@ -151,7 +151,7 @@ def test_a_truncated_zip_is_named(
         for inner, data in six.items():
             made.writestr(f"cat/{inner}", data)
     path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
-    with pytest.raises(DataError, match=rf"{path} is damaged or not the archive its name says"):
+    with pytest.raises(DataError, match=rf"{path} cannot be read .* damaged or not the archive"):
         opened(name, tmp_path)
 
 

@@ -156,10 +156,10 @@ def test_damaged_files_are_named(tmp_path: Path, batches, layout: str) -> None:
     inner = write_batches(tmp_path, batches, layout)
     broken = inner / ("test_batch" if layout == "py" else "test_batch.bin")
     broken.write_bytes(broken.read_bytes()[:-100])
-    with pytest.raises(DataError, match=f"{broken} is damaged or not the official file"):
+    with pytest.raises(DataError, match=f"{broken} .* damaged or not the official file"):
         open_data("cifar10", data_dir=tmp_path)
     broken.write_bytes(b"")
-    with pytest.raises(DataError, match=f"{broken} is damaged"):
+    with pytest.raises(DataError, match=f"{broken} .* damaged"):
         open_data("cifar10", data_dir=tmp_path)
     broken.unlink()
     with pytest.raises(DataError, match=f"incomplete: {broken.name} is missing"):
@@ -174,7 +174,7 @@ def test_a_short_split_and_a_broken_archive_are_refused(tmp_path: Path, batches)
     (tmp_path / "b").mkdir()
     archive = tmp_path / "b" / "cifar-10-python.tar.gz"
     archive.write_bytes(b"<html>")
-    with pytest.raises(DataError, match=r"cifar-10-python.tar.gz is damaged"):
+    with pytest.raises(DataError, match=r"cifar-10-python.tar.gz cannot be read .* damaged or not"):
         open_data("cifar10", data_dir=tmp_path / "b")
     with tarfile.open(archive, "w:gz") as made:
         made.addfile(tarfile.TarInfo("cifar-10-batches-py/readme.html"), io.BytesIO())
@@ -236,5 +236,5 @@ def test_changed_first_pictures_are_refused(shared: Path, tmp_path: Path) -> Non
     with pytest.raises(DataError, match=r"its pixels have sha256 .* expected 48bde46fb908"):
         open_data("cifar10", data_dir=tmp_path)
     path.write_bytes(b"PK")
-    with pytest.raises(DataError, match=r"official_test_first_1017.npz is damaged"):
+    with pytest.raises(DataError, match=r"first_1017.npz cannot be read .* damaged or not"):
         open_data("cifar10", data_dir=tmp_path)

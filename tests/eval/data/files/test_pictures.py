@@ -6,6 +6,7 @@ from PIL import Image
 
 from eval.data.files.pictures import open_picture, to_rgb
 from eval.errors import DataError
+from eval.files.limits import VARIABLE
 
 
 def encoded(picture: Image.Image, form: str, **options: object) -> bytes:
@@ -29,7 +30,10 @@ def test_a_transparent_palette_keeps_its_colours() -> None:
 
 def test_a_picture_that_is_too_large_to_trust_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     data = encoded(Image.new("RGB", (50, 40)), "PNG")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    monkeypatch.setenv(VARIABLE, "picture_pixels=1999")
+    with pytest.raises(DataError, match=r"y.png cannot be .*: it has 2,000 pixels, more than the"):
+        open_picture(data, "y.png")
+    monkeypatch.setenv(VARIABLE, "picture_pixels=100")
     with pytest.raises(DataError, match=r"y.png cannot be decoded as a picture: Image size"):
         open_picture(data, "y.png")
 

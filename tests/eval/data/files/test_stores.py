@@ -56,9 +56,9 @@ def test_a_file_that_vanished_is_named(tmp_path: Path) -> None:
     (tmp_path / "c/a.jpg").touch()
     store = stores.list_folder(tmp_path)
     (tmp_path / "c/a.jpg").unlink()
-    with pytest.raises(DataError, match=r"c/a\.jpg cannot be read: No such file"):
+    with pytest.raises(DataError, match=r"c/a\.jpg cannot be read \(No such file"):
         store.read(0)
-    with pytest.raises(DataError, match=r"gone cannot be read: No such file"):
+    with pytest.raises(DataError, match=r"gone cannot be read \(No such file"):
         stores.list_folder(tmp_path / "gone")
 
 
@@ -66,14 +66,14 @@ def test_archives_that_cannot_be_listed_are_named(tmp_path: Path) -> None:
     path = tmp_path / "x.tar"
     tar(path, {"a.jpg": b"a" * 5000, "b.jpg": b"b" * 5000})
     path.write_bytes(path.read_bytes()[:7000])
-    with pytest.raises(DataError, match=r"x\.tar is (cut off inside b\.jpg|damaged)"):
+    with pytest.raises(DataError, match=r"x\.tar cannot be read \((it is cut off|unexpected end)"):
         stores.list_tars([path])
     tar(path, {"a.jpg": b"a"}, "w:gz")
-    with pytest.raises(DataError, match=r"x\.tar is damaged or not the archive its name says"):
+    with pytest.raises(DataError, match=r"x\.tar cannot be .* damaged or not the archive its"):
         stores.list_tars([path])
-    with pytest.raises(DataError, match=r"x\.tar is damaged or not the archive"):
+    with pytest.raises(DataError, match=r"x\.tar cannot be .* damaged or not the archive"):
         stores.list_zip(path)
     with zipfile.ZipFile(tmp_path / "y.zip", "w", zipfile.ZIP_LZMA) as archive:
         archive.writestr("a.jpg", b"a")
-    with pytest.raises(DataError, match=r"y\.zip is damaged .*a\.jpg has compression 14"):
+    with pytest.raises(DataError, match=r"y\.zip cannot be read \(a\.jpg has compression 14"):
         stores.list_zip(tmp_path / "y.zip")
