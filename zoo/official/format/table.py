@@ -13,9 +13,12 @@ from pathlib import Path
 import google_crc32c
 
 from eval.errors import WeightsMismatch
+from eval.files.border import LONGEST_PATH, plain
+from eval.files.limits import check
 
 _MAGIC = (0xDB4775248B80FB57).to_bytes(8, "little")
 _FOOTER = 48
+_FIELDS = 64  # of one message; an entry has seven, and a dimension more for each axis
 _WEB_PAGE = re.compile(rb"\s*<(!doctype\s+html|html|head|\?xml)", re.IGNORECASE)
 
 
@@ -38,13 +41,17 @@ def refuse_web_page(path: Path, head: bytes) -> None:
 
 def damaged(path: Path, what: str) -> WeightsMismatch:
     """The error for a file that contradicts itself."""
-    return WeightsMismatch(f"{path} is damaged: {what}; download it again")
+    return WeightsMismatch(
+        f"{plain(str(path), LONGEST_PATH)} is damaged: {what}; download it again"
+    )
 
 
 def read_table(path: Path, data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """(key, value) of the table `data`, in the order of the keys; `path` is for the errors.
 
-    Raises `WeightsMismatch` if `data` is no table, is damaged or is compressed.
+    Raises `WeightsMismatch` if `data` is no table, is damaged or is compressed; `ValueError`, for
+    the border around it, for names that are together or alone longer than a checkpoint's are, and
+    for more of them: a few bytes can say that a name repeats the one before it.
     """
     refuse_web_page(path, data[:256])
     if len(data) < _FOOTER or data[-8:] != _MAGIC:
@@ -54,11 +61,19 @@ def read_table(path: Path, data: bytes) -> Iterator[tuple[bytes, bytes]]:
         )
     footer = Cursor(data[-_FOOTER:-8], path)
     _block(data, *footer.handle(), path)  # reserved and empty in a checkpoint, but it must be whole
-    last = None
+    last, n_entries, n_bytes, end = None, 0, 0, 0
     for _, handle in _entries(_block(data, *footer.handle(), path), path):
-        for key, value in _entries(_block(data, *Cursor(handle, path).handle(), path), path):
+        offset, size = Cursor(handle, path).handle()
+        if offset < end:
+            raise damaged(path, "its blocks are not in order, or one is there twice")
+        end = offset + size
+        for key, value in _entries(_block(data, offset, size, path), path):
             if last is not None and key <= last:
                 raise damaged(path, "its names are not in order")
+            n_entries += 1
+            n_bytes += len(key)
+            check("index_entries", n_entries, "entries, or more")
+            check("index_bytes", n_bytes, "bytes of names, or more")
             yield key, value
             last = key
 
@@ -89,6 +104,7 @@ def _entries(block: bytes, path: Path) -> Iterator[tuple[bytes, bytes]]:
         n_shared, n_fresh, n_value = cursor.varint(), cursor.varint(), cursor.varint()
         if n_shared > len(key):
             raise damaged(path, "a name shares more than the name before it has")
+        check("name_bytes", n_shared + n_fresh, "bytes in one name")
         key = key[:n_shared] + cursor.take(n_fresh)
         yield key, cursor.take(n_value)
 
@@ -132,7 +148,7 @@ class Message:
     def __init__(self, data: bytes, path: Path) -> None:
         self._path = path
         self._fields: dict[int, list[int | bytes]] = {}
-        cursor = Cursor(data, path)
+        cursor, n_fields = Cursor(data, path), 0
         while cursor.has_more:
             field, wire = divmod(cursor.varint(), 8)
             value: int | bytes
@@ -145,6 +161,9 @@ class Message:
             else:
                 raise damaged(path, f"a field has the unknown wire type {wire}")
             self._fields.setdefault(field, []).append(value)
+            n_fields += 1
+            if n_fields > _FIELDS:
+                raise damaged(path, f"a message in it has more than {_FIELDS} fields")
 
     def integer(self, field: int) -> int:
         """The field's number, 0 if absent."""

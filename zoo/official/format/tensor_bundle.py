@@ -20,8 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.errors import UsageError, WeightsMismatch, unknown
+from eval.files.border import border, plain, read_bytes
+from eval.files.limits import check
 from zoo.official.format.table import Message, damaged, masked_crc, read_table, refuse_web_page
 
+_REMEDY = "it is no index of a TensorFlow checkpoint, or is damaged; download it again"
 # Numbers of `core/framework/types.proto`; other types hold no plain little-endian numbers.
 _DTYPES = {1: "float32", 2: "float64", 3: "int32", 4: "uint8", 9: "int64", 10: "bool"}
 
@@ -96,15 +99,16 @@ class TensorBundle:
         variable = self.variables[name]
         path = self.shard(variable.shard)
         if variable.dtype not in _DTYPES.values():
-            raise WeightsMismatch(f"{path}: {name} is of {variable.dtype}, which cannot be read")
-        try:
+            raise WeightsMismatch(
+                f"{path}: {plain(name)} is of {variable.dtype}, which cannot be read"
+            )
+        with border(path, WeightsMismatch, "download it again"):
+            check("member_bytes", variable.size, f"bytes in {plain(name)}")
             file = self._opened(variable.shard)
             file.seek(variable.offset)
             content = file.read(variable.size)
-        except OSError as error:
-            raise WeightsMismatch(f"{path} cannot be read: {error.strerror}") from error
         if len(content) != variable.size or masked_crc(content) != variable.crc:
-            raise damaged(path, f"the bytes of {name} do not have the checksum of the index")
+            raise damaged(path, f"the bytes of {plain(name)} do not have the checksum of the index")
         dtype = np.dtype(variable.dtype).newbyteorder("<")
         return np.frombuffer(content, dtype).reshape(variable.shape)
 
@@ -144,43 +148,61 @@ def read_index(path: Path) -> tuple[int, dict[str, Variable]]:
 
 
 def index_bytes(path: Path) -> bytes:
-    """The bytes of an index file. Raises `UsageError` if there is none at `path`."""
+    """The bytes of an index file.
+
+    Raises `UsageError` if there is none at `path`, `WeightsMismatch` if it cannot be read.
+    """
     try:
-        return path.read_bytes()
-    except FileNotFoundError:
+        with border(path, WeightsMismatch, _REMEDY):
+            return read_bytes(path, "index_bytes")
+    except WeightsMismatch as error:
+        if not isinstance(error.__cause__, FileNotFoundError):
+            raise
         near = sorted(other.name for other in path.parent.glob("*.index"))[:3]
         hint = f"its folder holds {', '.join(near)}" if near else "its folder holds no index at all"
         raise UsageError(f"there is no checkpoint index {path}: {hint}") from None
-    except OSError as error:
-        raise UsageError(f"the index {path} cannot be read: {error.strerror}") from error
 
 
 def parse_index(path: Path, data: bytes) -> tuple[int, dict[str, Variable]]:
     """`read_index` of bytes that were read from `path`."""
-    messages = {key: Message(value, path) for key, value in read_table(path, data)}
-    header = messages.pop(b"", None)
+    with border(path, WeightsMismatch, _REMEDY):
+        return _parsed(path, data)
+
+
+def _parsed(path: Path, data: bytes) -> tuple[int, dict[str, Variable]]:
+    header: Message | None = None
+    variables: list[Variable] = []
+    for key, value in read_table(path, data):
+        if key:
+            variables.append(_variable(path, key, Message(value, path)))
+        else:
+            header = Message(value, path)
+            _check_endianness(path, header)
     if header is None:
         raise damaged(path, "it has no header")
-    if header.integer(2) != 0:
-        raise WeightsMismatch(
-            f"{path} was written by a big-endian machine, whose checkpoints are not supported"
-        )
-    variables = [_variable(path, key, message) for key, message in messages.items()]
     n_shards = header.integer(1)
     if not 1 <= n_shards <= 99999 or any(v.shard >= n_shards for v in variables):
         raise damaged(path, f"its variables do not lie in the {n_shards} data files it speaks of")
     return n_shards, {variable.name: variable for variable in variables}
 
 
+def _check_endianness(path: Path, header: Message) -> None:
+    if header.integer(2) != 0:
+        raise WeightsMismatch(
+            f"{path} was written by a big-endian machine, whose checkpoints are not supported"
+        )
+
+
 def _variable(path: Path, key: bytes, entry: Message) -> Variable:
     name = key.decode("utf-8", errors="backslashreplace")
+    said = plain(name)
     if entry.messages(7):
-        raise WeightsMismatch(f"{path}: {name} was saved in slices, which are not supported")
+        raise WeightsMismatch(f"{path}: {said} was saved in slices, which are not supported")
     shape = tuple(dim.integer(1) for shape in entry.messages(2) for dim in shape.messages(2))
     code, size = entry.integer(1), entry.integer(5)
     dtype = _DTYPES.get(code, f"TensorFlow's type {code}")
     if code in _DTYPES and size != math.prod(shape) * np.dtype(dtype).itemsize:
-        raise damaged(path, f"{name} has {size} bytes, which is no {dtype} of shape {shape}")
+        raise damaged(path, f"{said} has {size} bytes, which is no {dtype} of shape {shape}")
     shard, offset, crc = entry.integer(3), entry.integer(4), entry.integer(6)
     return Variable(name, dtype, shape, shard, offset, size, crc)
 
