@@ -141,7 +141,7 @@ def _put(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     given = {
         name: tensors[name]
         for name in own.keys() & tensors.keys()
-        if tensors[name].shape == own[name].shape
+        if tensors[name].shape == own[name].shape and _kind(tensors[name]) == _kind(own[name])
     }
     net.load_state_dict({**own, **given})
 
@@ -169,9 +169,18 @@ def _difference(name: str, file: Tensor | None, network: Tensor | None) -> str:
             f"tensor {name!r} has shape {tuple(file.shape)}, the network needs"
             f" {tuple(network.shape)}"
         )
-    if network.is_floating_point() != file.is_floating_point():
+    if _kind(network) != _kind(file):
         return (
-            f"tensor {name!r} is {file.dtype} and the network's is {network.dtype}: whole numbers"
-            " are no weights without their scales"
+            f"tensor {name!r} is {file.dtype} and the network's is {network.dtype}: numbers of"
+            f" another kind are never turned into weights"
         )
     return ""
+
+
+def _kind(tensor: Tensor) -> str:
+    """Within a kind a number stays what it is, but for its rounding."""
+    if tensor.is_floating_point():
+        return "real" if tensor.dtype.itemsize > 1 else "real, in need of a scale"
+    if tensor.is_complex():
+        return "complex"
+    return "true or false" if str(tensor.dtype) == "torch.bool" else "whole"

@@ -13,14 +13,25 @@ def swap_once_open(monkeypatch: pytest.MonkeyPatch, path: Path, other: bytes) ->
     """Whoever opens `path` reads what is there; whoever opens it again finds `other`."""
     real = io.open
 
-    def opened(file: Any, *args: Any, **kwargs: Any) -> Any:
-        found = real(file, *args, **kwargs)
+    real_descriptor = os.open
+
+    def swap(file: Any) -> None:
         if isinstance(file, str | os.PathLike) and Path(file).resolve() == path.resolve():
             beside = path.with_name(f"{path.name}.other")
             with real(beside, "wb") as out:
                 out.write(other)
             beside.replace(path)
+
+    def opened(file: Any, *args: Any, **kwargs: Any) -> Any:
+        found = real(file, *args, **kwargs)
+        swap(file)
         return found
 
+    def opened_descriptor(file: Any, *args: Any, **kwargs: Any) -> int:
+        found = real_descriptor(file, *args, **kwargs)
+        swap(file)
+        return found
+
+    monkeypatch.setattr(os, "open", opened_descriptor)
     monkeypatch.setattr(io, "open", opened)
     monkeypatch.setattr(builtins, "open", opened)

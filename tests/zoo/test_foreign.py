@@ -147,7 +147,7 @@ def test_tensors_that_do_not_fit_are_named(
 def test_a_truncated_file_is_refused(file: Path, tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     path.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(WeightsMismatch, match=r"w\.safetensors is not a readable safetensors file"):
+    with pytest.raises(WeightsMismatch, match=r"w\.safetensors cannot .* no safetensors file"):
         zoo.load(str(path), **SAID)
 
 

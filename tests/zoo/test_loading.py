@@ -112,7 +112,7 @@ def test_weights_of_another_shape_are_refused(change: str, message: str, tmp_pat
 def test_a_truncated_file_is_refused(keep: int, tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     path.write_bytes(BUNDLED.read_bytes()[:keep])
-    with pytest.raises(WeightsMismatch, match=r"w\.safetensors is not a readable safetensors file"):
+    with pytest.raises(WeightsMismatch, match=r"w\.safetensors cannot .* no safetensors file"):
         zoo.load(NAME, weights=path)
 
 

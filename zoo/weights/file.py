@@ -6,16 +6,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safetensors import SafetensorError
-
 from eval.errors import WeightsMismatch
+from eval.files.border import border, read_bytes
+from zoo.weights.header import checked_header
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,6 +29,9 @@ REPAIR = {
     "store": "import it again with sat-zoo import",
     "hub": "look at it with sat-zoo pull --check, then fetch it again with sat-zoo pull",
 }
+
+
+_REMEDY = "it is no safetensors file, or is truncated; fetch or export it again"
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,9 @@ class WeightFile:
         """
         from safetensors.torch import load
 
-        try:
-            tensors = load(self.content)
-        except SafetensorError as error:
-            raise _unreadable(self.path, error) from error
-        return Weights(self.path, self.sha256, tensors, _metadata(self.content))
+        with border(self.path, WeightsMismatch, _REMEDY):
+            metadata = checked_header(self.content)
+            return Weights(self.path, self.sha256, load(self.content), metadata)
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,8 @@ class Weights:
 
 def load_file(path: Path) -> WeightFile:
     """Read a weight file, whatever it holds. Raises `WeightsMismatch` if it cannot be read."""
-    try:
-        return WeightFile(path, path.read_bytes())
-    except OSError as error:
-        raise _unreadable(path, error) from error
+    with border(path, WeightsMismatch, _REMEDY):
+        return WeightFile(path, read_bytes(path, "weight_bytes"))
 
 
 def read(name: str, found: Found) -> WeightFile:
@@ -116,17 +114,3 @@ def read_weights(name: str, found: Found) -> Weights:
         return file.weights()
     except WeightsMismatch as error:
         raise WeightsMismatch(f"{name}: {error}") from error
-
-
-def _metadata(content: bytes) -> dict[str, str]:
-    """`__metadata__` of the header, which lies behind its length in 8 bytes."""
-    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    found: dict[str, str] = header.get("__metadata__") or {}
-    return found
-
-
-def _unreadable(path: Path, error: Exception) -> WeightsMismatch:
-    return WeightsMismatch(
-        f"{path} is not a readable safetensors file ({error}): it may be truncated; fetch or export"
-        " it again"
-    )
