@@ -1,0 +1,97 @@
+"""`python -m tests.fuzz`: one case again, or many for some minutes. See the package."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import shlex
+import sqlite3
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+from tests.fuzz.batch import Tally, run_batch
+from tests.fuzz.case import Tried
+from tests.fuzz.child import quiet_home
+from tests.fuzz.formats import FORMATS, format_named
+
+BATCH = 200
+
+
+def main() -> int:
+    """Exit code 1 where a case failed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("--format", action="append", choices=list(FORMATS), help="Default: all.")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--case", type=int, help="Only this case, in this process.")
+    parser.add_argument("--cases", type=int, default=300, help="Of each format.")
+    parser.add_argument("--minutes", type=float, help="Go on for so long, whatever --cases says.")
+    parser.add_argument("--out", type=Path, help="Write the counts there, as JSON.")
+    options = parser.parse_args()
+    names = options.format or list(FORMATS)
+    if options.case is not None:
+        return max(_again(name, options.seed, options.case) for name in names)
+    started = time.monotonic()
+    tallies = _many(names, options.seed, options.cases, options.minutes)
+    _print(tallies)
+    if options.out:
+        options.out.write_text(json.dumps(_counts(tallies, started), indent=2) + "\n")
+    return int(any(tally.failures for tally in tallies.values()))
+
+
+def _again(name: str, seed: int, number: int) -> int:
+    """One case, told in full; what was damaged is kept."""
+    scratch = Path(tempfile.mkdtemp(prefix="sat-zoo-fuzz-"))
+    quiet_home(scratch)
+    outcome = Tried(format_named(name), scratch / "cases").case(seed, number)
+    return int(outcome.kind == "failed")
+
+
+def _many(names: list[str], seed: int, n_cases: int, minutes: float | None) -> dict[str, Tally]:
+    tallies = {name: Tally() for name in names}
+    until = None if minutes is None else time.monotonic() + 60 * minutes
+    first = 0
+    while until is not None or first < n_cases:
+        end = first + BATCH if until is not None else min(first + BATCH, n_cases)
+        for name in names:
+            if until is not None and time.monotonic() > until:
+                return tallies
+            run_batch(name, seed, first, end, tallies[name])
+        first = end
+    return tallies
+
+
+def _print(tallies: dict[str, Tally]) -> None:
+    for tally in tallies.values():
+        (tally.counts[kind] for kind in ("refused", "accepted", "failed"))
+    for tally in tallies.values():
+        for _failure in tally.failures:
+            pass
+
+
+def _counts(tallies: dict[str, Tally], started: float) -> dict[str, object]:
+    packages = ("torch", "pillow", "numpy", "pydantic", "safetensors", "timm", "sat-zoo")
+    return {
+        "command": shlex.join(["python", "-m", "tests.fuzz", *sys.argv[1:]]),
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "seconds": round(time.monotonic() - started),
+        "versions": {
+            "python": platform.python_version(),
+            "sqlite": sqlite3.sqlite_version,
+            **{name: version(name) for name in packages},
+        },
+        "formats": {
+            name: {
+                "cases": tally.n_cases,
+                **{kind: tally.counts[kind] for kind in ("refused", "accepted", "failed")},
+            }
+            for name, tally in tallies.items()
+        },
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
