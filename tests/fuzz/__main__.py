@@ -13,12 +13,15 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+import click
+
 from tests.fuzz.batch import Tally, run_batch
 from tests.fuzz.case import Tried
 from tests.fuzz.child import quiet_home
 from tests.fuzz.formats import FORMATS, format_named
 
-BATCH = 200
+BATCH = 100
+KINDS = ("refused", "accepted", "failed")
 
 
 def main() -> int:
@@ -47,6 +50,11 @@ def _again(name: str, seed: int, number: int) -> int:
     scratch = Path(tempfile.mkdtemp(prefix="sat-zoo-fuzz-"))
     quiet_home(scratch)
     outcome = Tried(format_named(name), scratch / "cases").case(seed, number)
+    click.echo(f"{name} seed {seed} case {number}: {outcome.damage}")
+    click.echo(f"{outcome.kind}: {outcome.why}")
+    if outcome.kind == "failed":
+        click.echo(outcome.trace, nl=False)
+    click.echo(f"the damaged files are in {scratch / 'cases' / 'case'}")
     return int(outcome.kind == "failed")
 
 
@@ -60,16 +68,19 @@ def _many(names: list[str], seed: int, n_cases: int, minutes: float | None) -> d
             if until is not None and time.monotonic() > until:
                 return tallies
             run_batch(name, seed, first, end, tallies[name])
+            click.echo(f"{name}: {end} cases, {dict(tallies[name].counts)}", err=True)
         first = end
     return tallies
 
 
 def _print(tallies: dict[str, Tally]) -> None:
+    click.echo(f"{'format':12}{'cases':>8}{'refused':>9}{'accepted':>9}{'failures':>9}")
+    for name, tally in tallies.items():
+        counts = (tally.n_cases, *(tally.counts[kind] for kind in KINDS))
+        click.echo(f"{name:12}{counts[0]:8,}" + "".join(f"{count:9,}" for count in counts[1:]))
     for tally in tallies.values():
-        (tally.counts[kind] for kind in ("refused", "accepted", "failed"))
-    for tally in tallies.values():
-        for _failure in tally.failures:
-            pass
+        for failure in tally.failures:
+            click.echo(str(failure))
 
 
 def _counts(tallies: dict[str, Tally], started: float) -> dict[str, object]:
@@ -86,7 +97,7 @@ def _counts(tallies: dict[str, Tally], started: float) -> dict[str, object]:
         "formats": {
             name: {
                 "cases": tally.n_cases,
-                **{kind: tally.counts[kind] for kind in ("refused", "accepted", "failed")},
+                **{kind: tally.counts[kind] for kind in KINDS},
             }
             for name, tally in tallies.items()
         },
