@@ -19,6 +19,12 @@ from eval.executors.reference import CountedModel, configured
 from eval.stage import Stage, step_in_pixels
 from eval.verify import predict, verify
 
+_INSTALLED_BY = {
+    # Its own requirements contradict ours: it pins an old requests, of which its PGD needs nothing.
+    "torchattacks": "pip install --no-deps torchattacks",
+    "foolbox": "pip install '.[bench]' in the folder of sat-zoo",
+}
+
 
 class Others:
     """What contenders that take and return tensors have in common; all compute in fp32."""
@@ -162,8 +168,5 @@ def other_pgds() -> tuple[list[Callable[[Setup], Contender]], list[str]]:
         "foolbox": FoolboxPGD,
     }
     missing = [name for name in known if find_spec(name) is None]
-    notes = [
-        f"{name} was not installed: pip install '.[bench]' in the folder of sat-zoo"
-        for name in missing
-    ]
+    notes = [f"{name} was not installed: {_INSTALLED_BY[name]}" for name in missing]
     return [make for name, make in known.items() if name not in missing], notes

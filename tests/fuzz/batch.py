@@ -68,6 +68,7 @@ def _run_child(name: str, seed: int, first: int, end: int, tally: Tally) -> int 
         with subprocess.Popen(
             arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL
         ) as child:
+            is_silent = False
             for line in _lines(child):
                 told = json.loads(line)
                 if "begins" in told:
@@ -75,9 +76,9 @@ def _run_child(name: str, seed: int, first: int, end: int, tally: Tally) -> int 
                 elif "case" in told:
                     begun = None
                     _note(tally, name, seed, told)
-            is_silent = not _ended(child)
-            if is_silent:
-                child.kill()
+                elif "silent" in told:
+                    is_silent = True
+                    child.kill()
         errors.seek(0)
         said = errors.read().decode(errors="replace")[-2000:]
     if begun is None and child.returncode == 0:
@@ -98,7 +99,7 @@ def _note(tally: Tally, name: str, seed: int, told: dict[str, Any]) -> None:
 
 
 def _lines(child: subprocess.Popen[bytes]) -> Iterator[bytes]:
-    """What a child tells, until it ends or is silent for too long."""
+    """What a child tells, until it ends; last that it is silent, where it was so for too long."""
     assert child.stdout is not None
     file, rest, wait = child.stdout.fileno(), b"", _START_S
     while select.select([file], [], [], wait)[0]:
@@ -108,15 +109,8 @@ def _lines(child: subprocess.Popen[bytes]) -> Iterator[bytes]:
         *whole, rest = (rest + piece).split(b"\n")
         yield from whole
         wait = _SILENCE_S
+    yield b'{"silent": true}'
 
 
 def _end(code: int) -> str:
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"
-
-
-def _ended(child: subprocess.Popen[bytes]) -> bool:
-    try:
-        child.wait(timeout=5)
-    except subprocess.TimeoutExpired:
-        return False
-    return True

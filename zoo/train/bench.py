@@ -3,7 +3,8 @@
     python -m zoo.train.bench --model resnet18-w16-silu-sat-cifar10 --batch-size 128 --steps 2
 
 The same network, batch, attack and number of steps; the variants take turns in one process, so
-that whatever else the machine does meets all of them. Needs torchattacks: pip install torchattacks
+that whatever else the machine does meets all of them. Needs torchattacks: pip install --no-deps
+torchattacks
 """
 
 from __future__ import annotations
@@ -95,7 +96,8 @@ def _plain(info: ModelCard, recipe: Recipe, device: torch.device) -> Step:
         torchattacks = importlib.import_module("torchattacks")
     except ImportError as error:
         raise UsageError(
-            "the bench compares with torchattacks, which is not installed: pip install torchattacks"
+            "the bench compares with torchattacks, which is not installed: pip install --no-deps"
+            " torchattacks"
         ) from error
     inner = Inner.of(recipe)
     model = ZooModel(networks.build(info), info, None).to(device).train()

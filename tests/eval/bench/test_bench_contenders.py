@@ -108,11 +108,20 @@ def test_other_pgds_get_the_same_hyper_parameters(
     assert int(contender.still_robust.sum()) == 12
 
 
-def test_packages_that_are_not_installed_are_noted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(others, "find_spec", lambda name: None if name == "foolbox" else name)
+@pytest.mark.parametrize(
+    ("absent", "installed_by"),
+    [
+        ("foolbox", "pip install '.[bench]' in the folder of sat-zoo"),
+        ("torchattacks", "pip install --no-deps torchattacks"),  # see pyproject.toml
+    ],
+)
+def test_packages_that_are_not_installed_are_noted(
+    monkeypatch: pytest.MonkeyPatch, absent: str, installed_by: str
+) -> None:
+    monkeypatch.setattr(others, "find_spec", lambda name: None if name == absent else name)
     makes, notes = other_pgds()
-    assert makes == [TorchAttacksPGD]
-    assert notes == ["foolbox was not installed: pip install '.[bench]' in the folder of sat-zoo"]
+    assert makes == [FoolboxPGD if absent == "torchattacks" else TorchAttacksPGD]
+    assert notes == [f"{absent} was not installed: {installed_by}"]
 
 
 def test_the_clock_knows_what_time_was_spent_on(
