@@ -12,6 +12,7 @@ import json
 import re
 import sys
 import tomllib
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def main() -> int:
 def direct() -> set[str]:
     """The names that pyproject.toml asks for, of every extra too."""
     project = tomllib.loads(PYPROJECT.read_text())["project"]
-    wishes = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    wishes = chain(project["dependencies"], *project["optional-dependencies"].values())
     return {normal(re.split(r"[^\w.-]", wish, maxsplit=1)[0]) for wish in wishes}
 
 
