@@ -2,7 +2,7 @@
 
 Ends with 1 for a known vulnerability of a package that pyproject.toml names, if a version without
 it exists: then there is something to do, and we are who does it. One without a remedy, or of a
-package that others bring along, is printed and stops nobody: no change here would mend it. pip-audit
+package that others bring along, is printed and stops nobody: no change here would mend it. The tool
 calls it "no known vulnerabilities" where it could ask nobody; here that is said as what it is.
 """
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, cast
 
 from eval.files.border import open_regular, plain
 from eval.files.limits import check
@@ -95,7 +95,7 @@ def _zip_piece(path: Path, entry: zipfile.ZipInfo, file: int) -> Piece:
 
 
 @contextmanager
-def opened_tar(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
+def opened_tar(path: Path) -> Iterator[IO[bytes]]:
     """The bytes of a tar file that is compressed as a whole with gzip, or not at all."""
     with open_regular(path) as file:
         head = file.read(2)
@@ -104,7 +104,7 @@ def opened_tar(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
             yield file
             return
         with gzip.GzipFile(fileobj=file) as unpacked:
-            yield unpacked
+            yield cast("IO[bytes]", unpacked)
 
 
 def tar_members(file: IO[bytes]) -> Iterator[tarfile.TarInfo]:
