@@ -105,5 +105,8 @@ def _of_float(value: float, tolerance: float, what: str, example: str) -> Fracti
 
 
 def _short(value: object) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no whole number of more than 4300 digits
+        return "with thousands of digits"
     return text if len(text) <= MAX_TEXT + 2 else f"{text[:MAX_TEXT]}..."

@@ -10,7 +10,7 @@ from eval.engine.engine import Precision
 from eval.errors import DataError, UsageError
 from eval.files.border import LONGEST
 from eval.protocols import Protocol
-from eval.report.fields import LONGEST_ID, still
+from eval.report.fields import LONGEST_ID, SEEDS, still
 from eval.threat import Threat
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ class Request:
     def __post_init__(self) -> None:
         if self.batch_size is not None and self.batch_size < 1:
             raise UsageError(f"batch size {self.batch_size} is not positive: use for example 128")
+        if not SEEDS.start <= self.seed < SEEDS.stop:
+            raise UsageError("the seed is not a number of 64 bits: use for example 0")
         self._check_texts()
 
     def _check_texts(self) -> None:

@@ -25,7 +25,7 @@ OnPage = Callable[[str, int, str], str]
 _MOST_PAGE_BYTES = 2**20
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # worth asking again
 _WEB_PAGE = re.compile(rb"\s*<(!doctype html|html|head)", re.IGNORECASE)
-_NO_RANGE = re.compile(r"bytes \*/(\d+)")
+_NO_RANGE = re.compile(r"bytes \*/(\d{1,18})")
 
 
 class NotFetched(DataError):
@@ -171,7 +171,7 @@ def _begin(response: httpx2.Response, transfer: Transfer, have: int) -> tuple[in
         start, total = came
     else:
         length = response.headers.get("Content-Length", "")
-        start, total = 0, int(length) if length.isdecimal() else None
+        start, total = 0, int(length) if re.fullmatch(r"\d{1,18}", length) else None
     transfer.validator = response.headers.get("ETag") or response.headers.get("Last-Modified")
     if transfer.validator and transfer.validator.startswith("W/"):
         transfer.validator = None  # RFC 9110, 13.1.5: a weak one proves no range

@@ -12,6 +12,9 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from eval.files.border import LONGEST, plain
 
+SEEDS = range(-(2**63), 2**64)
+"""Of random numbers: 64 bits, with or without a sign."""
+
 LONGEST_ID = 4096
 """Characters of an image's id: it may be a path."""
 

@@ -20,7 +20,7 @@ from eval.files.record import parse_json
 from eval.files.writing import write_atomically
 from eval.frozen import Frozen
 from eval.report.bounds import contradiction
-from eval.report.fields import Moment, Note, Seconds
+from eval.report.fields import SEEDS, Moment, Note, Seconds
 from eval.report.intervals import wilson
 from eval.report.old import unattacked
 from eval.report.parts import (
@@ -75,7 +75,7 @@ class Report(Frozen):
     threat: ThreatPart
     protocol: ProtocolPart
     engine: EnginePart
-    seed: int = Field(ge=-(2**63), lt=2**64, strict=True)
+    seed: int = Field(ge=SEEDS.start, lt=SEEDS.stop, strict=True)
     clean: Accuracy
     robust: Accuracy | None = Field(
         description="under every stage; null exactly where the protocol has no stage: without an"

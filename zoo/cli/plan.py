@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from eval.errors import UsageError
+from eval.files.border import plain
 from zoo.cli.shared.console import stdout
 
 if TYPE_CHECKING:
@@ -24,8 +25,9 @@ def batch_size_option(_context: object, _option: object, value: str) -> int | No
     """A batch size as typed -> a number, or None for "auto". Raises `UsageError` for the rest."""
     if value == "auto":
         return None
-    if not value.isdecimal() or int(value) < 1:
-        raise UsageError(f"--batch-size {value!r} is not possible: give auto, or 1 or more images")
+    if not value.isdecimal() or len(value) > 9 or int(value) < 1:
+        shown = plain(repr(value), 40)
+        raise UsageError(f"--batch-size {shown} is not possible: give auto, or 1 or more images")
     return int(value)
 
 
