@@ -19,11 +19,10 @@ FULL = {
 """Images of the whole test set."""
 
 
-def check_protocol(report: Report, *, must_be_known: bool = True) -> bool:
-    """Whether the protocol is one that we know.
+def check_protocol(report: Report) -> None:
+    """Raises `ReportError`, without the file's name, for stages that are not those of the name.
 
-    Raises `ReportError`, without the file's name, for stages that are not those of its name, and
-    for an unknown name if it `must_be_known`.
+    Also for an unknown name: nothing says what it promises.
     """
     stages = report.protocol.stages
     step_size = stages[0].step_size if stages and stages[0].attack == "pgd" else None
@@ -31,8 +30,6 @@ def check_protocol(report: Report, *, must_be_known: bool = True) -> bool:
     try:
         wanted = protocol(report.protocol.name, step_size=step_size)
     except UsageError as error:
-        if not must_be_known:
-            return False
         raise ReportError(f"its protocol is unknown: {error}") from error
     # Made before gradients that vanish had a fallback: where none vanished, the same attack to the
     # bit. In L2 the step itself could vanish then, unseen, so those numbers are none.
@@ -47,7 +44,6 @@ def check_protocol(report: Report, *, must_be_known: bool = True) -> bool:
             f"its stages are not those of protocol {name!r}, so its number is of another attack:"
             " give that one its own name and version"
         )
-    return True
 
 
 def check_images(report: Report) -> None:

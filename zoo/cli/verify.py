@@ -87,15 +87,10 @@ def _is_safetensors(path: Path) -> bool:
 def _verify_report(path: Path, weights: Path | None, strip_prefix: str | None) -> None:
     report = Report.read(path)
     try:
-        is_known = check_protocol(report, must_be_known=False)
+        check_protocol(report)
         check_images(report)
     except ReportError as error:
         raise ReportError(f"report {plain(str(path))}: {error}") from error
-    if not is_known:
-        say(
-            f"no protocol called '{plain(report.protocol.name)}' is known here, so that nothing"
-            " says whether its stages are what its name promises"
-        )
     if weights is None and strip_prefix is not None:
         raise UsageError(f"--strip-prefix {strip_prefix} is of --weights FILE: name the file too")
     n_stages = f"{len(report.stages)} stage{'' if len(report.stages) == 1 else 's'}"
