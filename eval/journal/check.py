@@ -17,7 +17,7 @@ import numpy as np
 
 from eval.errors import JournalError
 from eval.files.border import border, plain
-from eval.files.limits import limits
+from eval.files.limits import VARIABLE, limits
 from eval.journal.key import Key, Session
 from eval.journal.tables import COUNTED, TABLES, counts_text, schema, schema_of, seal_of
 
@@ -56,7 +56,11 @@ def check(path: Path, connection: sqlite3.Connection, key: Key, bounds: Bounds) 
             _Rows(path, connection, key, bounds).check()
         except sqlite3.Error as error:
             if time.monotonic() > deadline:
-                raise damaged(path, f"not read in {limits().check_seconds} s") from error
+                most = limits().check_seconds
+                raise JournalError(
+                    f"journal {path} takes more than {most} s to look through:"
+                    f" {VARIABLE}=check_seconds={10 * most} allows more; or {_WAY_OUT}"
+                ) from error
             if code_of(error) == 0:  # a text that is none
                 raise damaged(path, plain(str(error))) from error
             raise JournalError(explained(path, error)) from error
