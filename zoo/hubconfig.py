@@ -7,7 +7,6 @@ Source for the fields: timm 1.0, `timm/models/_hub.py` and `timm/models/_pretrai
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,8 +14,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from eval.errors import ModelError
+from eval.errors import ModelError, first_fault
+from eval.files.border import border, plain, read_bytes
+from eval.files.limits import check
+from eval.files.record import parse_json
 from zoo.cards import ForeignCard, ModelCard
+from zoo.foreign.described import check_arguments, check_preprocessing, check_texts
 from zoo.foreign.stated import Stated, input_spec
 
 REMOTE_CODE = frozenset({"auto_map", "custom_code", "custom_pipelines", "trust_remote_code"})
@@ -40,6 +43,7 @@ _OF_TIMM = (
     "label_offset",
 )
 _PLACES = ("file", "hf_hub_filename")
+_EPS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,12}|/[0-9]{1,9})?", re.ASCII)
 _NAME = re.compile(r"\w[\w.+-]*", re.ASCII)
 
 
@@ -48,10 +52,8 @@ def read_hub_config(path: Path, who: str) -> dict[str, Any]:
 
     Raises `ModelError` for one that is not JSON or asks for what no config may.
     """
-    try:
-        config = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{who}: config.json cannot be read as JSON: {error}") from error
+    with border(f"{who}: config.json", ModelError, "it must hold one JSON object"):
+        config = _parsed(read_bytes(path, "config_bytes"))
     if not isinstance(config, dict):
         raise ModelError(f"{who}: config.json is no JSON object, so it describes no model")
     for key, value in _entries(config):
@@ -63,6 +65,11 @@ def read_hub_config(path: Path, who: str) -> dict[str, Any]:
         if key in _PLACES and isinstance(value, str):
             _check_place(key, value, who)
     return config
+
+
+def _parsed(content: bytes) -> Any:
+    check("config_items", content.count(b",") + content.count(b"["), "values")
+    return parse_json(content)
 
 
 def card_of_config(config: Mapping[str, Any], stated: Stated, who: str) -> ForeignCard:
@@ -80,6 +87,7 @@ def card_of_config(config: Mapping[str, Any], stated: Stated, who: str) -> Forei
         raise ModelError(f"{who}: pretrained_cfg in config.json is no JSON object")
     args = _arguments(config.get("model_args") or {}, who)
     channels, size = _input_size(data, args, who)
+    check_preprocessing(data, who)
     said = {k: data[k] for k in ("mean", "std", "interpolation", "crop_pct", "crop_mode")
             if data.get(k)}  # fmt: skip
     if size is not None:
@@ -106,14 +114,36 @@ def _our_card(said: Any, stated: Stated, who: str) -> ForeignCard:
     stated.refuse(
         ("size", "mean", "std", "interpolation", "crop_pct"), f"the card of {who} says it already"
     )
+    check_texts(said, who)
     try:
         info = ModelCard.model_validate(said)
     except ValidationError as error:
-        raise ModelError(f"{who}: the card in config.json is invalid: {error}") from error
+        fault = plain(first_fault(error, "all of it"))
+        raise ModelError(f"{who}: the card in config.json is invalid: {fault}") from error
     _architecture(info.arch, who)
     _arguments(info.arch_args, who)
+    _check_card(info, who)
     own = info.model_dump(exclude={"name", "family", "bundled", "official", "recipe", "dataset"})
     return ForeignCard(name=who, dataset=stated.dataset or info.dataset, **own)
+
+
+def _check_card(info: ModelCard, who: str) -> None:
+    """The ranges of a stranger's card are those of any config."""
+    spec = info.input
+    shape = [spec.channels, spec.size, spec.size]
+    levels = {"mean": list(spec.mean), "std": list(spec.std)}
+    check_preprocessing({"input_size": shape, "num_classes": info.classes, **levels}, who)
+    threats = [info.threat, *(claim.threat for claim in info.claims)]
+    wrong = next((one.eps for one in threats if one and not _EPS.fullmatch(one.eps)), None)
+    if wrong is not None or info.classes < 2 or len(spec.mean) != spec.channels:
+        said = f"eps {_shown(wrong)}" if wrong is not None else f"{info.classes} classes"
+        raise ModelError(f"{who}: the card in config.json is invalid: {said}, of {_shown(shape)}")
+    if len(spec.std) != spec.channels or min(spec.std) <= 0:
+        raise ModelError(f"{who}: the card in config.json is invalid: std {_shown(spec.std)}")
+
+
+def _shown(value: object) -> str:
+    return plain(repr(value), 80)
 
 
 def _entries(value: Any) -> Iterator[tuple[str, Any]]:
@@ -131,8 +161,8 @@ def _check_place(key: str, value: str, who: str) -> None:
     parts = value.replace("\\", "/").split("/")
     if ".." in parts or parts[0] == "" or ":" in parts[0]:
         raise ModelError(
-            f"{who}: config.json names a file outside of its repository ({key} {value!r}); only"
-            " config.json and model.safetensors of the repository itself are read"
+            f"{who}: config.json names a file outside of its repository ({key} {_shown(value)});"
+            " only config.json and model.safetensors of the repository itself are read"
         )
 
 
@@ -143,7 +173,9 @@ def _architecture(name: Any, who: str) -> str:
             " model in your own code and use `evaluate(model)`"
         )
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ModelError(f"{who}: config.json: {name!r} is no name of an architecture of timm")
+        raise ModelError(
+            f"{who}: config.json: {_shown(name)} is no name of an architecture of timm"
+        )
     return name
 
 
@@ -153,15 +185,16 @@ def _arguments(args: Any, who: str) -> dict[str, Any]:
     for key, value in args.items():
         if key in _REFUSED:
             raise ModelError(
-                f"{who}: config.json sets the argument {key!r}, which may load something else than"
-                " the repository's own weights or build no classifier; it is refused"
+                f"{who}: config.json sets the argument {_shown(key)}, which may load something else"
+                " than the repository's own weights or build no classifier; it is refused"
             )
         for text in _texts(value):
             if text and not _NAME.fullmatch(text):
                 raise ModelError(
-                    f"{who}: config.json gives the argument {key} the value {text!r}, which is no"
-                    " name; paths are refused"
+                    f"{who}: config.json gives the argument {plain(key, 40)} the value"
+                    f" {_shown(text)}, which is no name; paths are refused"
                 )
+    check_arguments(args, who)
     return dict(args)
 
 
@@ -185,11 +218,13 @@ def _input_size(
     if shape is None:
         return channels, None
     if not (isinstance(shape, list) and len(shape) == 3 and all(type(n) is int for n in shape)):
-        raise ModelError(f"{who}: input_size {shape!r} in config.json is not [channels, H, W]")
+        raise ModelError(
+            f"{who}: input_size {_shown(shape)} in config.json is not [channels, H, W]"
+        )
     if shape[1] != shape[2]:
         raise ModelError(
-            f"{who}: input_size {shape} in config.json is not square: only square inputs are"
-            " supported"
+            f"{who}: input_size {_shown(shape)} in config.json is not square: only square inputs"
+            " are supported"
         )
     return shape[0] if channels is None else channels, shape[1]
 
@@ -201,7 +236,7 @@ def _n_classes(
     said = next((n for n in places if n is not None), None)
     if type(said) is not int or said < 2:
         raise ModelError(
-            f"{who}: config.json says num_classes {said!r}; a classifier of at least 2 classes is"
-            " needed"
+            f"{who}: config.json says num_classes {_shown(said)}; a classifier of at least 2"
+            " classes is needed"
         )
     return said

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import timm
 
-from eval.errors import ModelError, UsageError, WeightsMismatch, unknown
+from eval.errors import (
+    ModelError,
+    SatZooError,
+    UsageError,
+    WeightsMismatch,
+    first_line,
+    unknown,
+)
+from eval.files.border import border, plain
+from eval.files.limits import check
 from zoo import archs
 from zoo.activations.activations import ACTIVATIONS
 from zoo.cards import ForeignCard
+from zoo.foreign.growth import growing_within_limits
 from zoo.weights.prefixes import is_counter, prefix_advice, taken
 
 if TYPE_CHECKING:
@@ -36,6 +46,7 @@ def build(card: ModelCard) -> nn.Module:
     architecture.
     """
     if isinstance(card, ForeignCard):
+        _outline(card)
         return _build_foreign(card)
     if not timm.is_model(card.arch):
         raise _no_arch(f"the card {card.name}", card)
@@ -57,7 +68,9 @@ def filled(card: ModelCard, weights: Weights, strip_prefix: str | None = None) -
     strip_prefix: as `zoo.load` has it. Raises as `build`, and `WeightsMismatch` for weights that
     are not exactly the network's tensors.
     """
-    net = build(card)
+    # Of a stranger's network only the outline, until its tensors are known to be the file's.
+    is_foreign = isinstance(card, ForeignCard)
+    net = _outline(card) if isinstance(card, ForeignCard) else build(card)
     tensors = weights.tensors
     if strip_prefix is not None:
         try:
@@ -66,9 +79,11 @@ def filled(card: ModelCard, weights: Weights, strip_prefix: str | None = None) -
             raise WeightsMismatch(f"{card.name}: {weights.path}: {error}") from error
     problem = _misfit(net, tensors)
     if not problem:
+        if is_foreign:
+            net = _build_foreign(cast(ForeignCard, card))
         _put(net, tensors)
         return net
-    if isinstance(card, ForeignCard) and card.timm_cfg:
+    if isinstance(card, ForeignCard) and card.timm_cfg and _may_be_of(net, tensors):
         # Files of older timm have other names for some tensors; timm knows how they changed.
         with contextlib.suppress(ModelError):  # then the first problem is the one to tell
             return _by_timm(card, tensors)
@@ -77,6 +92,33 @@ def filled(card: ModelCard, weights: Weights, strip_prefix: str | None = None) -
         f"{card.name}: {weights.path} does not fit: {problem};"
         f" {hint or 'use the weights of this very model'}"
     )
+
+
+def _outline(card: ForeignCard) -> nn.Module:
+    """The network without memory, which counts what it would take before it is taken.
+
+    Raises `ModelError` for one larger than the limits, as `_create` does while it grows.
+    """
+    import torch
+
+    with torch.device("meta"):
+        net = _build_foreign(card)
+    n_numbers = sum(one.numel() for one in (*net.parameters(), *net.buffers()))
+    with border(f"{card.name}: its network", ModelError, "use `evaluate(model)`"):
+        check("parameters", n_numbers, "numbers")
+    return net
+
+
+def _may_be_of(outline: nn.Module, tensors: Mapping[str, Tensor]) -> bool:
+    """Whether timm may try to fit tensors that have other names: they must be about as many."""
+    state = outline.state_dict()
+    if any(_kind(value) not in {"real", "whole"} for value in tensors.values()):
+        return False
+    whole = [name for name, value in tensors.items() if _kind(value) == "whole"]
+    if any(name in state and _kind(state[name]) == "real" for name in whole):
+        return False
+    n_numbers = sum(value.numel() for value in state.values())
+    return n_numbers <= 2 * sum(value.numel() for value in tensors.values()) + 10**6
 
 
 def _build_foreign(card: ForeignCard) -> nn.Module:
@@ -106,19 +148,22 @@ def _create(
     if config is not None:
         config = {**config, "architecture": card.arch, "num_classes": card.classes}
     try:
-        network: nn.Module = timm.create_model(
-            card.arch,
-            pretrained=pretrained,
-            pretrained_cfg=config,
-            num_classes=card.classes,
-            in_chans=card.input.channels,
-            **arguments,
-        )
+        with growing_within_limits(card.name):
+            network: nn.Module = timm.create_model(
+                card.arch,
+                pretrained=pretrained,
+                pretrained_cfg=config,
+                num_classes=card.classes,
+                in_chans=card.input.channels,
+                **arguments,
+            )
+    except SatZooError:
+        raise
     except Exception as error:  # timm raises whatever the arguments of a stranger lead to
         said = {key: getattr(value, "__name__", value) for key, value in arguments.items()}
         raise ModelError(
-            f"{card.name}: timm cannot build {card.arch} with {said}: {error}; change the arguments"
-            " or use `evaluate(model)`"
+            f"{card.name}: timm cannot build {card.arch} with {plain(str(said))}:"
+            f" {plain(first_line(error))}; change the arguments or use `evaluate(model)`"
         ) from error
     return network
 

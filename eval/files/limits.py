@@ -32,8 +32,8 @@ class Limits:
     batch_bytes: a batch of CIFAR-10 (they have 31 MB); parquet_rows: of a split in parquet files.
     index_bytes, index_entries, name_bytes: of a TensorFlow checkpoint's index, its entries, and
     the name of one. tensors, header_bytes: of a weight file, and weight_bytes: all of it.
-    config_bytes: the config.json of a stranger's repository; parameters, modules: of a network
-    that it asks for. check_seconds: that looking through a journal may take.
+    config_bytes, config_items: of the config.json of a stranger's repository; parameters, modules:
+    of a network that it asks for. check_seconds: that looking through a journal may take.
     """
 
     record_bytes: int = 2**28
@@ -55,10 +55,11 @@ class Limits:
     tensors: int = 10**5
     header_bytes: int = 2**25
     weight_bytes: int = 2**36
-    config_bytes: int = 2**23
-    parameters: int = 5 * 10**9
+    config_bytes: int = 2**22
+    config_items: int = 3 * 10**5
+    parameters: int = 10**10
+    modules: int = 5000
     check_seconds: int = 600
-    modules: int = 2 * 10**4
 
 
 def limits() -> Limits:

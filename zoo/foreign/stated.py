@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from eval.arguments import argument
 from eval.errors import UsageError
+from eval.files.border import plain
 from zoo.cards import InputSpec
 from zoo.registry import card, list_models
 
@@ -146,7 +147,8 @@ def resizing(said: Mapping[str, Any], who: str) -> dict[str, Any]:
     except ValidationError as error:
         bad = error.errors()[0]
         where = bad["loc"][0] if bad["loc"] else "preprocessing"
-        raise UsageError(f"{who}: {where} {bad['input']!r} is not possible: {bad['msg']}") from None
+        shown = plain(repr(bad["input"]), 80)
+        raise UsageError(f"{who}: {where} {shown} is not possible: {bad['msg']}") from None
     return fields_
 
 
@@ -166,8 +168,9 @@ def _demand(
 def _channels(name: str, values: Any, who: str) -> tuple[float, ...]:
     try:
         numbers = tuple(float(value) for value in values)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         numbers = (math.nan,)
     if not all(map(math.isfinite, numbers)):
-        raise UsageError(f"{who}: {name} {values!r} is not a number for each channel")
+        shown = plain(repr(values), 80)
+        raise UsageError(f"{who}: {name} {shown} is not a number for each channel")
     return numbers

@@ -237,7 +237,7 @@ ARGS = "config.json sets the argument"
 @pytest.mark.parametrize(
     ("config", "error", "message"),
     [
-        (b"<html>", ModelError, "config.json cannot be read as JSON"),
+        (b"<html>", ModelError, "config.json cannot be read .*JSON"),
         (b"[1]", ModelError, "config.json is no JSON object"),
         ({**CONFIG, "auto_map": {"AutoModel": "m.Net"}}, ModelError, r"to be run \(auto_map\)"),
         (changed(custom_code=True), ModelError, r"to be run \(custom_code\), which is never done"),
