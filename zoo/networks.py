@@ -117,8 +117,8 @@ def _may_be_of(outline: nn.Module, tensors: Mapping[str, Tensor]) -> bool:
     whole = [name for name, value in tensors.items() if _kind(value) == "whole"]
     if any(name in state and _kind(state[name]) == "real" for name in whole):
         return False
-    n_numbers = sum(value.numel() for value in state.values())
-    return n_numbers <= 2 * sum(value.numel() for value in tensors.values()) + 10**6
+    n_numbers = sum(int(value.numel()) for value in state.values())
+    return n_numbers <= 2 * sum(int(value.numel()) for value in tensors.values()) + 10**6
 
 
 def _build_foreign(card: ForeignCard) -> nn.Module:

@@ -29,7 +29,8 @@ class Limits:
     picture_bytes: a picture's file; picture_pixels: width times height.
     member_bytes: an archive's member or an array, unpacked; members: of an archive, or files under
     a folder; unpacked_bytes: of an archive that is compressed as a whole.
-    batch_bytes: a batch of CIFAR-10 (they have 31 MB); parquet_rows: of a split in parquet files.
+    batch_bytes: a batch of CIFAR-10 (they have 31 MB); parquet_rows: of a split in parquet files;
+    group_bytes: of a group of their rows, unpacked.
     index_bytes, index_entries, name_bytes: of a TensorFlow checkpoint's index, its entries, and
     the name of one. tensors, header_bytes: of a weight file, and weight_bytes: all of it.
     config_bytes, config_items: of the config.json of a stranger's repository; parameters, modules:
@@ -49,6 +50,7 @@ class Limits:
     unpacked_bytes: int = 2**29
     batch_bytes: int = 2**26
     parquet_rows: int = 2 * 10**5
+    group_bytes: int = 2**28
     index_bytes: int = 2**23
     index_entries: int = 3 * 10**4
     name_bytes: int = 2000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from torch import nn
 from torch.nn.modules import module as torch_module
@@ -48,5 +48,5 @@ def growing_within_limits(name: str) -> Iterator[None]:
             hook.remove()
 
 
-def _refusing(name: str) -> border:
+def _refusing(name: str) -> AbstractContextManager[None]:
     return border(f"{name}: its network", ModelError, "use `evaluate(model)`")

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from eval.data.files.pages import largest_page
 from eval.errors import DataError
 from eval.files.border import LONGEST_PATH, border, open_regular, plain
 from eval.files.limits import check
@@ -16,6 +17,8 @@ from eval.files.limits import check
 _REMEDY = "it is damaged or no table of pictures; fetch it again"
 _THRIFT = 2**24  # bytes of a string, and items of a list, in what a file says of itself
 _LABELS = 2**31
+_AT_ONCE = 2**25  # bytes
+_Opened = tuple[Any, BinaryIO]
 
 
 @dataclass
@@ -29,7 +32,7 @@ class ParquetStore:
     labels: tuple[int, ...]
     column: str
     groups: tuple[tuple[Path, int, int], ...]  # file, row group, its first row in the store
-    _kept: tuple[int, Any] | None = field(default=None, repr=False, compare=False)
+    _kept: tuple[int, list[object]] | None = field(default=None, repr=False, compare=False)
 
     def read(self, index: int) -> bytes:
         """See `PictureStore.read`."""
@@ -38,7 +41,7 @@ class ParquetStore:
         if kept is None or kept[0] != group:
             kept = self._kept = (group, self._load(group))
         with border(self.where(index), DataError, _REMEDY):
-            content = kept[1][index - self.groups[group][2]]["bytes"].as_py()
+            content = kept[1][index - self.groups[group][2]]
             if not isinstance(content, bytes):
                 raise ValueError("there is no picture in it")
             check("picture_bytes", len(content), "bytes")
@@ -60,12 +63,16 @@ class ParquetStore:
             low, high = (middle, high) if self.groups[middle][2] <= index else (low, middle)
         return low
 
-    def _load(self, group: int) -> Any:
-        """The column of a row group, in Arrow's own form: no picture is copied yet."""
+    def _load(self, group: int) -> list[object]:
         path, number, _ = self.groups[group]
+        found: list[object] = []
+        n_bytes = 0
         with border(path, DataError, _REMEDY), _opened(path) as file:
-            _check_group(file, number)
-            return file.read_row_group(number, columns=[self.column]).column(self.column)
+            for rows in _pieces(file, number, [f"{self.column}.bytes"]):
+                n_bytes += rows.nbytes
+                check("group_bytes", n_bytes, "bytes in a group of rows, or more")
+                found += (_of(row, "bytes") for row in rows.column(self.column).to_pylist())
+        return found
 
 
 def list_parquet(paths: Sequence[Path], columns: Sequence[str]) -> ParquetStore:
@@ -79,26 +86,40 @@ def list_parquet(paths: Sequence[Path], columns: Sequence[str]) -> ParquetStore:
     column = ""
     for path in paths:
         with border(path, DataError, _REMEDY), _opened(path) as file:
-            column = _column(file.schema_arrow, columns)
-            check("parquet_rows", len(names) + file.metadata.num_rows, "rows")
-            check("members", file.num_row_groups, "groups of rows")
-            for number in range(file.num_row_groups):
-                _check_group(file, number)
+            column = _column(file[0].schema_arrow, columns)
+            check("parquet_rows", len(names) + file[0].metadata.num_rows, "rows")
+            for number in range(file[0].num_row_groups):
                 groups.append((path, number, len(names)))
-                rows = file.read_row_group(number, columns=[f"{column}.path", "label"])
-                labels += map(_label, rows.column("label").to_pylist())
-                names += (_name(row) for row in rows.column(column).to_pylist())
-                check("parquet_rows", len(names), "rows")
+                for rows in _pieces(file, number, [f"{column}.path", "label"]):
+                    labels += map(_label, rows.column("label").to_pylist())
+                    names += (_name(_of(row, "path")) for row in rows.column(column).to_pylist())
+                    check("parquet_rows", len(names), "rows")
     return ParquetStore(tuple(names), tuple(labels), column, tuple(groups))
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def _opened(path: Path) -> Iterator[_Opened]:
     parquet = _parquet()
     with open_regular(path) as file:
-        yield parquet.ParquetFile(
-            file, thrift_string_size_limit=_THRIFT, thrift_container_size_limit=_THRIFT
-        )
+        limited = {"thrift_string_size_limit": _THRIFT, "thrift_container_size_limit": _THRIFT}
+        yield parquet.ParquetFile(file, pre_buffer=False, **limited), file
+
+
+def _pieces(opened: _Opened, number: int, columns: list[str]) -> Iterator[Any]:
+    """The rows of a group, as many at once as can be unpacked: any value may be a page long."""
+    parquet, file = opened
+    group = parquet.metadata.row_group(number)
+    check("parquet_rows", group.num_rows, "rows")
+    largest = 1
+    for chunk in map(group.column, range(group.num_columns)):
+        if chunk.path_in_schema in columns:
+            start = min(filter(None, (chunk.dictionary_page_offset, chunk.data_page_offset)))
+            check("group_bytes", chunk.total_compressed_size, "bytes in a group of rows")
+            largest = max(largest, largest_page(file, start, chunk.total_compressed_size))
+    n_rows = max(1, min(1024, _AT_ONCE // largest))
+    # Without threads of Arrow's, which would call back into the Python file.
+    options = {"row_groups": [number], "columns": columns, "use_threads": False}
+    yield from parquet.iter_batches(n_rows, **options)
 
 
 def _column(schema: Any, columns: Sequence[str]) -> str:
@@ -119,24 +140,20 @@ def _column(schema: Any, columns: Sequence[str]) -> str:
     return column
 
 
-def _check_group(file: Any, number: int) -> None:
-    """Holds what a row group says of itself to the limits, before anything of it is unpacked."""
-    group = file.metadata.row_group(number)
-    for i in range(group.num_columns):
-        chunk = group.column(i)
-        check("member_bytes", chunk.total_uncompressed_size, "bytes in a group of rows")
-        check("parquet_rows", chunk.num_values, "values in a group of rows")
-    check("parquet_rows", group.num_rows, "rows")
-
-
 def _label(value: object) -> int:
     if type(value) is not int or not abs(value) < _LABELS:
         raise ValueError(f"its label {plain(str(value), 40)} is no number of a class")
     return value
 
 
-def _name(row: object) -> str:
-    return str((row.get("path") if isinstance(row, dict) else None) or "")
+def _of(row: object, field_: str) -> object:
+    return row.get(field_) if isinstance(row, dict) else None
+
+
+def _name(value: object) -> str:
+    name = "" if value is None else str(value)
+    check("name_bytes", len(name), "characters in a name")
+    return name
 
 
 def _parquet() -> Any:

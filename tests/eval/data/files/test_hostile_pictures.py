@@ -1,24 +1,19 @@
-"""Pictures and tables of pictures that ask for more than they are."""
+"""Pictures, and lists of their classes, that ask for more than they are."""
 
 import io
 import struct
 import zlib
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from eval.data import open_data, open_folder
-from eval.data.files.parquet import list_parquet
+from eval.data import open_folder
 from eval.data.files.pictures import open_picture, read_picture, to_rgb
 from eval.errors import DataError
 from eval.files.limits import VARIABLE
 from tests.bounded import complaint, refused
-
-needs_parquet = pytest.mark.skipif(find_spec("pyarrow") is None, reason="needs pyarrow")
 
 
 def encoded(picture: Image.Image, form: str, **options: object) -> bytes:
@@ -144,95 +139,6 @@ def test_a_picture_by_its_path_is_read_within_the_limits(tmp_path: Path) -> None
     (tmp_path / "zero.png").symlink_to("/dev/zero")
     with refused(DataError, r"zero.png cannot be read \(it is no regular file\)"):
         read_picture(tmp_path / "zero.png", "zero.png", to_rgb)
-
-
-def table(path: Path, picture: list[Any], label: list[Any], **options: Any) -> Path:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    made = pa.table({"image": picture, "label": label})
-    pq.write_table(made, path, **options)
-    return path
-
-
-@needs_parquet
-@pytest.mark.parametrize(
-    ("picture", "label", "said"),
-    [
-        ([{"bytes": b"x", "path": "a"}], [[1]], "its labels are of the type list"),
-        ([{"bytes": b"x", "path": "a"}], ["1"], "its labels are of the type string"),
-        ([{"bytes": b"x", "path": "a"}], [1.5], "its labels are of the type double"),
-        ([{"bytes": b"x", "path": "a"}], [{"a": 1}], "its labels are of the type struct"),
-        ([{"bytes": b"x", "path": "a"}], [True], "its labels are of the type bool"),
-        ([{"bytes": b"x", "path": "a"}] * 2, [1, None], "its label None is no number of a class"),
-        ([{"bytes": b"x", "path": "a"}], [2**62], "its label 4611686018427387904 is no number"),
-        ([b"x"], [1], "its column image holds no files with bytes and a path"),
-        ([{"bytes": "x", "path": "a"}], [1], "its column image holds no files"),
-        ([{"bytes": [1, 2], "path": "a"}], [1], "its column image holds no files"),
-        ([{"path": "a"}], [1], "its column image holds no files"),
-        ([3], [1], "its column image holds no files"),
-    ],
-)
-def test_a_table_of_other_types_is_one_sentence(
-    tmp_path: Path, picture: list[Any], label: list[Any], said: str
-) -> None:
-    table(tmp_path / "val-0.parquet", picture, label)
-    with refused(DataError, rf"val-0\.parquet cannot be read \({said}"):
-        open_data("imagenet", data_dir=tmp_path, preprocess=to_rgb)
-
-
-def read_table(path: Path) -> list[bytes]:
-    store = list_parquet([path], ("image",))
-    return [store.read(i) for i in range(len(store.labels))]
-
-
-@needs_parquet
-@pytest.mark.parametrize("picture", [None, {"bytes": None, "path": "a"}])
-def test_a_row_without_a_picture_is_named(tmp_path: Path, picture: Any) -> None:
-    rows = [{"bytes": b"x", "path": "a"}, picture]
-    store = list_parquet([table(tmp_path / "val-0.parquet", rows, [1, 2])], ("image",))
-    assert store.read(0) == b"x"
-    with refused(DataError, r"val-0\.parquet: row 1 of its group, \w+ cannot be read \(there"):
-        store.read(1)
-
-
-@needs_parquet
-@pytest.mark.parametrize("compression", ["zstd", "gzip", "brotli", "snappy"])
-def test_a_picture_of_a_table_is_not_larger_than_a_picture(
-    tmp_path: Path, compression: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(VARIABLE, "picture_bytes=1e6")
-    rows = [{"bytes": bytes(2 * 10**6), "path": "a"}]
-    path = table(tmp_path / "val-0.parquet", rows, [1], compression=compression)
-    with refused(DataError, r"it has 2,000,000 bytes, more than the"):
-        list_parquet([path], ("image",)).read(0)
-
-
-@needs_parquet
-def test_a_table_of_too_many_rows_is_refused_before_it_is_read(tmp_path: Path) -> None:
-    import pyarrow as pa
-
-    n = 3 * 10**6
-    picture = pa.array([{"bytes": b"", "path": ""}]).take(pa.array(np.zeros(n, np.int64)))
-    path = table(tmp_path / "val-0.parquet", picture, pa.array(np.zeros(n, np.int64)))
-    assert path.stat().st_size < 10**6
-    with refused(DataError, r"it has 3,000,000 rows, more than the 200,000 allowed"):
-        list_parquet([path], ("image",))
-
-
-@needs_parquet
-def test_a_table_cut_or_with_a_wrong_bit_is_one_sentence(tmp_path: Path) -> None:
-    picture = {"bytes": encoded(Image.new("RGB", (4, 4)), "PNG"), "path": "a"}
-    path = table(tmp_path / "val-0.parquet", [picture] * 3, [1, 2, 3])
-    whole = path.read_bytes()
-    rng = np.random.default_rng(2)
-    for place in rng.integers(0, len(whole), 200).tolist():
-        broken = bytearray(whole)
-        broken[place] ^= 1 << int(rng.integers(0, 8))
-        for content in (whole[:place], bytes(broken)):
-            path.write_bytes(content)
-            said = complaint(lambda: read_table(path))
-            assert "val-0.parquet" in said or not said
 
 
 @pytest.mark.parametrize("n", [2, 10**5])
