@@ -76,7 +76,8 @@ def unknown(kind: str, value: str, known: Iterable[str], *, see: str = "") -> Us
 def first_fault(error: ValidationError, whole: str) -> str:
     """The first thing that is wrong: where, with dots, or `whole` if it is everything, and what."""
     first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc'])) or whole}: {first['msg']}"
+    where = ".".join(map(str, first["loc"])) or whole
+    return f"{where}: {first['msg'].removeprefix('Value error, ')}"
 
 
 def first_line(error: BaseException) -> str:

@@ -85,7 +85,7 @@ def test_the_packages_pins_are_pins_of_models() -> None:
     ("content", "said"),
     [
         ("{", "not a file of pins: the file: Invalid JSON"),
-        ('{"a": {"repo": "x"}}', r"not a file of pins: a\.repo: Value error, 'x' is no OWNER/NAME"),
+        ('{"a": {"repo": "x"}}', r"not a file of pins: a\.repo: 'x' is no OWNER/NAME"),
     ],
 )
 def test_a_broken_file_of_pins_is_named(home: Path, content: str, said: str) -> None:
