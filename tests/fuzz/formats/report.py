@@ -28,7 +28,7 @@ class Reports(Format):
     name = "report"
     falsified_means = (
         "an accepted Report has a total, accuracy, interval or digest that its verdicts do not"
-        " give, a number outside its range, or prints more than one visible line"
+        " give, a number outside its range, or makes `verify` print another finding than its one"
     )
 
     def make(self, folder: Path) -> None:
@@ -51,8 +51,9 @@ class Reports(Format):
 
     def falsified(self, folder: Path, found: Any, original: Any, damage: Damage) -> str:
         content, printed = found
-        lines = printed.splitlines()
-        if len(lines) != 2 or not all(map(str.isprintable, lines)):
+        _, *lines = printed.splitlines()
+        findings = [line for line in lines if not line.startswith("sat-zoo: ")]
+        if len(findings) != 1 or not all(map(str.isprintable, printed.splitlines())):
             return f"it prints {printed[:300]!r}"
         return next(_contradictions(content), "")
 
