@@ -10,6 +10,7 @@ import sqlite3
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 
@@ -32,13 +33,14 @@ def main() -> int:
     parser.add_argument("--case", type=int, help="Only this case, in this process.")
     parser.add_argument("--cases", type=int, default=300, help="Of each format.")
     parser.add_argument("--minutes", type=float, help="Go on for so long, whatever --cases says.")
+    parser.add_argument("--jobs", type=int, default=1, help="Formats tried at the same time.")
     parser.add_argument("--out", type=Path, help="Write the counts there, as JSON.")
     options = parser.parse_args()
     names = options.format or list(FORMATS)
     if options.case is not None:
         return max(_again(name, options.seed, options.case) for name in names)
     started = time.monotonic()
-    tallies = _many(names, options.seed, options.cases, options.minutes)
+    tallies = _many(names, options.seed, options.cases, options.minutes, options.jobs)
     _print(tallies)
     if options.out:
         options.out.write_text(json.dumps(_counts(tallies, started), indent=2) + "\n")
@@ -58,18 +60,24 @@ def _again(name: str, seed: int, number: int) -> int:
     return int(outcome.kind == "failed")
 
 
-def _many(names: list[str], seed: int, n_cases: int, minutes: float | None) -> dict[str, Tally]:
+def _many(
+    names: list[str], seed: int, n_cases: int, minutes: float | None, jobs: int
+) -> dict[str, Tally]:
+    """Batches of every format in turn, each format in one process at a time."""
     tallies = {name: Tally() for name in names}
     until = None if minutes is None else time.monotonic() + 60 * minutes
     first = 0
-    while until is not None or first < n_cases:
-        end = first + BATCH if until is not None else min(first + BATCH, n_cases)
-        for name in names:
-            if until is not None and time.monotonic() > until:
-                return tallies
+
+    def tried(name: str) -> None:
+        if until is None or time.monotonic() < until:
             run_batch(name, seed, first, end, tallies[name])
             click.echo(f"{name}: {end} cases, {dict(tallies[name].counts)}", err=True)
-        first = end
+
+    with ThreadPoolExecutor(jobs) as pool:
+        while time.monotonic() < until if until is not None else first < n_cases:
+            end = first + BATCH if until is not None else min(first + BATCH, n_cases)
+            list(pool.map(tried, names))
+            first = end
     return tallies
 
 

@@ -59,8 +59,13 @@ class Tried:
         """The outcome of one case, which its number and the seed decide."""
         folder = self._copy("case")
         rng = Random(f"{self.format.name} {seed} {number}")
-        damage = self.format.damage(folder, rng)
-        kind, why, trace = self._judged(folder, damage)
+        damage = Damage("not damaged")
+        try:
+            damage = self.format.damage(folder, rng)
+            kind, why, trace = self._judged(folder, damage)
+        except Exception as problem:
+            why, trace = f"the suite itself failed: {problem!r:.200}", traceback.format_exc()
+            return Outcome("failed", why, damage.what, trace)
         return Outcome(kind, why, damage.what, trace)
 
     def _judged(self, folder: Path, damage: Damage) -> tuple[Kind, str, str]:

@@ -23,7 +23,9 @@ from eval.files.limits import check
 
 _HEADER_BYTES = 2**20  # of one tar member's headers: names, and the map of a sparse file
 _GZIP = b"\x1f\x8b"
-_LOCAL = b"PK\x03\x04"
+_LOCAL, _END = b"PK\x03\x04", b"PK\x05\x06"
+_MOST_BEHIND = 22 + 2**16  # a zip file's last record, and the comment that may follow
+_IS_UTF8 = 0x800
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ def zip_pieces(path: Path, choose: Callable[[Sequence[str]], Sequence[int]]) -> 
     with open_regular(path) as file, zipfile.ZipFile(file) as archive:
         infos = sorted(archive.infolist(), key=lambda info: info.filename)
         check("members", len(infos), "members")
+        _check_count(file, len(infos))
         chosen = [infos[i] for i in choose([info.filename for info in infos])]
         refuse_twice(info.filename for info in chosen)
         return {info.filename: _zip_piece(path, info, file.fileno()) for info in chosen}
@@ -89,9 +92,30 @@ def _zip_piece(path: Path, entry: zipfile.ZipInfo, file: int) -> Piece:
     if len(header) < 30 or not header.startswith(_LOCAL):
         raise ValueError(f"{name} does not lie where the archive says")
     n_name, n_extra = struct.unpack("<HH", header[26:30])
+    if os.pread(file, n_name, entry.header_offset + 30) != _stored_name(entry):
+        raise ValueError(f"{name} has another name where it lies")
     start = entry.header_offset + 30 + n_name + n_extra
     is_deflated = entry.compress_type == zipfile.ZIP_DEFLATED
     return Piece(path, start, entry.compress_size, entry.file_size, entry.CRC, is_deflated)
+
+
+def _stored_name(entry: zipfile.ZipInfo) -> bytes:
+    return entry.orig_filename.encode("utf-8" if entry.flag_bits & _IS_UTF8 else "cp437")
+
+
+def _check_count(file: IO[bytes], n: int) -> None:
+    """Raises `ValueError` if a zip file speaks of more or fewer entries than its `n`.
+
+    `zipfile` does not look: one wrong length in the directory hides the entries behind it.
+    """
+    size = os.fstat(file.fileno()).st_size
+    start = max(0, size - _MOST_BEHIND)
+    tail = os.pread(file.fileno(), _MOST_BEHIND, start)
+    at = tail.rfind(_END)
+    said = int.from_bytes(tail[at + 10 : at + 12], "little")
+    # 65,535 and more: there it says no more than that, or, with some writers, the lowest bits.
+    if at < 0 or said not in {n & 0xFFFF, 0xFFFF}:
+        raise ValueError(f"it speaks of {said:,} members and lists {n:,}")
 
 
 @contextmanager
@@ -107,8 +131,12 @@ def opened_tar(path: Path) -> Iterator[IO[bytes]]:
             yield cast("IO[bytes]", unpacked)
 
 
-def tar_members(file: IO[bytes]) -> Iterator[tarfile.TarInfo]:
-    """The members of a tar file in their order, none of which is read; see `read_member`."""
+def tar_members(file: IO[bytes], *, to_the_end: bool = False) -> Iterator[tarfile.TarInfo]:
+    """The members of a tar file in their order, none of which is read; see `read_member`.
+
+    to_the_end: only zeros may follow the last one. `tarfile` takes a damaged header for the end,
+    and passes over all that lies behind it; of a compressed file the second look would be slow.
+    """
     held = _Held(file)
     with tarfile.open(fileobj=held, mode="r:") as archive:  # type: ignore[call-overload]
         for n, member in enumerate(archive, 1):
@@ -118,6 +146,19 @@ def tar_members(file: IO[bytes]) -> Iterator[tarfile.TarInfo]:
             held.n_asked = 0
             archive.members = []  # else every header stays in memory
             yield member
+        if to_the_end:
+            _check_end(file, archive.offset)
+
+
+def _check_end(file: IO[bytes], at: int) -> None:
+    file.seek(at)
+    n_zeros = 0
+    while block := file.read(_HEADER_BYTES):
+        if block.count(0) != len(block):
+            raise ValueError(f"behind byte {at:,} it is damaged, and its members cannot be told")
+        n_zeros += len(block)
+    if n_zeros == 0:
+        raise ValueError("it is cut off: its end has no mark")
 
 
 def read_member(file: IO[bytes], member: tarfile.TarInfo, limit: str) -> bytes:

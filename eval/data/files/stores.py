@@ -115,7 +115,7 @@ def list_tars(
     for path in paths:
         first = len(names)
         with border(path, DataError, _NOT_AN_ARCHIVE), open_regular(path) as file:
-            for member in tar_members(file):
+            for member in tar_members(file, to_the_end=True):
                 entry = _tar_entry(member)
                 entries.append(entry)
                 if entry.kind == "file" and not is_system(entry.name):

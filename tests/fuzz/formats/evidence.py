@@ -46,6 +46,8 @@ class EvidenceFiles(Format):
 
     def read(self, folder: Path) -> Any:
         found = AdversarialImages.read(folder / _FILE)
+        if found.n_broken > len(found.origin.ids):
+            raise ReportError("fewer images than its report calls broken")
         done = recheck(found, self._net, self._data)
         if done.failed:
             raise ReportError(f"not adversarial: {next(iter(done.failed.values()))}")
@@ -74,7 +76,7 @@ def damage_safetensors(path: Path, rng: Random) -> str:
     if rng.random() < 0.2 and data:
         data, what = damage_bytes(data, rng)
     elif rng.random() < 0.7 and any(value.startswith("{") for value in told.values()):
-        key = next(key for key, value in told.items() if value.startswith("{"))
+        key = rng.choice(sorted(key for key, value in told.items() if value.startswith("{")))
         told[key], what = damage_json(json.loads(told[key]), rng)
         header["__metadata__"] = told
     else:
