@@ -76,6 +76,8 @@ def zip_pieces(path: Path, choose: Callable[[Sequence[str]], Sequence[int]]) -> 
         infos = sorted(archive.infolist(), key=lambda info: info.filename)
         check("members", len(infos), "members")
         _check_count(file, len(infos))
+        for info in infos:
+            _check_name(info, file.fileno())
         chosen = [infos[i] for i in choose([info.filename for info in infos])]
         refuse_twice(info.filename for info in chosen)
         return {info.filename: _zip_piece(path, info, file.fileno()) for info in chosen}
@@ -92,15 +94,21 @@ def _zip_piece(path: Path, entry: zipfile.ZipInfo, file: int) -> Piece:
     if len(header) < 30 or not header.startswith(_LOCAL):
         raise ValueError(f"{name} does not lie where the archive says")
     n_name, n_extra = struct.unpack("<HH", header[26:30])
-    if os.pread(file, n_name, entry.header_offset + 30) != _stored_name(entry):
-        raise ValueError(f"{name} has another name where it lies")
     start = entry.header_offset + 30 + n_name + n_extra
     is_deflated = entry.compress_type == zipfile.ZIP_DEFLATED
     return Piece(path, start, entry.compress_size, entry.file_size, entry.CRC, is_deflated)
 
 
-def _stored_name(entry: zipfile.ZipInfo) -> bytes:
-    return entry.orig_filename.encode("utf-8" if entry.flag_bits & _IS_UTF8 else "cp437")
+def _check_name(entry: zipfile.ZipInfo, file: int) -> None:
+    """Raises `ValueError` for an entry whose name is another where it lies, or holds a zero byte.
+
+    `zipfile` cuts a name off there. Of every entry, since another name may hide a picture too.
+    """
+    stored = entry.orig_filename.encode("utf-8" if entry.flag_bits & _IS_UTF8 else "cp437")
+    header = os.pread(file, 30 + len(stored) + 1, entry.header_offset)
+    n_name = int.from_bytes(header[26:28], "little")
+    if b"\0" in stored or n_name != len(stored) or header[30 : 30 + n_name] != stored:
+        raise ValueError(f"{plain(entry.orig_filename)} has another name where it lies")
 
 
 def _check_count(file: IO[bytes], n: int) -> None:

@@ -48,13 +48,15 @@ class Zips(Format):
         return read_imagenet(folder)
 
     def falsified(self, folder: Path, found: Any, original: Any, damage: Damage) -> str:
+        (found, is_told), (original, _) = found, original
         if damage.is_resealed:
             with zipfile.ZipFile(folder / _FILE) as archive:
                 stems = [Path(name).stem for name in archive.namelist()]
             twice = [one for one in found if stems.count(one) > 1]
             return f"{twice[0]} was there twice" if twice else ""
         if found != original:
-            return strangers(found, original) or "fewer pictures, of which nothing is said"
+            strange = strangers(found, original)
+            return strange or ("" if is_told else "fewer pictures, of which nothing is said")
         return ""
 
 

@@ -58,6 +58,12 @@ def test_a_name_in_the_directory_of_a_zip_is_that_of_the_entry_where_it_lies(zip
         list_zip(zipped)
 
 
+def test_a_name_that_is_cut_off_by_a_zero_byte_is_noticed(zipped: Path) -> None:
+    change(zipped, zipped.read_bytes().rindex(b"a/2.png"), b"\0/2.png")
+    with pytest.raises(DataError, match=r"another name where it lies"):
+        list_zip(zipped)
+
+
 def test_names_beyond_ascii_are_compared_as_they_were_written(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "val.zip", "w") as archive:
         archive.writestr("ä/é.png", b"")
