@@ -122,9 +122,11 @@ def _beside(path: Path, rng: Random) -> str:
 def _by_sql(path: Path, rng: Random) -> str:
     """A change by SQLite itself, whose own checks therefore hold."""
     with closing(sqlite3.connect(path, isolation_level=None)) as base:
-        tables = [
-            name for (name,) in base.execute("SELECT name FROM sqlite_master WHERE type='table'")
-        ]
+        try:
+            found = base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            tables = [name for (name,) in found]
+        except sqlite3.DatabaseError as problem:
+            return f"then nothing more, since {problem}"
         table = rng.choice(tables)
         columns = [row[1] for row in base.execute(f"PRAGMA table_info({table})")]
         statement = _statement(table, rng.choice(columns), columns, rng)
