@@ -37,7 +37,7 @@ def test_damage_ends_in_one_sentence_or_in_data_that_are_not_falsified(name: str
     run_batch(name, 0, 0, N_CASES, tally)
     assert tally.failures == [], "\n".join(map(str, tally.failures))
     assert tally.n_cases == N_CASES
-    assert tally.counts["refused"] > N_CASES / 4, "the damage does not reach what is checked"
+    assert tally.counts["refused"] > N_CASES / 5, "the damage does not reach what is checked"
 
 
 class Pretended(Format):

@@ -228,7 +228,7 @@ def test_the_pictures_with_traps_are_read(shared: Path) -> None:
 
 def test_files_that_are_no_still_picture_are_named(tmp_path: Path) -> None:
     path = tmp_path / "x.jpg"
-    with pytest.raises(DataError, match=r"x.jpg cannot be decoded as a picture: .*No such file"):
+    with pytest.raises(DataError, match=r"x.jpg cannot be read \(No such file"):
         preprocess(path, "resnet-opencv", 224)
     path.write_bytes(b"")
     with pytest.raises(DataError, match=r"x.jpg cannot be decoded"):
@@ -239,7 +239,7 @@ def test_files_that_are_no_still_picture_are_named(tmp_path: Path) -> None:
             preprocess(path, "resnet-opencv", 224)
     frames = [random_picture("L"), random_picture("L").rotate(90)]
     path.write_bytes(encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]))
-    with pytest.raises(DataError, match=r"x.jpg holds 2 frames; a still picture is needed"):
+    with pytest.raises(DataError, match=r"x.jpg holds several frames; a still picture is needed"):
         preprocess(path, "efficientnet-tf", 224)
     path.write_bytes(encoded(Image.new("F", (4, 4)), "TIFF"))
     with pytest.raises(DataError, match=r"x.jpg: pixels of mode F have no defined range"):

@@ -113,7 +113,7 @@ def test_a_row_of_a_parquet_file_is_the_picture_that_lies_there(
 def test_a_damaged_parquet_file_is_named(info: ModelCard, tmp_path: Path) -> None:
     folder = parquet(tmp_path / "data")
     (folder / "data" / "train-00001-of-00002.parquet").write_bytes(b"PAR1 no more")
-    with pytest.raises(DataError, match=r"train-00001-of-00002\.parquet is damaged or no table"):
+    with pytest.raises(DataError, match=r"train-00001-of-00002\.parquet cannot be read"):
         open_pictures("imagenet", info, folder)
 
 
