@@ -14,8 +14,16 @@ from eval.data.files.entries import told
 from eval.definition import weights_sha256
 from eval.engine.heap import freed_memory_kept
 from eval.errors import SatZooError
-from eval.executors.base import Broken, Event, Executor, Job, Setting, Spent, Survived
-from eval.executors.reference import whole_batches
+from eval.executors.base import (
+    Broken,
+    Event,
+    Executor,
+    Job,
+    Setting,
+    Spent,
+    Survived,
+    whole_batches,
+)
 from eval.flags.model import fault_flags, result_flags, search_flags
 from eval.journal.known import Known
 from eval.report.report import Flag, StageResult

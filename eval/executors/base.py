@@ -7,7 +7,7 @@ asks for the next. An executor knows nothing of journals, reports and schedules.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -145,6 +145,16 @@ class Setting:
     seed: int
     device: torch.device
     ranking: NDArray[np.unsignedinteger]
+
+
+def whole_batches(standing: Sequence[int], missing: Sequence[int], batch_size: int) -> list[int]:
+    """Those batches of `standing` that hold any of `missing`, whole.
+
+    For an executor that draws its random numbers a batch, see `Executor.needs_whole_batches`.
+    """
+    wanted = set(missing)
+    batches = [standing[i : i + batch_size] for i in range(0, len(standing), batch_size)]
+    return [p for batch in batches if not wanted.isdisjoint(batch) for p in batch]
 
 
 def stage_by_stage(job: Job, attack: Callable[[Job], Iterator[Event]]) -> Iterator[Event]:

@@ -6,7 +6,7 @@ is then verified like any other candidate.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -104,16 +104,6 @@ class Reference:
                     yield Broken(stage.name, position, x_adv[row], is_8bit)
                 else:
                     yield Survived(stage.name, position)
-
-
-def whole_batches(standing: Sequence[int], missing: Sequence[int], batch_size: int) -> list[int]:
-    """Those batches of `standing` that hold any of `missing`, whole.
-
-    The reference draws its random numbers a batch, so a verdict depends on its batch.
-    """
-    wanted = set(missing)
-    batches = [standing[i : i + batch_size] for i in range(0, len(standing), batch_size)]
-    return [p for batch in batches if not wanted.isdisjoint(batch) for p in batch]
 
 
 def is_of_the_package(stage: Stage) -> bool:
