@@ -74,6 +74,7 @@ _SAME = frozenset(
         "ids",
         "interpolation",
         "journal",
+        "last_iterate",
         "limit_steps",
         "mean",
         "n",

@@ -45,6 +45,7 @@ def evaluate(
     eps: str | float = "8/255",
     norm: str | float = "Linf",
     step_size: str | float | None = None,
+    last_iterate: bool = False,
     engine: EngineName = "fast",
     precision: Precision = "auto",
     n: int | None = None,
@@ -76,6 +77,8 @@ def evaluate(
             another short fraction to 1e-9, which is then exactly that.
         norm: "Linf" or "L2"; also inf or 2.
         step_size: for pgd-K, instead of eps/4.
+        last_iterate: for pgd-K: attack broken images to the end of their run, so that the Report
+            has the accuracy of last iterates too. The verdicts are the same, and take longer.
         engine: "fast" (ours) or "reference" (the untouched model in fp32, and for AutoAttack the
             authors' package).
         precision: of the fast engine's search: "fp32", "bf16", or "auto" for bf16 where the
@@ -111,7 +114,7 @@ def evaluate(
     request = Request(
         data=decoded_once(images if n is None else images.take(n)),
         threat=Threat.of(norm, eps),
-        protocol=protocol(attack, step_size=step_size),
+        protocol=protocol(attack, step_size=step_size, last_iterate=last_iterate),
         engine=engine,
         precision=precision,
         seed=seed,

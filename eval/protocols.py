@@ -67,7 +67,9 @@ NAMES = ("clean", "fgsm", "pgd-10", "pgd-20", "pgd-50", "pgd-sat-50@1", *_ALIASE
 """Names shown in help and error messages; pgd-K and pgd-sat-K take any K."""
 
 
-def protocol(name: str, *, step_size: str | float | None = None) -> Protocol:
+def protocol(
+    name: str, *, step_size: str | float | None = None, last_iterate: bool = False
+) -> Protocol:
     """The protocol called `name`.
 
     Args:
@@ -76,9 +78,12 @@ def protocol(name: str, *, step_size: str | float | None = None) -> Protocol:
             attack NAME that another package brings, see `eval.attacks.registry`.
         step_size: for pgd-K instead of eps/4: "eps/N" or a number in pixel units, "1/255"; a float
             must be a short fraction, see `eval.radius.exact`.
+        last_iterate: for pgd-K: images go on to the end of their run when they are broken, which
+            changes no verdict and gives the accuracy of last iterates. pgd-sat-K does so anyway.
 
     Raises:
-        UsageError: unknown name, K below 1, or a step size where there is none to choose.
+        UsageError: unknown name, K below 1, or a step size or last iterates where there is none to
+            choose.
 
     """
     key = name.lower()
@@ -87,6 +92,8 @@ def protocol(name: str, *, step_size: str | float | None = None) -> Protocol:
         step_size = text_of(exact(step_size, "step size", "eps/4 or 1/255"))
     if step_size is not None and re.fullmatch(r"pgd-\d+", key) is None:
         raise UsageError(f"step size {step_size!r} goes with pgd-K only, not with attack {name!r}")
+    if last_iterate and re.fullmatch(r"pgd-(sat-)?\d+(@1)?", key) is None:
+        raise UsageError(f"`last_iterate` goes with pgd-K only, not with attack {name!r}")
     if step_size is not None and len(step_size) > LONGEST_STEP:
         raise UsageError(
             f"step size {step_size[:20]!r}... is not a positive number: write eps/4, eps, or 1/255"
@@ -129,6 +136,7 @@ def protocol(name: str, *, step_size: str | float | None = None) -> Protocol:
         step_size=step_size or "eps/4",
         random_start=True,
         fallback_loss="margin",
+        last_iterate=last_iterate,
     )
     step_in_pixels(stage, eps=1.0)
     return Protocol(name=key, stages=(stage,))

@@ -61,14 +61,26 @@ class Stage(Frozen):
         description="PGD, FGSM: what to follow in a step where the gradient of `loss` is zero"
         " everywhere, or NaN or infinite in places",
     )
+    last_iterate: bool = Field(
+        default=False,
+        strict=True,
+        description="PGD: whether broken images go on to the end of their run, so that the accuracy"
+        " of last iterates is known; older files do not say it, and went on",
+    )
 
     @model_serializer(mode="wrap")
-    def _as_before_the_fallback(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A stage without the fallback is written as when there was none: its digests stay."""
+    def _as_before_later_fields(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Fields that came later are left out where they say nothing: older digests stay."""
         written: dict[str, Any] = dump(self)
-        if self.fallback_loss is None:
-            written.pop("fallback_loss", None)
+        for name in ("fallback_loss", "last_iterate"):
+            if not getattr(self, name):
+                written.pop(name, None)
         return written
+
+    @property
+    def needs_last_iterate(self) -> bool:
+        """Whether the numbers of this stage hold that of last iterates; pgd-sat is known by it."""
+        return self.last_iterate or self.attack == "pgd-sat"
 
 
 def step_in_pixels(stage: Stage, eps: float) -> float:

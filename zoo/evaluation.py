@@ -49,6 +49,7 @@ def evaluate(
     eps: str | float | None = None,
     norm: str | float | None = None,
     step_size: str | float | None = None,
+    last_iterate: bool = False,
     engine: EngineName = "fast",
     precision: Precision = "auto",
     seed: int = 0,
@@ -95,6 +96,8 @@ def evaluate(
         eps, norm: of the ball, "8/255" (or 8 / 255) and "Linf" (or inf); default the card's own,
             and an error where there is none. One needs the other where the card's norm is another.
         step_size: of pgd-K: "eps/N", or in pixel units "1/255".
+        last_iterate: of pgd-K: attack broken images to the end of their run, for the accuracy of
+            last iterates that many papers count.
         engine, precision, seed, batch_size, device, allow_probabilities: see
             `eval.evaluation.evaluate`.
         name: what the Report calls a model of your own; default its class.
@@ -144,7 +147,8 @@ def evaluate(
     )
     choice = choose(model, stated, name=name, weights=weights, channels=channels, images=chosen)
     out, save_adversarial = as_path(out), as_path(save_adversarial)
-    threat = check(choice.card, attack, step_size, norm, eps, out, save_adversarial)
+    threat = check(choice.card, norm, eps, out, save_adversarial)
+    protocol(attack, step_size=step_size, last_iterate=last_iterate)  # before anything is fetched
     ready = load_both(choice, device, chosen, on_download, on_message)
 
     from eval.evaluation import evaluate as measure
@@ -157,6 +161,7 @@ def evaluate(
         eps=threat.eps_text,
         norm=threat.norm,
         step_size=step_size,
+        last_iterate=last_iterate,
         engine=engine,
         precision=precision,
         seed=seed,
@@ -207,8 +212,6 @@ def load_both(
 
 def check(
     info: ModelCard,
-    attack: str,
-    step_size: str | float | None,
     norm: str | float | None,
     eps: str | float | None,
     out: Path | None,
@@ -216,7 +219,6 @@ def check(
 ) -> Threat:
     """The ball; raises what is wrong and can be known without torch, before anything is fetched."""
     threat = threat_of(info, norm, eps)
-    protocol(attack, step_size=step_size)
     if out is not None:
         check_writable(out)
     if save_adversarial is not None:

@@ -242,9 +242,11 @@ def _measured(counts: Counts, report: Report) -> Accuracy:
             f"{report.model.name}: the report is of {report.protocol.name}, which attacks nothing,"
             f" and has no number that counts {counts}: name an attack in the card's run_as"
         )
-    last = report.stages[-1].last_iterate_accuracy
-    if counts == "all stages" or last is None:
+    if counts == "all stages":
         return report.robust
+    last = report.stages[-1].last_iterate_accuracy
+    if last is None:  # another number in its place would be a wrong one
+        raise ReportError(f"the report of {report.model.name} does not hold its {counts}s")
     return Accuracy.of(round(last * report.data.n), report.data.n)
 
 

@@ -36,7 +36,7 @@ class Attack(ABC):
     others. A row that has done its `n_steps` stays as it is.
 
     n_runs: restarts or targets of each image. n_steps: steps of one run.
-    leaves_when_broken: False where the end of a broken image's run is wanted too (PGD).
+    leaves_when_broken: False where the end of a broken image's run is wanted too, see `PGD`.
     POLISH_STEPS: in fp32, for the survivors of a search in bf16, from their best point.
     """
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from eval.errors import UsageError
 from eval.report.parts import StageResult
-from eval.stage import step_in_pixels
+from eval.stage import Stage, step_in_pixels
 
 if TYPE_CHECKING:
     from eval.report.report import Report
@@ -36,13 +36,16 @@ def _contradictions(report: Report) -> Iterator[str]:
                 f"stage {result.name}: rejected is {result.rejected}, but no image was attacked,"
                 " so that none was claimed to be broken"
             )
-        yield from _last_iterates(result, n)
+    for stage, result in zip(report.protocol.stages, report.stages, strict=True):
+        yield from _last_iterates(stage, result, n)
 
 
-def _last_iterates(result: StageResult, n: int) -> Iterator[str]:
+def _last_iterates(stage: Stage, result: StageResult, n: int) -> Iterator[str]:
     """Of the images attacked, those not broken are right at the last iterate, the rest may be."""
     share = result.last_iterate_accuracy
     if share is None:
+        if stage.needs_last_iterate:
+            yield f"stage {result.name}: last_iterate_accuracy is missing, but was asked for"
         return
     what = f"stage {result.name}: last_iterate_accuracy is {share}"
     n_right, least = round(share * n), result.attacked - result.broken

@@ -25,10 +25,11 @@ def check_protocol(report: Report) -> None:
     Also for an unknown name: nothing says what it promises.
     """
     stages = report.protocol.stages
-    step_size = stages[0].step_size if stages and stages[0].attack == "pgd" else None
+    pgd = stages[0] if stages and stages[0].attack == "pgd" else None
+    step_size, last_iterate = (pgd.step_size, pgd.last_iterate) if pgd else (None, False)
     name = plain(report.protocol.name)
     try:
-        wanted = protocol(report.protocol.name, step_size=step_size)
+        wanted = protocol(report.protocol.name, step_size=step_size, last_iterate=last_iterate)
     except UsageError as error:
         raise ReportError(f"its protocol is unknown: {error}") from error
     # Made before gradients that vanish had a fallback: where none vanished, the same attack to the

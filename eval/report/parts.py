@@ -121,7 +121,8 @@ class StageResult(Frozen):
     backwards: PassCount = Field(description="images through the network backward, summed")
     last_iterate_accuracy: Share | None = Field(
         default=None,
-        description="PGD: accuracy if only each run's last iterate counted, as many papers count",
+        description="PGD: accuracy if only each run's last iterate counted, as many papers count;"
+        " null where last iterates were not looked at",
     )
 
 

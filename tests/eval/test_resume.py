@@ -15,7 +15,7 @@ from eval.errors import JournalError
 from eval.executors import reference
 from eval.run import Progress
 
-PGD = {"attack": "pgd-5", "eps": "1/20", "batch_size": 16}
+PGD = {"attack": "pgd-5", "eps": "1/20", "batch_size": 16, "last_iterate": True}
 AUTOATTACK = {"attack": "autoattack", "eps": "1/30", "n": 12, "batch_size": 5}
 
 

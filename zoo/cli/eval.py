@@ -49,6 +49,12 @@ Models that are not of the zoo:
 @click.option(
     "--step-size", help="Step of pgd-K: eps/N, or in pixel units 1/255.  [default: eps/4]"
 )
+@click.option(
+    "--last-iterate",
+    is_flag=True,
+    help="Attack the images that pgd-K breaks to the end of their run too, for the accuracy of last"
+    " iterates that many papers count; the verdicts are the same.",
+)
 @data_options
 @click.option(
     "--engine",
@@ -102,6 +108,7 @@ def command(
     eps: str | None,
     norm: str | None,
     step_size: str | None,
+    last_iterate: bool,
     engine: Literal["fast", "reference"],
     precision: Literal["auto", "fp32", "bf16"],
     batch_size: int | None,
@@ -127,7 +134,8 @@ def command(
     # What can be checked without torch is checked first: a typo must not cost three seconds.
     selection = chosen_images(rest)
     choice = chosen_model(name, selection, rest)
-    threat = check(choice.card, attack, step_size, norm, eps, out, save_adversarial)
+    threat = check(choice.card, norm, eps, out, save_adversarial)
+    plan = protocol(attack, step_size=step_size, last_iterate=last_iterate)
     if isinstance(choice, Named):
         offer_weights(choice.card, choice.wanted.weights, yes=yes)
 
@@ -139,7 +147,7 @@ def command(
         plan_evaluation(
             ready.loaded.model,
             ready.images,
-            protocol(attack, step_size=step_size),
+            plan,
             threat,
             engine=engine,
             precision=precision,
@@ -157,6 +165,7 @@ def command(
             eps=eps,
             norm=norm,
             step_size=step_size,
+            last_iterate=last_iterate,
             engine=engine,
             precision=precision,
             seed=seed,

@@ -285,6 +285,8 @@ def test_the_last_iterate_counts_as_right_where_the_model_breaks_down(
             moved = (x - 0.5).abs().flatten(1).amax(1, keepdim=True) > 1e-3
             return torch.where(moved, NAN, linear(torch.ones(1, 2, 2), 9.0)(x))
 
-    report = measured(Always(), torch.full((3, 1, 2, 2), 0.5), attack="pgd-3", eps="1/10")
+    report = measured(
+        Always(), torch.full((3, 1, 2, 2), 0.5), attack="pgd-3", eps="1/10", last_iterate=True
+    )
     assert report.robust.correct == 3
     assert report.stages[0].last_iterate_accuracy == 1

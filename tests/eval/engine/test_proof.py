@@ -277,7 +277,13 @@ def test_a_copy_that_goes_wrong_on_the_way_is_found_out(
     monkeypatch.setitem(protocols._AUTOATTACK, "autoattack-standard@1", tuple(short))
     images = IMAGES[:6] if attack == "autoattack" else IMAGES
     fast, plain = (
-        evaluate(model, (images, model(images).argmax(1)), attack=attack, eps="1/20")
+        evaluate(
+            model,
+            (images, model(images).argmax(1)),
+            attack=attack,
+            eps="1/20",
+            last_iterate=attack.startswith("pgd"),
+        )
         for model in (frozen(kind()), frozen(Net8()))
     )
     assert [flag.code for flag in fast.flags if flag.code.startswith("engine")] == ["engine-fault"]

@@ -91,7 +91,9 @@ def test_results_that_hint_at_masked_gradients_are_flagged(
 def test_the_last_iterate_is_never_worse_for_the_defender_than_the_worst(
     tiny_net: nn.Module, tiny_data: ImageSet
 ) -> None:
-    report = evaluate(tiny_net, tiny_data, attack="pgd-20", eps="1/20", step_size="eps/2")
+    report = evaluate(
+        tiny_net, tiny_data, attack="pgd-20", eps="1/20", step_size="eps/2", last_iterate=True
+    )
     last = report.stages[0].last_iterate_accuracy
     assert last is not None
     assert report.robust.accuracy <= last <= report.clean.accuracy
