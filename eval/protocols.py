@@ -23,14 +23,29 @@ class Protocol(Frozen):
     stages: tuple[Stage, ...]
 
 
-def _apgd(name: str, loss: Literal["ce", "dlr", "dlr-targeted"], **more: int) -> Stage:
+def _apgd(
+    name: str,
+    loss: Literal["ce", "dlr", "dlr-targeted"],
+    *,
+    restarts: int = 1,
+    targets: int | None = None,
+    eot: int = 1,
+) -> Stage:
     return Stage(
-        name=name, attack="apgd", loss=loss, steps=100, random_start=True, rho=0.75, **more
+        name=name,
+        attack="apgd",
+        loss=loss,
+        steps=100,
+        restarts=restarts,
+        targets=targets,
+        random_start=True,
+        eot=eot,
+        rho=0.75,
     )
 
 
-def _fab(name: str, **more: int) -> Stage:
-    return Stage(name=name, attack="fab", steps=100, **more)
+def _fab(name: str, *, restarts: int = 1, targets: int | None = None) -> Stage:
+    return Stage(name=name, attack="fab", steps=100, restarts=restarts, targets=targets)
 
 
 _SQUARE = Stage(name="square", attack="square", loss="margin", steps=5000, p_init=0.8)

@@ -16,6 +16,8 @@ from eval.lengths import length, shortened
 from eval.radius import exact, text_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
 NORMS = ("Linf", "L2")
@@ -69,9 +71,14 @@ class Threat:
         nearest point of the ball, then of the pixel range; because `x` lies in [0, 1], clamping
         only moves towards it, so the result is inside both (not always the nearest such point).
         """
+        return self.projector(x)(x_adv.clone())
+
+    def projector(self, x: Tensor) -> Callable[[Tensor], Tensor]:
+        """`project` around one `x`: a function that changes its x_adv in place, and returns it."""
         if self.norm == "Linf":
-            return x_adv.clamp(min=(x - self.eps).clamp_min(0), max=(x + self.eps).clamp_max(1))
-        return (x + shortened(x_adv - x, self.eps)).clamp(0, 1)
+            low, high = (x - self.eps).clamp_min_(0), (x + self.eps).clamp_max_(1)
+            return lambda x_adv: x_adv.clamp_(low, high)
+        return lambda x_adv: x_adv.copy_(shortened(x_adv - x, self.eps)).add_(x).clamp_(0, 1)
 
     def distance(self, x_adv: Tensor, x: Tensor) -> Tensor:
         """Norm of `x_adv - x` for each image: (B, C, H, W) twice -> (B,), in pixel units of [0, 1].

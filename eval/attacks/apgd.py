@@ -13,7 +13,8 @@ from eval.attacks import losses, random, starts
 from eval.attacks.attack import Attack, Passes, n_targets
 from eval.attacks.gradients import gradient
 from eval.attacks.pgd import direction
-from eval.attacks.search import Search, Task, put_rows, where_rows
+from eval.attacks.rows import may_ask, put_rows, slices, where_rows
+from eval.attacks.search import Search, Task
 from eval.threat import Threat
 
 if TYPE_CHECKING:
@@ -112,22 +113,31 @@ class APGD(Attack):
 
     def advance(self, net: Net, search: APGDSearch) -> None:
         """Move, evaluate, and at a checkpoint adapt the step size."""
-        x, x_adv = search.task.x, search.x_adv
-        # The first step has no previous move to blend with.
-        alpha = torch.where(search.k == 0, 1.0, ALPHA).to(x.dtype).view(-1, 1, 1, 1)
-        size = search.step_size.view(-1, 1, 1, 1)
-        z = self.threat.project(x_adv + size * direction(search.grad, self.threat.norm), x)
-        moved = x_adv + alpha * (z - x_adv) + (1 - alpha) * (x_adv - search.x_last)
-        moved = where_rows(search.loss.isneginf(), (x_adv + x) / 2, moved)
-        search.x_last = x_adv
-        search.x_adv = self.threat.project(moved, x)
+        x, is_lost = search.task.x, search.loss.isneginf()
+        moved = torch.empty_like(x)
+        for at in slices(x):
+            moved[at] = self._moved(search, at, is_lost[at])
+        search.x_last, search.x_adv = search.x_adv, moved
         loss_before = search.loss
         self._evaluate(net, search)
         search.n_rises = search.n_rises + (search.loss > loss_before)
         search.k = search.k + 1
-        gap = torch.tensor(checkpoint_gaps(self.n_steps), device=x.device)[search.k]
-        if x.is_cuda or bool(gap.any()):
+        gap = _gaps(self.n_steps, x.device)[search.k]
+        if not may_ask(x) or bool(gap.any()):
             self._adapt(search, gap)
+
+    def _moved(self, search: APGDSearch, at: slice, is_lost: Tensor) -> Tensor:
+        """The next iterates of the rows `at`; half the way back to the image where is_lost."""
+        x, x_adv, x_last = search.task.x[at], search.x_adv[at], search.x_last[at]
+        project = self.threat.projector(x)
+        # The first step has no previous move to blend with.
+        alpha = torch.where(search.k[at] == 0, 1.0, ALPHA).to(x.dtype).view(-1, 1, 1, 1)
+        z = direction(search.grad[at], self.threat.norm).mul_(search.step_size[at].view_as(alpha))
+        z = project(z.add_(x_adv)).sub_(x_adv).mul_(alpha).add_(x_adv)
+        z.add_((x_adv - x_last).mul_(1 - alpha))
+        if not may_ask(x) or bool(is_lost.any()):
+            put_rows(z, is_lost, (x_adv + x).div_(2))
+        return project(z)
 
     def resume(self, net: Net, search: APGDSearch, n_steps: int) -> None:
         """Go on from the best image of all runs; the step is small, the boundary is near."""
@@ -183,6 +193,11 @@ class APGD(Attack):
         search.x_adv = where_rows(halve, search.x_best, search.x_adv)
         put_rows(search.grad, halve, search.grad_best)
         search.loss = torch.where(halve, search.loss_best, search.loss)
+
+
+@cache
+def _gaps(n_steps: int, device: torch.device) -> Tensor:
+    return torch.tensor(checkpoint_gaps(n_steps), device=device)
 
 
 @cache

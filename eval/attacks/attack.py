@@ -58,6 +58,12 @@ class Attack(ABC):
     def advance(self, net: Net, search: Any) -> None:
         """One step of every row, in place; all of them must have steps left."""
 
+    def finish(self, net: Net, search: Any) -> None:  # noqa: B027  most have nothing to look at
+        """Look at where the rows of `search`, which have no steps left, stand; in place.
+
+        For attacks whose last step ends at a point that nobody has looked at yet.
+        """
+
     @abstractmethod
     def resume(self, net: Net, search: Any, n_steps: int) -> None:
         """Make `search`, in place, go on for `n_steps` steps from its best images with `net`."""
@@ -72,16 +78,25 @@ class Attack(ABC):
 
     def step(self, net: Net, search: Any) -> None:
         """One step of every row that has steps left, in place; the others stay as they are."""
-        has_steps = search.k < self.n_steps
-        if not bool(has_steps.any()):
+        rows = (search.k < self.n_steps).nonzero().squeeze(1)
+        if len(rows) == 0:
             return
-        if bool(has_steps.all()):
-            self.advance(net, search)
-        else:
-            rows = has_steps.nonzero().squeeze(1)
-            part = search.select(rows)
-            self.advance(net, part)
+        part = search if len(rows) == len(search) else search.select(rows)
+        self.advance(net, part)
+        self.end(net, part)
+        if part is not search:
             search.put(rows, part)
+
+    def end(self, net: Net, search: Any) -> Tensor:
+        """`finish` the rows of `search` that a step has just brought to their end; which (B,)."""
+        is_over: Tensor = search.k >= self.n_steps
+        rows = is_over.nonzero().squeeze(1)
+        if len(rows):
+            part = search if len(rows) == len(search) else search.select(rows)
+            self.finish(net, part)
+            if part is not search:
+                search.put(rows, part)
+        return is_over
 
     @property
     def polish_steps(self) -> int:

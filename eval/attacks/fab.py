@@ -11,8 +11,9 @@ from torch import Tensor
 from eval.attacks import losses, random, starts
 from eval.attacks.attack import Attack, Passes, n_targets
 from eval.attacks.gradients import gradient
-from eval.attacks.projections import FAR, project_plane_l2, project_plane_linf
-from eval.attacks.search import Search, Task, where_rows
+from eval.attacks.projections import FAR, move_onto
+from eval.attacks.rows import may_ask, put_rows, rows_where, slices, where_rows
+from eval.attacks.search import Search, Task
 from eval.lengths import length, leveller
 from eval.threat import Threat
 
@@ -103,30 +104,32 @@ class FAB(Attack):
         logits, gap, grad = self._boundary(net, search)
         is_open = search.is_proposal & is_active
         is_adversarial = is_open & (losses.margin(logits, search.task.y) > 0)
-        onward = self._propose(search.task.x, search.x1, gap, grad)
-        # Where the model returns no number the way on is back towards the image.
-        onward = where_rows(gap.isnan(), (search.task.x + search.x1) / 2, onward)
         self._settle(search, is_open, is_adversarial)
         # A row that was stepped back from needs the gradient at its new point first.
         proposes = is_active & ~is_adversarial & (search.k < self.n_steps)
-        search.x1 = where_rows(proposes, onward, search.x1)
+        for at in slices(search.x1):
+            x, x1 = search.task.x[at], search.x1[at]
+            onward = self._onward(x, x1, gap[at], grad[at])
+            put_rows(x1, proposes[at], onward)
         search.is_proposal = search.is_proposal | proposes
 
     def _classify(self, net: Net, search: FABSearch, mask: Tensor) -> None:
         """Settle the proposals in `mask` (B,) by a forward pass."""
-        rows = mask.nonzero().squeeze(1)
-        if len(rows) == 0:
+        rows = rows_where(mask)
+        x1, y = search.x1[rows], search.task.y[rows]
+        if len(x1) == 0:
             return
         is_adversarial = torch.zeros_like(mask)
-        margin = losses.margin(net.logits(search.x1[rows]), search.task.y[rows])
-        is_adversarial[rows] = margin > 0
-        self._settle(search, mask, is_adversarial)
+        is_adversarial[rows] = losses.margin(net.logits(x1), y) > 0
+        self._settle(search, mask, is_adversarial & mask)
 
     def _settle(self, search: FABSearch, mask: Tensor, is_adversarial: Tensor) -> None:
         """End the step of the rows in `mask`: record and step back where adversarial."""
-        self._record(search, is_adversarial)
-        x = search.task.x
-        search.x1 = where_rows(is_adversarial, x + BACKWARD * (search.x1 - x), search.x1)
+        if not may_ask(mask) or bool(is_adversarial.any()):
+            self._record(search, is_adversarial)
+            for at in slices(search.x1):
+                x, x1 = search.task.x[at], search.x1[at]
+                put_rows(x1, is_adversarial[at], (x1 - x).mul_(BACKWARD).add_(x))
         search.was_adversarial = torch.where(mask, is_adversarial, search.was_adversarial)
         search.is_proposal = search.is_proposal & ~mask
         search.k = search.k + mask.long()
@@ -156,10 +159,10 @@ class FAB(Attack):
         return Passes(forwards=1, gradients=1 if self.is_targeted else self.n_classes)
 
     def _record(self, search: FABSearch, is_adversarial: Tensor) -> None:
-        distance = self.threat.distance(search.x1, search.task.x)
-        score = torch.where(is_adversarial, -distance.float(), -torch.inf)
-        search.note_best(search.x1, score, search.run)
-        search.claim(search.x1, is_adversarial & (distance <= self.threat.eps))
+        x, x1 = search.task.x, search.x1
+        distance = torch.cat([self._size((x1[at] - x[at]).flatten(1)) for at in slices(x)])
+        search.note_best(x1, torch.where(is_adversarial, -distance, -torch.inf), search.run)
+        search.claim(x1, is_adversarial & (distance <= self.threat.eps))
 
     def _boundary(self, net: Net, search: FABSearch) -> tuple[Tensor, Tensor, Tensor]:
         """Logits, z_t - z_y (B,) and its gradient (B, C, H, W) for the boundary to use."""
@@ -200,18 +203,24 @@ class FAB(Attack):
         is_plane = (y != target) & (dual > 0) & ~distance.isnan()
         return torch.where(is_plane, distance, torch.inf), gap, grad, logits
 
-    def _propose(self, x: Tensor, x1: Tensor, gap: Tensor, grad: Tensor) -> Tensor:
-        """The biased step: a blend of the projections of x1 and of the original image."""
-        project = project_plane_linf if self.threat.norm == "Linf" else project_plane_l2
-        factor = leveller(grad.flatten(1))
-        w, at = grad.flatten(1) * factor, x1.flatten(1)
-        b = (w * at).sum(1) - (gap * factor.squeeze(1)).clamp(-FAR, FAR)
-        d1, d0 = project(at, w, b), project(x.flatten(1), w, b)
-        size1, size0 = self._size(d1), self._size(d0)
+    def _onward(self, x: Tensor, x1: Tensor, gap: Tensor, grad: Tensor) -> Tensor:
+        """The biased step: a blend of the projections of x1 and of the original image x.
+
+        gap: (B,) z_t - z_y at x1; where it is NaN the way on is half the way back. grad: of gap.
+        """
+        factor, points = leveller(grad.flatten(1)), torch.stack([x1.flatten(1), x.flatten(1)])
+        w = grad.flatten(1) * factor
+        b = (w * points[0]).sum(1) - (gap * factor.squeeze(1)).clamp(-FAR, FAR)
+        d = move_onto(points, w, b, self.threat.norm)
+        size1, size0 = self._size(d).clamp_min(1e-8)
         alpha = (size1 / (size1 + size0)).clamp_max(ALPHA_MAX)[:, None]
-        moved = (1 - alpha) * (at + OVERSHOOT * d1) + alpha * (x.flatten(1) + OVERSHOOT * d0)
-        return moved.clamp(0, 1).view_as(x)
+        at1, at0 = points.add_(d, alpha=OVERSHOOT)
+        onward: Tensor = at1.mul_(1 - alpha).add_(at0.mul_(alpha)).clamp_(0, 1).view_as(x)
+        is_nan = gap.isnan()
+        if not may_ask(x) or bool(is_nan.any()):
+            put_rows(onward, is_nan, (x1 + x).div_(2))
+        return onward
 
     def _size(self, d: Tensor) -> Tensor:
-        size = d.abs().amax(1) if self.threat.norm == "Linf" else length(d)
-        return size.clamp_min(1e-8)
+        size: Tensor = d.abs().amax(-1) if self.threat.norm == "Linf" else length(d)
+        return size

@@ -11,7 +11,8 @@ from torch import Tensor
 from eval.attacks import losses, random, starts
 from eval.attacks.attack import Attack, Passes, n_targets
 from eval.attacks.gradients import cross_entropy_or_margin, gradient
-from eval.attacks.search import Search, Task, where_rows
+from eval.attacks.rows import may_ask, put_rows, slices
+from eval.attacks.search import Search, Task
 from eval.lengths import unit
 from eval.stage import Stage, step_in_pixels
 from eval.threat import Threat
@@ -90,25 +91,35 @@ class PGD(Attack):
         return PGDSearch(**Search.fresh(task, run), x_adv=x_adv.clone())
 
     def advance(self, net: Net, search: PGDSearch) -> None:
-        """One gradient step; the last step also classifies the point it reaches."""
-        x, y = search.task.x, search.task.y
+        """One gradient step, from a point that it looks at."""
+        x, x_adv, y = search.task.x, search.x_adv, search.task.y
         if self.fallback_loss is None:
-            logits, grad = gradient(net, search, search.x_adv, lambda z: losses.cross_entropy(z, y))
+            logits, grad = gradient(net, search, x_adv, lambda z: losses.cross_entropy(z, y))
         else:
-            logits, grad = cross_entropy_or_margin(net, search, search.x_adv)
+            logits, grad = cross_entropy_or_margin(net, search, x_adv)
         margin = losses.margin(logits, y)
         if not self.clips_start:  # what lies outside the pixel range is no image
             margin = margin.masked_fill(search.k == 0, -torch.inf)
-        search.note(search.x_adv, margin)
-        move = self.step_size * direction(grad, self.threat.norm)
-        moved = where_rows(losses.is_finite(logits), search.x_adv + move, (search.x_adv + x) / 2)
-        search.x_adv = self.threat.project(moved, x)
+        search.note(x_adv, margin)
+        is_lost = ~losses.is_finite(logits)
+        for at in slices(x):
+            self._move(x[at], x_adv[at], grad[at], is_lost[at])
         search.k = search.k + 1
-        ends = (search.k == self.n_steps).nonzero().squeeze(1)
-        if len(ends):
-            last = torch.full_like(search.best_score, -torch.inf)
-            last[ends] = losses.margin(net.logits(search.x_adv[ends]), y[ends])
-            search.note(search.x_adv, last)
+
+    def _move(self, x: Tensor, x_adv: Tensor, grad: Tensor, is_lost: Tensor) -> None:
+        """Change the rows x_adv in place: a step along `grad`, or half the way back to the image.
+
+        All (B, C, H, W); is_lost: (B,) where the model returned no finite logits.
+        """
+        back = (x_adv + x).div_(2) if not may_ask(x) or bool(is_lost.any()) else None
+        x_adv.add_(direction(grad, self.threat.norm).mul_(self.step_size))
+        if back is not None:
+            put_rows(x_adv, is_lost, back)
+        self.threat.projector(x)(x_adv)
+
+    def finish(self, net: Net, search: PGDSearch) -> None:
+        """Look at the point that the last step has reached."""
+        search.note(search.x_adv, losses.margin(net.logits(search.x_adv), search.task.y))
 
     def resume(self, net: Net, search: PGDSearch, n_steps: int) -> None:
         """Go on from the worst image."""
@@ -132,6 +143,6 @@ class PGD(Attack):
 def direction(grad: Tensor, norm: str) -> Tensor:
     """Steepest ascent of unit length: sign(grad) for Linf, grad / |grad|_2 for L2; (B, C, H, W).
 
-    Where the gradient is zero, so is the direction.
+    A new tensor; where the gradient is zero, so is the direction.
     """
     return grad.sign() if norm == "Linf" else unit(grad)

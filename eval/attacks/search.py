@@ -12,6 +12,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from eval.attacks.rows import put_rows
+
 
 @dataclass
 class Rows:
@@ -22,7 +24,9 @@ class Rows:
 
     def select(self, index: Tensor) -> Self:
         """The rows at `index`, an int64 or bool tensor (R,), as a copy."""
-        return self._map(lambda value: value[index.to(value.device)])
+        if index.dtype == torch.bool:
+            index = index.nonzero().squeeze(1)
+        return self._map(lambda value: value.index_select(0, index.to(value.device)))
 
     def cat(self, other: Self) -> Self:
         """These rows, then those of `other`."""
@@ -41,7 +45,7 @@ class Rows:
             if isinstance(mine, Rows):
                 mine.put(index, new)
             else:
-                mine[index.to(mine.device)] = new
+                mine.index_copy_(0, index.to(mine.device), new)
 
     def _map(self, change: Any) -> Self:
         values = {f.name: getattr(self, f.name) for f in fields(self)}
@@ -141,18 +145,3 @@ class Search(Rows):
         is_new = is_adversarial & ~self.is_hit
         self.is_hit = self.is_hit | is_new
         put_rows(self.candidate, is_new, x)
-
-
-def put_rows(target: Tensor, mask: Tensor, source: Tensor) -> None:
-    """Overwrite the rows of `target` where `mask` (B,) with those of `source`; both (B, ...)."""
-    if target.is_cuda:  # asking which rows would make the host wait for the device
-        target.copy_(where_rows(mask, source, target))
-        return
-    rows = mask.nonzero().squeeze(1)
-    if len(rows):
-        target[rows] = source[rows]
-
-
-def where_rows(mask: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """Rows of `a` where `mask` (B,), else of `b`; both (B, ...)."""
-    return torch.where(mask.view(-1, *[1] * (a.dim() - 1)), a, b)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
@@ -10,7 +11,8 @@ from torch import Tensor
 
 from eval.attacks import losses, random, starts
 from eval.attacks.attack import Attack, Passes, n_targets
-from eval.attacks.search import Search, Task, put_rows
+from eval.attacks.rows import put_rows, slices
+from eval.attacks.search import Search, Task
 from eval.attacks.square_l2 import FIRST_SIGN as FIRST_SIGN_L2
 from eval.attacks.square_l2 import propose_l2
 from eval.threat import Threat
@@ -126,18 +128,20 @@ class Square(Attack):
         return Passes(forwards=1)
 
     def _propose_linf(self, x: Tensor, x_best: Tensor, side: Tensor, drawn: Tensor) -> Tensor:
-        window = windows(x, side, drawn[:, 0], drawn[:, 1])
+        window = windows(x, side, drawn[:, 0], drawn[:, 1]).to(x.dtype)
         signs = random.signs(drawn[:, FIRST_SIGN : FIRST_SIGN + x.shape[1]]).view(len(x), -1, 1, 1)
         # A kept image lies at x +- eps or at a pixel bound everywhere, so adding 2 eps in a
-        # direction and projecting is the same as setting the window to x +- eps.
-        painted = self.threat.project(x + self.threat.eps * signs, x)
-        return torch.where(window, painted, x_best)
+        # direction and projecting is the same as setting the window to x +- eps, in [0, 1].
+        move, proposed = self.threat.eps * signs, torch.empty_like(x)
+        for at in slices(x):
+            painted = (x[at] + move[at]).clamp_(0, 1)
+            torch.lerp(x_best[at], painted, window[at], out=proposed[at])  # exact at 0 and at 1
+        return proposed
 
     def _sides(self, k: Tensor, x: Tensor) -> Tensor:
         """Side of the square at query k, in pixels: (B,) -> (B,) int64."""
         height, width = x.shape[2:]
-        edges = torch.tensor(HALVINGS, device=k.device)
-        p = self.p_init * 0.5 ** torch.bucketize(k, edges).float()
+        p = self.p_init * 0.5 ** torch.bucketize(k, _edges(k.device)).float()
         side = (p * height * width).sqrt().round().long()
         if self.threat.norm == "L2":
             # The L2 pattern needs at least 3 pixels and an odd side.
@@ -148,6 +152,11 @@ class Square(Attack):
 
 HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 """After these queries the share of changed pixels halves (supplement A of the paper)."""
+
+
+@cache
+def _edges(device: torch.device) -> Tensor:
+    return torch.tensor(HALVINGS, device=device)
 
 
 def windows(x: Tensor, side: Tensor, u_row: Tensor, u_column: Tensor) -> Tensor:

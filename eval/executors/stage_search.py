@@ -164,9 +164,9 @@ class StageSearch:
         attack = self.attack
         for _ in range(self._stride(search)):  # rows that have no steps left are not here
             attack.advance(self.engine.search, search)
+        is_over = attack.end(self.engine.search, search).cpu()
         self._met = search.best[:CHECK_IMAGES]
         newly = yield from self._verify_hits(search)
-        is_over = (search.k >= attack.n_steps).cpu()
         if not newly and not bool(is_over.any()):
             return
         is_broken = torch.tensor([p in self._broken for p in search.task.position.tolist()])

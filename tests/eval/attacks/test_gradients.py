@@ -22,18 +22,21 @@ NAN, INF = float("nan"), float("inf")
 
 
 def test_nan_counts_as_zero_and_infinity_as_the_largest_finite_entry() -> None:
-    grad = torch.tensor([[NAN, 2.0, -3.0, 0.0], [INF, 2.0, -INF, NAN], [-INF, NAN, 0.0, NAN]])
-    fixed, is_odd = usable(grad.view(3, 1, 2, 2))
-    wanted = torch.tensor([[0.0, 2.0, -3.0, 0.0], [2.0, 2.0, -2.0, 0.0], [-1.0, 0.0, 0.0, 0.0]])
-    assert torch.equal(fixed.view(3, 4), wanted)
-    assert is_odd.tolist() == [True, True, True]
+    lines = [[NAN, 2.0, -3.0, 0.0], [INF, 2.0, -INF, NAN], [-INF, NAN, 0.0, NAN], [NAN, 0, 0, NAN]]
+    found = usable(torch.tensor(lines).view(4, 1, 2, 2))
+    wanted = [[0.0, 2.0, -3.0, 0.0], [2.0, 2.0, -2.0, 0.0], [-1.0, 0.0, 0.0, 0.0], [0.0] * 4]
+    assert torch.equal(found.grad.view(4, 4), torch.tensor(wanted))
+    assert found.is_odd.all()
+    assert found.is_zero.tolist() == [False, False, False, True]
 
 
 def test_a_gradient_of_finite_numbers_is_left_as_it_is() -> None:
     grad = torch.randn(4, 3, 5, 5).to(memory_format=torch.channels_last)
-    fixed, is_odd = usable(grad)
-    assert fixed is grad
-    assert not is_odd.any()
+    grad[1], grad[2] = 0, 1e-42
+    found = usable(grad)
+    assert found.grad is grad
+    assert not found.is_odd.any()
+    assert found.is_zero.tolist() == [False, True, False, False]
 
 
 class Confident(nn.Module):

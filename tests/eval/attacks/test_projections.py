@@ -4,9 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from eval.attacks.projections import project_plane_l2, project_plane_linf
+from eval.attacks.projections import levelled, move_onto
 
-PROJECTIONS = {"Linf": project_plane_linf, "L2": project_plane_l2}
+
+def move(norm: str, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+    return move_onto(x, *levelled(w, b), norm)
 
 
 def problem(seed: int, d: int = 40) -> tuple[Tensor, Tensor, Tensor]:
@@ -38,7 +40,7 @@ def by_bisection(x: Tensor, w: Tensor, b: Tensor, norm: str) -> Tensor:
 @given(seed=st.integers(0, 10_000))
 def test_the_projection_is_the_bisected_one(norm: str, seed: int) -> None:
     x, w, b = problem(seed)
-    d = PROJECTIONS[norm](x, w, b)
+    d = move(norm, x, w, b)
     torch.testing.assert_close(d.double(), by_bisection(x, w, b, norm), atol=1e-5, rtol=1e-4)
 
 
@@ -46,7 +48,7 @@ def test_the_projection_is_the_bisected_one(norm: str, seed: int) -> None:
 @given(seed=st.integers(0, 10_000))
 def test_the_point_lies_on_the_plane_and_in_the_box(norm: str, seed: int) -> None:
     x, w, b = problem(seed)
-    z = x + PROJECTIONS[norm](x, w, b)
+    z = x + move(norm, x, w, b)
     assert float(z.min()) >= -1e-6
     assert float(z.max()) <= 1 + 1e-6
     torch.testing.assert_close((w * z).sum(1), b, atol=1e-4, rtol=1e-4)
@@ -57,18 +59,36 @@ def test_far_from_the_bounds_the_projection_is_the_textbook_one(norm: str) -> No
     x, w = torch.full((1, 4), 0.5), torch.tensor([[1.0, -2.0, 0.5, 0.0]])
     b = (w * x).sum(1) + 0.07
     wanted = 0.07 * (w.sign() / w.abs().sum() if norm == "Linf" else w / w.square().sum())
-    torch.testing.assert_close(PROJECTIONS[norm](x, w, b), wanted)
+    torch.testing.assert_close(move(norm, x, w, b), wanted)
 
 
 @pytest.mark.parametrize("norm", ["Linf", "L2"])
 def test_a_plane_out_of_reach_is_approached_as_far_as_the_box_allows(norm: str) -> None:
     x, w = torch.full((1, 3), 0.5), torch.tensor([[1.0, -2.0, 0.0]])
-    d = PROJECTIONS[norm](x, w, torch.tensor([100.0]))
+    d = move(norm, x, w, torch.tensor([100.0]))
     torch.testing.assert_close(d, torch.tensor([[0.5, -0.5, 0.0]]))
 
 
 @pytest.mark.parametrize("norm", ["Linf", "L2"])
 def test_without_a_gradient_nothing_moves(norm: str) -> None:
     x = torch.rand(2, 5)
-    d = PROJECTIONS[norm](x, torch.zeros(2, 5), torch.tensor([0.3, -0.3]))
+    d = move(norm, x, torch.zeros(2, 5), torch.tensor([0.3, -0.3]))
     assert torch.equal(d, torch.zeros(2, 5))
+
+
+@pytest.mark.parametrize("norm", ["Linf", "L2"])
+@given(seed=st.integers(0, 10_000))
+def test_several_points_move_onto_one_plane_as_each_would_alone(norm: str, seed: int) -> None:
+    x, w, b = problem(seed)
+    both = move(norm, torch.stack([x, x.flip(1)]), w, b)
+    assert torch.equal(both[0], move(norm, x, w, b))
+    assert torch.equal(both[1], move(norm, x.flip(1), w, b))
+
+
+@pytest.mark.parametrize("norm", ["Linf", "L2"])
+@given(seed=st.integers(0, 10_000))
+def test_no_row_of_a_projection_depends_on_the_others(norm: str, seed: int) -> None:
+    x, w, b = problem(seed)
+    b[0] *= 40  # out of reach: this row needs other steps than the rest
+    alone = [move(norm, x[i : i + 1], w[i : i + 1], b[i : i + 1]) for i in range(len(x))]
+    assert torch.equal(move(norm, x, w, b), torch.cat(alone))

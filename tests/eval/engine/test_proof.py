@@ -276,14 +276,9 @@ def test_a_copy_that_goes_wrong_on_the_way_is_found_out(
     short = [s.model_copy(update={"steps": 12}) for s in protocol("autoattack").stages]
     monkeypatch.setitem(protocols._AUTOATTACK, "autoattack-standard@1", tuple(short))
     images = IMAGES[:6] if attack == "autoattack" else IMAGES
+    options = {"eps": "1/20", "last_iterate": attack != "autoattack"}
     fast, plain = (
-        evaluate(
-            model,
-            (images, model(images).argmax(1)),
-            attack=attack,
-            eps="1/20",
-            last_iterate=attack.startswith("pgd"),
-        )
+        evaluate(model, (images, model(images).argmax(1)), attack=attack, **options)
         for model in (frozen(kind()), frozen(Net8()))
     )
     assert [flag.code for flag in fast.flags if flag.code.startswith("engine")] == ["engine-fault"]

@@ -78,8 +78,7 @@ def perturb(
             with autocast(x.device, inner.precision):
                 logits = model(x_adv)
             (grad,) = torch.autograd.grad(objective(logits.float()), x_adv)
-            grad, _ = usable(grad)
-            move = inner.step_size * direction(grad, inner.threat.norm)
+            move = inner.step_size * direction(usable(grad).grad, inner.threat.norm)
             x_adv = inner.threat.project(x_adv.detach() + move, x)
     return x_adv
 
