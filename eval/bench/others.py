@@ -6,9 +6,11 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
+from types import ModuleType
 from typing import Any, Literal
 
 import torch
@@ -23,6 +25,8 @@ _INSTALLED_BY = {
     # Its own requirements contradict ours: it pins an old requests, of which its PGD needs nothing.
     "torchattacks": "pip install --no-deps torchattacks",
     "foolbox": "pip install '.[bench]' in the folder of sat-zoo",
+    # It asks for visdom, whose source does not build with setuptools from 82 on; see `_package`.
+    "adversarial-library": "pip install --no-deps adv-lib",
 }
 
 
@@ -127,7 +131,7 @@ class TorchAttacksPGD(Others):
         super().__init__(setup, "torchattacks", "torchattacks")
 
     def _perturb(self, stage: Stage, rows: Tensor) -> Tensor:
-        package: Any = import_module("torchattacks")
+        package = _package("torchattacks")
         threat, device = self.setup.threat, self.setup.device
         attack = {"Linf": package.PGD, "L2": package.PGDL2}[threat.norm](
             self._counted,
@@ -146,7 +150,7 @@ class FoolboxPGD(Others):
         super().__init__(setup, "foolbox", "foolbox")
 
     def _perturb(self, stage: Stage, rows: Tensor) -> Tensor:
-        package: Any = import_module("foolbox")
+        package = _package("foolbox")
         threat, device = self.setup.threat, self.setup.device
         model = package.PyTorchModel(self._counted, bounds=(0, 1), device=device)
         attack = {"Linf": package.attacks.LinfPGD, "L2": package.attacks.L2PGD}[threat.norm](
@@ -161,12 +165,72 @@ class FoolboxPGD(Others):
         return torch.cat(found)
 
 
-def other_pgds() -> tuple[list[Callable[[Setup], Contender]], list[str]]:
-    """Those that are installed, and a note for each that is not."""
-    known: dict[str, Callable[[Setup], Contender]] = {
-        "torchattacks": TorchAttacksPGD,
-        "foolbox": FoolboxPGD,
+class AdvLibPGD(Others):
+    """The PGD of adversarial-library; it has none for L2.
+
+    It returns the last adversarial image that it saw, and does not look at its last iterate.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup, "adversarial-library", "adv-lib")
+
+    def _perturb(self, stage: Stage, rows: Tensor) -> Tensor:
+        eps, device = self.setup.threat.eps, self.setup.device
+        pgd = partial(
+            _package("adv_lib.attacks").pgd_linf,
+            steps=stage.steps,
+            random_init=bool(stage.random_start),
+            restarts=stage.restarts,
+            absolute_step_size=step_in_pixels(stage, eps),
+        )
+        found = [
+            pgd(self._counted, x.to(device), y.to(device), eps) for x, y in self._batches(rows)
+        ]
+        return torch.cat(found)
+
+
+def _package(module: str) -> Any:
+    """The module, imported.
+
+    adv_lib imports visdom, for a plot that no attack draws unless it is given a logger: where
+    visdom is not installed, an empty module stands in for it during the import.
+    """
+    if not module.startswith("adv_lib") or find_spec("visdom") is not None:
+        return import_module(module)
+    sys.modules["visdom"] = ModuleType("visdom")
+    try:
+        return import_module(module)
+    finally:
+        del sys.modules["visdom"]
+
+
+def other_pgds(norm: str) -> tuple[list[Callable[[Setup], Contender]], list[str]]:
+    """Those for balls of `norm` that can be used, and a note for each that is left out.
+
+    All are imported at once: a bench must not come to an end over it after an hour.
+    """
+    known: dict[str, tuple[str, Callable[[Setup], Contender]]] = {
+        "torchattacks": ("torchattacks", TorchAttacksPGD),
+        "foolbox": ("foolbox", FoolboxPGD),
+        "adversarial-library": ("adv_lib.attacks", AdvLibPGD),
     }
-    missing = [name for name in known if find_spec(name) is None]
-    notes = [f"{name} was not installed: {_INSTALLED_BY[name]}" for name in missing]
-    return [make for name, make in known.items() if name not in missing], notes
+    makes, notes = [], []
+    for name, (module, make) in known.items():
+        if find_spec(module.partition(".")[0]) is None:
+            notes.append(f"{name} was not installed: {_INSTALLED_BY[name]}")
+        elif make is AdvLibPGD and norm != "Linf":
+            notes.append(f"{name} has no PGD for {norm}")
+        elif fault := _import_fault(module):
+            notes.append(f"{name} is installed and cannot be imported: {fault}")
+        else:
+            makes.append(make)
+    return makes, notes
+
+
+def _import_fault(module: str) -> str:
+    """What keeps the package from being imported; "" if nothing does."""
+    try:
+        _package(module)
+    except (ImportError, AttributeError) as error:  # what an old package meets in newer ones
+        return f"{type(error).__name__}: {error}"
+    return ""

@@ -43,7 +43,7 @@ def run_bench(
     notes: list[str] = []
     runs: list[tuple[Setup, list[Make]]] = [(setup, [AuthorsAutoAttack, *ours])]
     if pgd is not None:
-        others, notes = other_pgds()
+        others, notes = other_pgds(setup.threat.norm)
         runs.append((replace(setup, protocol=pgd), [*others, *ours]))
     x = setup.data.batch(range(min(PROOF_IMAGES, len(setup.data)))).x.to(setup.device)
     cost = measure_cost(setup.model, x[:1])

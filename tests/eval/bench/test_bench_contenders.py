@@ -1,21 +1,18 @@
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from eval.begin import begun
-from eval.bench import machine, others
+from eval.bench import machine
 from eval.bench.clock import Clock
 from eval.bench.compare import Course, compare
 from eval.bench.contenders import Ours, Setup
-from eval.bench.others import AuthorsAutoAttack, FoolboxPGD, Others, TorchAttacksPGD, other_pgds
+from eval.bench.others import AuthorsAutoAttack, Others
 from eval.data import ImageSet
 from eval.engine.engine import Net
 from eval.request import Request
@@ -67,61 +64,6 @@ def test_claims_outside_the_ball_are_refused_and_counted(setup: Setup) -> None:
     liar.settle()
     assert int(liar.still_robust.sum()) == n_right == 12
     assert liar.n_rejected > 0
-
-
-@pytest.mark.parametrize(
-    ("make", "package", "expected"),
-    [
-        (TorchAttacksPGD, "torchattacks", {"eps": 0.025, "alpha": 0.00625, "steps": 3}),
-        (FoolboxPGD, "foolbox", {"abs_stepsize": 0.00625, "steps": 3, "epsilons": 0.025}),
-    ],
-)
-def test_other_pgds_get_the_same_hyper_parameters(
-    setup: Setup,
-    monkeypatch: pytest.MonkeyPatch,
-    make: Callable[[Setup], Others],
-    package: str,
-    expected: dict[str, float],
-) -> None:
-    given: dict[str, Any] = {}
-
-    def attack(*arguments: Any, **options: Any) -> Any:
-        given.update(options)
-        if package == "torchattacks":
-            return lambda x, _: x
-        return lambda _, x, __, epsilons: (given.update(epsilons=epsilons), x)
-
-    fake = SimpleNamespace(
-        PGD=attack,
-        PyTorchModel=lambda model, **_: model,
-        attacks=SimpleNamespace(LinfPGD=attack, L2PGD=None),
-        PGDL2=None,
-    )
-    monkeypatch.setitem(sys.modules, package, fake)
-    monkeypatch.setattr(others, "version", lambda _: "1")
-    contender = make(setup)
-    contender.clean()
-    contender.attack(cut("pgd-50", 3).stages[0])
-    contender.settle()
-    assert {name: given[name] for name in expected} == pytest.approx(expected)
-    assert given["random_start"] is True
-    assert int(contender.still_robust.sum()) == 12
-
-
-@pytest.mark.parametrize(
-    ("absent", "installed_by"),
-    [
-        ("foolbox", "pip install '.[bench]' in the folder of sat-zoo"),
-        ("torchattacks", "pip install --no-deps torchattacks"),  # see pyproject.toml
-    ],
-)
-def test_packages_that_are_not_installed_are_noted(
-    monkeypatch: pytest.MonkeyPatch, absent: str, installed_by: str
-) -> None:
-    monkeypatch.setattr(others, "find_spec", lambda name: None if name == absent else name)
-    makes, notes = other_pgds()
-    assert makes == [FoolboxPGD if absent == "torchattacks" else TorchAttacksPGD]
-    assert notes == [f"{absent} was not installed: {installed_by}"]
 
 
 def test_the_clock_knows_what_time_was_spent_on(
