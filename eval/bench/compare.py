@@ -93,7 +93,7 @@ class Peaks:
     bf16: float
     cost: Cost
 
-    def ideal_seconds(self, passes: tuple[int, int], bf16: tuple[int, int] = (0, 0)) -> float:
+    def seconds(self, passes: tuple[int, int], bf16: tuple[int, int] = (0, 0)) -> float:
         """For `passes` (forwards, backwards), of which `bf16` in bf16, at the peak rates."""
         low = bf16[0] * self.cost.forward + bf16[1] * self.cost.backward
         every = passes[0] * self.cost.forward + passes[1] * self.cost.backward
@@ -170,7 +170,7 @@ def _row(own: list[Course], first: list[Course], peaks: Peaks) -> ContenderRow:
         n_differ=int((standing != theirs).sum()),
         n_missed=int((standing & ~theirs).sum()),
         peak_memory_bytes=max(course.peak_memory or 0 for course in own) or None,
-        peak_share=_peak_share(own, peaks),
+        roof_seconds=peaks.seconds(last.total_passes, last.bf16_passes),
         shares=_shares(own),
         stages=_stage_rows(own, first),
     )
@@ -195,17 +195,6 @@ def _stage_rows(own: list[Course], first: list[Course]) -> tuple[StageRow, ...]:
         )
         before = after
     return tuple(found)
-
-
-def _peak_share(own: list[Course], peaks: Peaks) -> float:
-    ideal = sum(peaks.ideal_seconds(course.total_passes, course.bf16_passes) for course in own)
-    spent = sum(
-        course.total_seconds - course.seconds[CLEAN]
-        if course.spent is None
-        else course.spent["network"]
-        for course in own
-    )
-    return ideal / spent if spent else 0.0
 
 
 def _shares(own: list[Course]) -> TimeShares | None:

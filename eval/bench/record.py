@@ -1,4 +1,7 @@
-"""What a benchmark found, `sat-zoo/bench@1`; the table in eval/README.md is made from these."""
+"""What a benchmark found, `sat-zoo/bench@2`; the table in eval/README.md is made from these.
+
+Records @1 are read too: what they lack is None.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from eval.files.writing import write_atomically
 from eval.frozen import Frozen
 from eval.stage import Stage
 
-SCHEMA: Literal["sat-zoo/bench@1"] = "sat-zoo/bench@1"
+SCHEMA: Literal["sat-zoo/bench@2"] = "sat-zoo/bench@2"
 
 
 class Timing(Frozen):
@@ -35,6 +38,9 @@ class Machine(Frozen):
 
     device: str
     processor: str
+    instructions: str | None = Field(
+        default=None, description="vectors that torch uses, such as AVX2; None on a GPU and in @1"
+    )
     threads: int
     torch: str
     python: str
@@ -87,12 +93,27 @@ class ContenderRow(Frozen):
     peak_memory_bytes: int | None = Field(
         description="of the whole process (CPU) or of the GPU; None where it cannot be told"
     )
-    peak_share: float = Field(
-        description="the network's multiply-adds at the machine's matmul peak / the seconds they"
-        " took in the network (ours), or in total (others)"
+    roof_seconds: float | None = Field(
+        default=None,
+        description="what the passes of the stages would take with every multiply-add at the"
+        " machine's matmul peak; None in @1",
+    )
+    peak_share: float | None = Field(
+        default=None,
+        description="only in @1: the same / the seconds of the stages in the network (ours), or"
+        " of the stages (others)",
     )
     shares: TimeShares | None = Field(description="None for others than us")
     stages: tuple[StageRow, ...]
+
+    @property
+    def roof(self) -> float:
+        """`roof_seconds`, also of a record @1."""
+        if self.roof_seconds is not None:
+            return self.roof_seconds
+        total, clean = self.seconds.median, self.stages[0].seconds.median
+        spent = total - clean if self.shares is None else total * self.shares.network
+        return spent * (self.peak_share or 0)
 
 
 class Comparison(Frozen):
@@ -106,7 +127,7 @@ class Comparison(Frozen):
 class BenchRecord(Frozen):
     """One benchmark: one model, one set of images."""
 
-    schema_: Literal["sat-zoo/bench@1"] = Field(alias="schema")
+    schema_: Literal["sat-zoo/bench@1", "sat-zoo/bench@2"] = Field(alias="schema")
     created: str
     command: str
     commit: str = Field(description="of this code; -dirty if files differed from it")
@@ -115,6 +136,9 @@ class BenchRecord(Frozen):
     weights_sha256: str
     parameters: int
     multiply_adds: int = Field(description="of one image forward")
+    multiply_adds_backward: int | None = Field(
+        default=None, description="of one image backward, to its gradient; None in @1"
+    )
     data: str
     n: int
     ids_sha256: str

@@ -13,7 +13,7 @@ import torch
 
 from eval.bench.compare import Make, Peaks, compare, rows
 from eval.bench.contenders import Ours, Setup
-from eval.bench.machine import commit, matmul_peak, processor
+from eval.bench.machine import commit, instructions, matmul_peak, processor
 from eval.bench.others import AuthorsAutoAttack, other_pgds
 from eval.bench.record import BenchRecord, Comparison, Machine
 from eval.checks import check_model
@@ -53,13 +53,14 @@ def run_bench(
     best = [max(pair) for pair in zip(before, _peaks(setup.device), strict=True)]
     peaks = Peaks(fp32=best[0], bf16=best[1], cost=cost)
     return BenchRecord(
-        schema="sat-zoo/bench@1",
+        schema="sat-zoo/bench@2",
         created=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         command=command,
         commit=commit(Path(__file__).parent),
         machine=Machine(
             device=str(setup.device),
             processor=processor(setup.device),
+            instructions=instructions(setup.device),
             threads=torch.get_num_threads(),
             torch=torch.__version__,
             python=platform.python_version(),
@@ -71,6 +72,7 @@ def run_bench(
         weights_sha256=weights_sha256(setup.model),
         parameters=sum(p.numel() for p in setup.model.parameters()),
         multiply_adds=cost.forward,
+        multiply_adds_backward=cost.backward,
         data=setup.data.name,
         n=len(setup.data),
         ids_sha256=setup.data.ids_sha256,

@@ -37,6 +37,7 @@ def with_tables(text: str, results: Path) -> str:
 def markdown(record: BenchRecord, file_name: str) -> str:
     """The tables of one record, under a heading."""
     machine = record.machine
+    processor = ", ".join(filter(None, [machine.processor, machine.instructions]))
     spread = " (± half the spread)" if record.repeats > 1 else ""
     lines = [
         f"### {record.model}, {record.n} images of {record.data}, {record.norm} eps {record.eps}",
@@ -45,11 +46,11 @@ def markdown(record: BenchRecord, file_name: str) -> str:
         "",
         f"    {record.command}",
         "",
-        f"{machine.device}: {machine.processor}, {machine.threads} threads, torch {machine.torch},"
+        f"{machine.device}: {processor}, {machine.threads} threads, torch {machine.torch},"
         f" Python {machine.python}; matrix products reach {machine.matmul_fp32:,.0f} GFLOP/s in"
         f" fp32 and {machine.matmul_bf16:,.0f} in bf16; `--precision auto` takes"
         f" {machine.auto_precision} here. {record.parameters:,} parameters,"
-        f" {record.multiply_adds:,} multiply-adds an image. Batches of {record.batch_size}, seed"
+        f" {_multiply_adds(record)}. Batches of {record.batch_size}, seed"
         f" {record.seed}, one warm-up, {_count(record.repeats, 'repeat')}: median seconds"
         f"{spread}.",
     ]
@@ -58,6 +59,19 @@ def markdown(record: BenchRecord, file_name: str) -> str:
     if record.notes:
         lines += ["", *(f"- {note}" for note in record.notes)]
     return "\n".join(lines)
+
+
+def _multiply_adds(record: BenchRecord) -> str:
+    """How many an image takes, and where known the microseconds of them at the peak."""
+    forward, backward = record.multiply_adds, record.multiply_adds_backward
+    if backward is None:
+        return f"{forward:,} multiply-adds an image"
+    microseconds = 2 / record.machine.matmul_fp32 / 1e3
+    return (
+        f"{forward:,} multiply-adds an image forward and {backward:,} backward; the roof in fp32:"
+        f" {forward * microseconds:.3g} µs a forward and"
+        f" {(forward + backward) * microseconds:.3g} µs a gradient (both ways)"
+    )
 
 
 def _table(comparison: Comparison) -> list[str]:
@@ -78,7 +92,7 @@ def _table(comparison: Comparison) -> list[str]:
         _line("claims refused", [str(row.n_rejected) for row in rows]),
         _line("forwards", [f"{row.forwards:,}" for row in rows]),
         _line("backwards", [f"{row.backwards:,}" for row in rows]),
-        _line("share of matmul peak", [f"{percent(row.peak_share, digits=0)} %" for row in rows]),
+        *_roof(rows),
         _line("time in start", [_share(row, "start") for row in rows]),
         _line("time in the network", [_share(row, "network") for row in rows]),
         _line("time in attack arithmetic", [_share(row, "arithmetic") for row in rows]),
@@ -87,6 +101,16 @@ def _table(comparison: Comparison) -> list[str]:
         _line("peak memory", [_bytes(row.peak_memory_bytes) for row in rows]),
     ]
     return lines
+
+
+def _roof(rows: tuple[ContenderRow, ...]) -> list[str]:
+    first = rows[0].seconds.median
+    roofs = [f"{row.roof:.3g} s ({row.roof / first:.2f})" for row in rows]
+    shares = [percent(row.roof / row.seconds.median, digits=0) for row in rows]
+    return [
+        _line("roof: these passes at the peak", roofs),
+        _line("share of the roof", [f"{share} %" for share in shares]),
+    ]
 
 
 def _line(name: str, cells: list[str]) -> str:

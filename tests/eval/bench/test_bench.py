@@ -67,7 +67,16 @@ def test_our_time_is_split_into_shares_that_sum_to_one(record: BenchRecord) -> N
         parts = row.shares.model_dump()
         assert sum(parts.values()) == pytest.approx(1)
         assert min(parts.values()) > 0
-        assert row.peak_share > 0
+
+
+def test_the_roof_is_the_multiply_adds_of_the_passes_at_the_peak(record: BenchRecord) -> None:
+    forward, backward = record.multiply_adds, record.multiply_adds_backward
+    assert backward is not None
+    for row in (row for comparison in record.comparisons for row in comparison.rows):
+        if row.precision == "bf16":
+            continue
+        operations = 2 * (row.forwards * forward + row.backwards * backward)
+        assert row.roof_seconds == pytest.approx(operations / record.machine.matmul_fp32 / 1e9)
 
 
 def test_a_record_reads_back_equal_and_a_changed_one_is_refused(
@@ -77,7 +86,7 @@ def test_a_record_reads_back_equal_and_a_changed_one_is_refused(
     record.write(path)
     assert BenchRecord.read(path) == record
     path.write_text(path.read_text().replace('"n_missed"', '"n_lost"', 1))
-    with pytest.raises(ReportError, match=r"is not a valid sat-zoo/bench@1: .*run the bench"):
+    with pytest.raises(ReportError, match=r"is not a valid sat-zoo/bench@2: .*run the bench"):
         BenchRecord.read(path)
     with pytest.raises(ReportError, match="none cannot be read: No such file"):
         BenchRecord.read(tmp_path / "none")

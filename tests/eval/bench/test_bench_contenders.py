@@ -107,6 +107,35 @@ def test_a_folder_that_is_no_checkout_has_no_commit(tmp_path: Path) -> None:
     assert machine.processor(CPU)
 
 
+@pytest.mark.parametrize(
+    ("lines", "name"),
+    [
+        (
+            ["model name\t: AMD EPYC", "cpu family\t: 25", "model\t\t: 1", "stepping\t: 1"],
+            "AMD EPYC (cpu family 25, model 1, stepping 1)",
+        ),
+        (
+            ["cpu family\t: 6", "model\t\t: 143", "model name\t: Intel(R) Xeon(R) Processor"],
+            "Intel(R) Xeon(R) Processor (cpu family 6, model 143)",
+        ),
+        (["cpu family\t: 25", "model name\t: AMD EPYC 7763"], "AMD EPYC 7763"),
+        (["model name\t: First 1", "", "model name\t: Second 2"], "First 1"),
+        (["model name\t: Nameless", "flags\t\t: a:b"], "Nameless"),
+    ],
+)
+def test_a_name_that_says_little_is_followed_by_the_numbers_of_the_processor(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, lines: list[str], name: str
+) -> None:
+    monkeypatch.setattr(machine, "CPUINFO", tmp_path / "cpuinfo")
+    machine.CPUINFO.write_text("\n".join(lines))
+    assert machine.processor(CPU) == name
+
+
+def test_a_cpu_has_instruction_sets_and_a_gpu_none() -> None:
+    assert machine.instructions(CPU) == torch.backends.cpu.get_cpu_capability()
+    assert machine.instructions(torch.device("cuda")) is None
+
+
 def test_a_course_says_how_its_stage_went(setup: Setup) -> None:
     course, ours = Course("ours"), Ours(setup, "fp32")
     text = course.take(ours, None, machine.MemoryPeak(CPU), CPU)
