@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 
 import click
 import torch
@@ -64,6 +64,13 @@ Example:
     help="Keep the record in eval/bench_results and write all tables into eval/README.md;"
     " without --factory, only the latter.",
 )
+@click.option(
+    "--answer",
+    "points",
+    type=float,
+    metavar="POINTS",
+    help="Seconds until an interval of ± POINTS percentage points; not there yet.",
+)
 @click.option("--steps", type=click.IntRange(1), hidden=True)
 def command(
     factory: str | None,
@@ -84,12 +91,15 @@ def command(
     device: str,
     out: Path | None,
     write_readme: bool,
+    points: float | None,
     steps: int | None,
 ) -> None:
     """Compare our engine with the AutoAttack authors' package, and our PGD with others'.
 
     All run on the same images with the same seed in one process, stage by stage in turns.
     """
+    if points is not None:
+        _refuse_answer(points)
     if factory is None:
         if not write_readme:
             raise UsageError("--factory is missing: give for example --factory zoo:load")
@@ -130,6 +140,19 @@ def command(
     if write_readme:
         table.write_readme()
     click.echo(table.markdown(record, out.name if out else "not kept"))
+
+
+def _refuse_answer(points: float) -> NoReturn:
+    """Until evaluations can stop at an interval, there is no time to one that could be measured."""
+    if not 0 < points < 50:
+        raise UsageError(
+            f"--answer {points:g} is no half width of an interval in percentage points:"
+            " give a number above 0 and below 50, such as 1"
+        )
+    raise UsageError(
+        f"--answer {points:g} cannot be measured yet: it needs the anytime schedule, which stops"
+        " at a valid interval, and which is not there; leave it out to measure whole runs"
+    )
 
 
 def _autoattack(name: str, steps: int | None) -> Protocol:
