@@ -69,22 +69,27 @@ class Contender(Protocol):
 
 
 class Ours:
-    """The engine of this package, with its journal, as `sat-zoo eval` runs it."""
+    """The engine of this package, with its journal, as `sat-zoo eval` runs it.
+
+    last_iterate: of PGD, go on with broken images to the end of their run.
+    """
 
     version = version("sat-zoo")
 
-    def __init__(self, setup: Setup, precision: Precision) -> None:
-        self.name = f"ours {precision}"
+    def __init__(self, setup: Setup, precision: Precision, *, last_iterate: bool = False) -> None:
+        self.name = f"ours {precision}" + ", --last-iterate" * last_iterate
         self.precision: Literal["fp32", "bf16"] = "fp32"
         self.clock = Clock(setup.device)
         self.n_rejected = 0
+        self._changes = {"last_iterate": True} if last_iterate else {}
         self._model = setup.model
         self._open = ExitStack()
+        stages = tuple(self._own(stage) for stage in setup.protocol.stages)
         folder = self._open.enter_context(tempfile.TemporaryDirectory())
         self._request = Request(
             data=setup.data,
             threat=setup.threat,
-            protocol=setup.protocol,
+            protocol=setup.protocol.model_copy(update={"stages": stages}),
             precision=precision,
             seed=setup.seed,
             batch_size=setup.batch_size,
@@ -103,7 +108,7 @@ class Ours:
         """The stage, verified and in the journal."""
         run = self._begun
         with self.clock.watching():
-            run.carry_out(run.job_of(stage))
+            run.carry_out(run.job_of(self._own(stage)))
         self.n_rejected = sum(result.rejected for result in run.stage_results)
 
     def settle(self) -> None:
@@ -123,6 +128,9 @@ class Ours:
     def close(self) -> None:
         """Close the journal and delete it."""
         self._open.close()
+
+    def _own(self, stage: Stage) -> Stage:
+        return stage.model_copy(update=self._changes)
 
     @property
     def _begun(self) -> Run:

@@ -44,7 +44,8 @@ def run_bench(
     runs: list[tuple[Setup, list[Make]]] = [(setup, [AuthorsAutoAttack, *ours])]
     if pgd is not None:
         others, notes = other_pgds(setup.threat.norm)
-        runs.append((replace(setup, protocol=pgd), [*others, *ours]))
+        to_the_end = partial(Ours, precision=precisions[0], last_iterate=True)
+        runs.append((replace(setup, protocol=pgd), [*others, *ours, to_the_end]))
     x = setup.data.batch(range(min(PROOF_IMAGES, len(setup.data)))).x.to(setup.device)
     cost = measure_cost(setup.model, x[:1])
     before = _peaks(setup.device)

@@ -30,7 +30,8 @@ def test_the_record_compares_everyone_with_the_authors_package(record: BenchReco
     standard, pgd = record.comparisons
     assert [row.name for row in standard.rows] == ["pyautoattack", "ours fp32", "ours bf16"]
     assert [row.precision for row in standard.rows] == ["fp32", "fp32", "bf16"]
-    assert [row.name for row in pgd.rows][-2:] == ["ours fp32", "ours bf16"]
+    ours_in_pgd = ["ours fp32", "ours bf16", "ours fp32, --last-iterate"]
+    assert [row.name for row in pgd.rows][-3:] == ours_in_pgd
     reference, ours, _ = standard.rows
     assert (reference.ratio, reference.n_differ) == (1, 0)
     assert reference.clean_accuracy == ours.clean_accuracy == 0.75
@@ -56,6 +57,16 @@ def test_the_totals_of_a_record_follow_from_its_stages(record: BenchRecord) -> N
             n_broken = sum(s.broken for s in attacks)
             assert attacks[0].attacked - n_broken == pytest.approx(16 * row.robust_accuracy)
             assert attacks[-1].accuracy_after == row.robust_accuracy
+
+
+def test_pgd_to_the_last_iterate_takes_more_passes_to_the_same_verdicts(
+    record: BenchRecord,
+) -> None:
+    leaving, _, going_on = record.comparisons[1].rows[-3:]
+    assert leaving.backwards < going_on.backwards
+    assert going_on.backwards >= 12 * 3  # right images, steps; and what is searched once more
+    assert leaving.stages[1].broken == going_on.stages[1].broken > 0
+    assert leaving.n_differ == going_on.n_differ
 
 
 def test_our_time_is_split_into_shares_that_sum_to_one(record: BenchRecord) -> None:
