@@ -62,15 +62,15 @@ def markdown(record: BenchRecord, file_name: str) -> str:
 
 
 def _multiply_adds(record: BenchRecord) -> str:
-    """How many an image takes, and where known the microseconds of them at the peak."""
+    """How many an image takes, and where known the milliseconds of them at the peak."""
     forward, backward = record.multiply_adds, record.multiply_adds_backward
     if backward is None:
         return f"{forward:,} multiply-adds an image"
-    microseconds = 2 / record.machine.matmul_fp32 / 1e3
+    ms = 2 / record.machine.matmul_fp32 / 1e6
     return (
         f"{forward:,} multiply-adds an image forward and {backward:,} backward; the roof in fp32:"
-        f" {forward * microseconds:.3g} µs a forward and"
-        f" {(forward + backward) * microseconds:.3g} µs a gradient (both ways)"
+        f" {forward * ms:.3g} ms a forward and {(forward + backward) * ms:.3g} ms a gradient (both"
+        " ways)"
     )
 
 

@@ -131,6 +131,24 @@ def test_a_name_that_says_little_is_followed_by_the_numbers_of_the_processor(
     assert machine.processor(CPU) == name
 
 
+@pytest.mark.parametrize(
+    ("rates", "tried"),
+    [
+        ({512: 100.0, 1024: 90.0, 2048: 120.0}, [512, 1024, 2048]),
+        ({512: 1.0, 1024: 1.1, 2048: 1.2}, [512]),  # 2 s for the next one
+        ({512: 20.0, 1024: 30.0, 2048: 40.0}, [512, 1024]),  # 0.6 s
+    ],
+)
+def test_a_matrix_product_that_takes_long_is_not_tried(
+    monkeypatch: pytest.MonkeyPatch, rates: dict[int, float], tried: list[int]
+) -> None:
+    seen: list[int] = []
+    monkeypatch.setattr(machine, "_rate", lambda _, __, n: seen.append(n) or rates[n])
+    peak = machine.matmul_peak(CPU, torch.bfloat16)
+    assert seen == tried
+    assert peak == max(rates[n] for n in tried)
+
+
 def test_a_cpu_has_instruction_sets_and_a_gpu_none() -> None:
     assert machine.instructions(CPU) == torch.backends.cpu.get_cpu_capability()
     assert machine.instructions(torch.device("cuda")) is None

@@ -112,7 +112,7 @@ def test_a_table_says_how_far_each_contender_is_from_the_roof(record: BenchRecor
             "cpu: Some Chip (cpu family 25, model 1), AVX2, 1 threads, torch 2.14.1, Python 3.11.7;"
             " matrix products reach 100 GFLOP/s in fp32 and 50 in bf16; `--precision auto` takes"
             " fp32 here. 1,234 parameters, 5,000,000 multiply-adds an image forward and 5,000,000"
-            " backward; the roof in fp32: 100 µs a forward and 200 µs a gradient (both ways)."
+            " backward; the roof in fp32: 0.1 ms a forward and 0.2 ms a gradient (both ways)."
             " Batches of 128, seed 0, one warm-up, 1 repeat: median seconds.",
             "",
             "| pgd-50 | pyautoattack, fp32 (1.2) | ours fp32 (1.2) |",
