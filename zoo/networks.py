@@ -1,12 +1,14 @@
-"""The network of a card: built by timm, and filled with weights, every tensor in its place."""
+"""The network of a card: built, and filled with weights, every tensor in its place.
+
+timm builds it, and is imported, only where `zoo.archs.builder` has nothing.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
-
-import timm
 
 from eval.errors import (
     ModelError,
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["build", "filled"]
 
-archs.register()
+archs.register_if_timm_is_here()
 
 
 def build(card: ModelCard) -> nn.Module:
@@ -48,18 +50,16 @@ def build(card: ModelCard) -> nn.Module:
     if isinstance(card, ForeignCard):
         _outline(card)
         return _build_foreign(card)
-    if not timm.is_model(card.arch):
-        raise _no_arch(f"the card {card.name}", card)
+    archs.register_if_timm_is_here()
+    make = archs.builder(card.arch) or _by_name_of_timm(card)
     if card.activation not in ACTIVATIONS:
         raise unknown(f"activation of the card {card.name}", card.activation, ACTIVATIONS)
-    network: nn.Module = timm.create_model(
-        card.arch,
+    return make(
         num_classes=card.classes,
         in_chans=card.input.channels,
         act_layer=ACTIVATIONS[card.activation],
         **card.arch_args,
     )
-    return network
 
 
 def filled(card: ModelCard, weights: Weights, strip_prefix: str | None = None) -> nn.Module:
@@ -94,6 +94,20 @@ def filled(card: ModelCard, weights: Weights, strip_prefix: str | None = None) -
     )
 
 
+def _by_name_of_timm(card: ModelCard) -> Callable[..., nn.Module]:
+    if not _timm().is_model(card.arch):
+        raise _no_arch(f"the card {card.name}", card)
+    return partial(_timm().create_model, card.arch)
+
+
+def _timm() -> Any:
+    """timm, which then has the names of `zoo.archs` too."""
+    import timm
+
+    archs.register()
+    return timm
+
+
 def _outline(card: ForeignCard) -> nn.Module:
     """The network without memory, which counts what it would take before it is taken.
 
@@ -122,7 +136,7 @@ def _may_be_of(outline: nn.Module, tensors: Mapping[str, Tensor]) -> bool:
 
 
 def _build_foreign(card: ForeignCard) -> nn.Module:
-    if not timm.is_model(card.arch):
+    if not _timm().is_model(card.arch):
         problem = _no_arch(card.name, card)
         # Of a Hub model nobody here mistyped it: the repository is wrong, or timm is too old.
         raise ModelError(str(problem)) if card.name.startswith("hf-hub:") else problem
@@ -135,7 +149,7 @@ def _build_foreign(card: ForeignCard) -> nn.Module:
 
 
 def _no_arch(who: str, card: ModelCard) -> UsageError:
-    return unknown(f"architecture of {who}", card.arch, timm.list_models())
+    return unknown(f"architecture of {who}", card.arch, _timm().list_models())
 
 
 def _create(
@@ -149,7 +163,7 @@ def _create(
         config = {**config, "architecture": card.arch, "num_classes": card.classes}
     try:
         with growing_within_limits(card.name):
-            network: nn.Module = timm.create_model(
+            network: nn.Module = _timm().create_model(
                 card.arch,
                 pretrained=pretrained,
                 pretrained_cfg=config,
