@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
-from eval.engine.cost import measure_cost
+from eval.engine.cost import memory_bytes
 from eval.errors import ModelError, first_line
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def auto_batch_size(model: nn.Module, data: ImageSet, device: torch.device) -> i
     """
     x = data.batch([0]).x.to(device)
     try:
-        per_image = measure_cost(model, x).memory_bytes + STATE_IMAGES * x.nbytes
+        per_image = memory_bytes(model, x) + STATE_IMAGES * x.nbytes
     except Exception:  # an estimate must not end a run that can do without
         return UNMEASURED
     fits = int(free_bytes(device) * SHARE_OF_FREE) // per_image

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import flop_registry
+
+Formulas = Mapping[Any, Callable[..., int]]
+"""Of an operation: two for each multiply-add, from its arguments and its result."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,20 @@ def measure_cost(model: nn.Module, x: Tensor) -> Cost:
     Costs one pass of one image. Raises `RuntimeError` as torch does for a model that has no
     gradient with respect to its images.
     """
+    from torch.utils.flop_counter import flop_registry  # imports triton, where there is one
+
+    return _measured(model, x, flop_registry)
+
+
+def memory_bytes(model: nn.Module, x: Tensor) -> int:
+    """`measure_cost(model, x).memory_bytes`, without the formulas of multiply-adds."""
+    return _measured(model, x, {}).memory_bytes
+
+
+def _measured(model: nn.Module, x: Tensor, formulas: Formulas) -> Cost:
     # A linear layer makes a view of its weight; a view must not count as new memory.
     own = [*model.parameters(), *model.buffers(), x]
-    meter = _Meter(own)
+    meter = _meter(own, formulas)
     with torch.enable_grad(), meter:
         leaf = x.detach().clone().requires_grad_()
         total = model(leaf).float().sum()
@@ -47,7 +61,7 @@ def measure_cost(model: nn.Module, x: Tensor) -> Cost:
 
 def peak_bytes(work: Callable[[], object]) -> int:
     """The most memory that tensors made by `work` held at one time."""
-    meter = _Meter([])
+    meter = _meter([], {})
     with meter:
         work()
     return meter.peak
@@ -60,20 +74,26 @@ class _Meter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     the input of the first module, which is the only gradient that an attack takes.
     """
 
-    def __init__(self, known: Iterable[Tensor]) -> None:
-        """known: tensors whose memory is not counted."""
+    def __init__(self, known: Iterable[Tensor], formulas: Formulas) -> None:
+        """known: tensors whose memory is not counted. formulas: of what is counted."""
         super().__init__()  # type: ignore[no-untyped-call]
+        self._formulas = formulas
         self.multiply_adds = 0
         self.peak = 0
         self._live = 0
         self._known = {tensor.untyped_storage()._cdata for tensor in known}
         self._storages: dict[int, weakref.ref[torch.UntypedStorage]] = {}
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Else torch imports its compiler to keep it out of here, which takes longer than torch."""
+        return False
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        count = flop_registry.get(func._overloadpacket)
+        count = self._formulas.get(func._overloadpacket)
         if count is None and func is not torch.ops.prim.device.default:
             with self:  # a composite such as linear consists of what can be counted
                 result = func.decompose(*args, **kwargs)
@@ -99,3 +119,21 @@ class _Meter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _drop(self, key: int, n_bytes: int) -> None:
         self._live -= n_bytes
         del self._storages[key]
+
+
+class _GuardedMeter(_Meter):  # type: ignore[no-untyped-call]
+    """A `_Meter` that the compiler, which somebody imported, must not trace."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return True
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        return super().__torch_dispatch__(func, types, args, kwargs)
+
+
+def _meter(known: Iterable[Tensor], formulas: Formulas) -> _Meter:
+    kind = _GuardedMeter if "torch._dynamo" in sys.modules else _Meter
+    return kind(known, formulas)

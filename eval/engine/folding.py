@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from typing import Any
 
 import torch
-from timm.layers import BatchNormAct2d, Conv2dSame
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torch.nn.utils.parametrize import is_parametrized
@@ -14,10 +14,6 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
 __all__ = ["fold_batch_norm", "foldable", "take_out"]
-
-CONVOLUTIONS = {nn.Conv2d, Conv2dSame}
-NORMS = {nn.BatchNorm2d, BatchNormAct2d}
-"""Exactly these classes: a subclass may compute anything in its forward."""
 
 
 def fold_batch_norm(model: nn.Module, x: Tensor) -> int:
@@ -52,7 +48,7 @@ def take_out(model: nn.Module, norm: str) -> None:
     folded = model.get_submodule(norm)
     parent, _, name = norm.rpartition(".")
     # timm's BatchNormAct2d applies the activation too.
-    rest = folded.act if isinstance(folded, BatchNormAct2d) else nn.Identity()
+    rest = folded.act if isinstance(folded, _of_timm("BatchNormAct2d")) else nn.Identity()
     setattr(model.get_submodule(parent), name, rest)
 
 
@@ -62,11 +58,12 @@ class _Trace(TorchFunctionMode):
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self._model = model
+        known = _known()
         n_places = Counter(module for _, module in model.named_modules(remove_duplicate=False))
         self._plain = {
             module
             for module, n in n_places.items()
-            if type(module) in CONVOLUTIONS | NORMS
+            if type(module) in known
             and n == 1  # else it is tied: several parents hold it
             and not _is_watched(module)
         }
@@ -130,6 +127,25 @@ class _Trace(TorchFunctionMode):
         if isinstance(module, nn.Conv2d):
             self._made_by[id(output)] = module
             self._kept.append(output)
+
+
+def _known() -> set[type]:
+    """Exactly these classes: a subclass may compute anything in its forward."""
+    return {
+        nn.Conv2d,
+        nn.BatchNorm2d,
+        *_of_timm("BatchNormAct2d"),
+        *_of_timm("Conv2dSame"),
+    }
+
+
+def _of_timm(name: str) -> tuple[type, ...]:
+    """The class `timm.layers.NAME`, empty where timm is not imported: no model has one then.
+
+    timm takes longer to import than torch, and most of what is attacked has nothing of it.
+    """
+    found = getattr(sys.modules.get("timm.layers"), name, None)
+    return (found,) if isinstance(found, type) else ()
 
 
 def _is_watched(module: nn.Module) -> bool:
