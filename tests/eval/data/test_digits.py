@@ -1,3 +1,9 @@
+import gzip
+import sys
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -54,4 +60,60 @@ def test_other_pictures_than_the_known_ones_are_refused(monkeypatch: pytest.Monk
     with pytest.raises(
         DataError, match="digits of the installed scikit-learn have sha256 87ff0c9e"
     ):
+        open_data("digits")
+
+
+def scikit_learn_at(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Pretends that scikit-learn is installed there; returns where its digits would be."""
+    spec = ModuleSpec("sklearn", None, is_package=True)
+    spec.submodule_search_locations = [str(folder)]
+    monkeypatch.setattr(digits, "find_spec", lambda name: {"sklearn": spec}[name])
+    file = folder / "datasets" / "data" / "digits.csv.gz"
+    file.parent.mkdir(parents=True)
+    return file
+
+
+def test_the_table_is_the_one_that_scikit_learn_reads() -> None:
+    found, table = load_digits(), digits._table()
+    assert np.array_equal(table[:, :-1], found.data)
+    assert np.array_equal(table[:, -1], found.target)
+
+
+def test_without_scikit_learn_there_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(digits, "find_spec", lambda name: None)
+    with pytest.raises(DataError, match="there is no scikit-learn, which carries them: install"):
+        open_data("digits")
+
+
+def test_a_module_of_that_name_is_not_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn", ModuleType("sklearn"))  # has no spec
+    with pytest.raises(DataError, match="there is no scikit-learn, which carries them: install"):
+        open_data("digits")
+
+
+def test_a_scikit_learn_without_the_file_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scikit_learn_at(tmp_path, monkeypatch)
+    with pytest.raises(DataError, match=f"in {tmp_path} has no datasets/data/digits.csv.gz: inst"):
+        open_data("digits")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "sha256|columns|no data"),
+        (b"0,1,2", "Not a gzipped file"),
+        (gzip.compress(b"0,1,2\n"), "3 columns, not 65"),
+        (gzip.compress(b",".join([b"1"] * 65))[:-9], "cannot be read"),
+        (gzip.compress(b",".join([b"x"] * 65)), "could not convert"),
+        (gzip.compress(b",".join([b"1"] * 65)), "digits of the installed scikit-learn have sha256"),
+    ],
+    ids=["empty", "plain", "narrow", "cut", "words", "others"],
+)
+def test_a_damaged_file_is_one_sentence(
+    content: bytes, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scikit_learn_at(tmp_path, monkeypatch).write_bytes(content)
+    with pytest.raises(DataError, match=said):
         open_data("digits")
