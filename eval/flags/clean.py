@@ -166,14 +166,16 @@ def _exchanged(y: Ints, answers: Ints, n_classes: int) -> str | None:
     tried = rank % 2 == 1
     if not tried.any():
         return None
-    from scipy.optimize import linear_sum_assignment
-
     # Classes that do not occur stay where they are: of all, the square may not fit into memory.
     classes, index = np.unique(np.r_[y[~tried], answers[~tried]], return_inverse=True)
     if len(classes) > MOST_EXCHANGED:
         return None
     seen = 1e-3 * np.eye(len(classes))  # what the answers do not decide stays as it is
     np.add.at(seen, tuple(np.split(index, 2)), 1)
+    if _each_is_best_alone(seen):
+        return None
+    from scipy.optimize import linear_sum_assignment  # slow to import, and seldom needed
+
     asked = np.arange(n_classes)
     asked[classes] = classes[linear_sum_assignment(seen, maximize=True)[1]]
     y, answers = y[tried], answers[tried]
@@ -188,6 +190,11 @@ def _exchanged(y: Ints, answers: Ints, n_classes: int) -> str | None:
         f" other half asks for ({listed}{more}): the classes of the data and of the model are in"
         " different orders"
     )
+
+
+def _each_is_best_alone(seen: NDArray[np.float64]) -> bool:
+    """Whether the largest entry of each row is on the diagonal: no assignment is as good then."""
+    return bool((seen.argmax(axis=1) == np.arange(len(seen))).all())
 
 
 def _rank_within_label(y: Ints) -> Ints:

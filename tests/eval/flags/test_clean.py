@@ -8,6 +8,7 @@ from torch import nn
 
 from eval import evaluate
 from eval.data import ImageSet, from_tensors
+from eval.flags import clean
 from eval.flags.clean import clean_flags
 from eval.report.intervals import wilson
 
@@ -202,3 +203,19 @@ def test_a_run_carries_the_flag_and_says_so_before_the_attack(
     )
     assert {"clean-at-chance", "label-order"} <= {flag.code for flag in report.flags}
     assert any(line.startswith("label-order: ") and "-1 is added" in line for line in heard)
+
+
+@given(
+    pairs=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=8, max_size=40),
+    accuracy=st.sampled_from([0, 4, 20]),
+)
+def test_no_exchange_is_looked_for_only_where_each_class_is_best_by_itself(
+    pairs: list[tuple[int, int]], accuracy: int
+) -> None:
+    right = [(label, label) for label in range(4) for _ in range(accuracy)]
+    y, answers = np.array(pairs + right).T
+    without_shortcut = pytest.MonkeyPatch()
+    with without_shortcut.context() as patched:
+        patched.setattr(clean, "_each_is_best_alone", lambda seen: False)
+        expected = clean._exchanged(y, answers, 4)
+    assert clean._exchanged(y, answers, 4) == expected
