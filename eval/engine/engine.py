@@ -102,6 +102,10 @@ WORTHWHILE = 1.3
 N_TIMINGS = 20
 """Calls of which the fastest counts: others may be using the machine."""
 
+FEW_TIMINGS = 4
+"""Calls after which bf16 is given up if the fastest took twice as long as fp32's: on processors
+that emulate it, the rest of the calls would take longer than the clean pass of a small network."""
+
 PROOF_SHARE = 0.005
 """Of the passes of a search, at most, that go into proving its copy again."""
 
@@ -233,10 +237,13 @@ def bf16_speedup(device_type: str) -> float:
     """How many times faster than fp32 a 3x3 convolution in bf16 is here, measured once a process.
 
     Flags of the processor do not tell: there are machines that announce bf16 and compute it slower.
+    Where it is hopelessly slower, that is known after `FEW_TIMINGS`.
     """
     seconds = {torch.float32: float("inf"), torch.bfloat16: float("inf")}
     # In turns, so that a busy moment of the machine hits both.
-    for _ in range(N_TIMINGS):
+    for turn in range(N_TIMINGS):
+        if turn >= FEW_TIMINGS and seconds[torch.bfloat16] > 2 * seconds[torch.float32]:
+            break
         for dtype, best in seconds.items():
             x = torch.ones(16, 64, 16, 16, device=device_type, dtype=dtype)
             x = x.to(memory_format=torch.channels_last)

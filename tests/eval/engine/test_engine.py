@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from eval import Report, evaluate
 from eval.data import ImageSet, from_tensors
-from eval.engine.engine import Net, build_engine
+from eval.engine import engine as engine_module
+from eval.engine.engine import FEW_TIMINGS, N_TIMINGS, Net, bf16_speedup, build_engine
 from eval.engine.folding import fold_batch_norm
 
 
@@ -159,3 +160,23 @@ def test_passes_are_counted_in_images() -> None:
     net.logits(torch.rand(5, 1, 2, 2))
     net.gradient(torch.rand(3, 1, 2, 2), lambda z: z.sum(1), eot=4)
     assert (net.forwards, net.backwards) == (17, 12)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "n"),
+    [(0.5, N_TIMINGS), (1.0, N_TIMINGS), (1.9, N_TIMINGS), (2.1, FEW_TIMINGS), (9.0, FEW_TIMINGS)],
+)
+def test_bf16_that_takes_more_than_twice_as_long_is_given_up_early(
+    seconds: float, n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, dtypes = [0.0], list[torch.dtype]()
+
+    def conv2d(x: Tensor, weight: Tensor, **_: object) -> Tensor:
+        dtypes.append(x.dtype)
+        now[0] += seconds if x.dtype == torch.bfloat16 else 1.0
+        return x
+
+    monkeypatch.setattr(engine_module.functional, "conv2d", conv2d)
+    monkeypatch.setattr(engine_module.time, "perf_counter", lambda: now[0])
+    assert bf16_speedup.__wrapped__("cpu") == pytest.approx(1 / seconds)
+    assert dtypes == [torch.float32, torch.bfloat16] * n
