@@ -16,6 +16,7 @@ from zoo.cli.shared.console import say
 from zoo.cli.shared.data import chosen_images, data_options, download_bar
 from zoo.cli.shared.model import chosen_model, model_options
 from zoo.cli.shared.offer import offer_weights, yes_option
+from zoo.cli.shared.start import import_torch
 from zoo.evaluation import check, evaluate, load_both
 
 EXAMPLES = """\b
@@ -139,6 +140,7 @@ def command(
     if isinstance(choice, Named):
         offer_weights(choice.card, choice.wanted.weights, yes=yes)
 
+    import_torch()
     from zoo.cli.shared.output import print_report, progress_bar
 
     if is_plan:
