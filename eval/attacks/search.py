@@ -12,7 +12,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from eval.attacks.rows import put_rows
+from eval.attacks.rows import may_ask, put_rows
 
 
 @dataclass
@@ -130,6 +130,8 @@ class Search(Rows):
     def note_best(self, x: Tensor, score: Tensor, run: Tensor) -> None:
         """Keep the images `x` (B, C, H, W) whose `score` (B,) beats the best so far."""
         is_better = score > self.best_score
+        if may_ask(x) and not bool(is_better.any()):
+            return
         self.best_score = torch.where(is_better, score, self.best_score)
         self.best_run = torch.where(is_better, run, self.best_run)
         put_rows(self.best, is_better, x)
@@ -142,6 +144,8 @@ class Search(Rows):
 
     def claim(self, x: Tensor, is_adversarial: Tensor) -> None:
         """Claim the rows of `x` (B, C, H, W) where `is_adversarial` (B,), unless one waits."""
+        if may_ask(x) and not bool(is_adversarial.any()):
+            return
         is_new = is_adversarial & ~self.is_hit
         self.is_hit = self.is_hit | is_new
         put_rows(self.candidate, is_new, x)

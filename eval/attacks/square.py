@@ -128,7 +128,7 @@ class Square(Attack):
         return Passes(forwards=1)
 
     def _propose_linf(self, x: Tensor, x_best: Tensor, side: Tensor, drawn: Tensor) -> Tensor:
-        window = windows(x, side, drawn[:, 0], drawn[:, 1]).to(x.dtype)
+        window = windows(x, side, drawn[:, :2])
         signs = random.signs(drawn[:, FIRST_SIGN : FIRST_SIGN + x.shape[1]]).view(len(x), -1, 1, 1)
         # A kept image lies at x +- eps or at a pixel bound everywhere, so adding 2 eps in a
         # direction and projecting is the same as setting the window to x +- eps, in [0, 1].
@@ -140,14 +140,8 @@ class Square(Attack):
 
     def _sides(self, k: Tensor, x: Tensor) -> Tensor:
         """Side of the square at query k, in pixels: (B,) -> (B,) int64."""
-        height, width = x.shape[2:]
-        p = self.p_init * 0.5 ** torch.bucketize(k, _edges(k.device)).float()
-        side = (p * height * width).sqrt().round().long()
-        if self.threat.norm == "L2":
-            # The L2 pattern needs at least 3 pixels and an odd side.
-            side = side.clamp_min(3)
-            side = side + (side % 2 == 0)
-        return side.clamp(1, min(height, width))
+        edges, sides = _schedule(self.p_init, self.threat.norm, *x.shape[2:], k.device)
+        return sides.index_select(0, torch.bucketize(k, edges))
 
 
 HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
@@ -155,22 +149,35 @@ HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 
 
 @cache
-def _edges(device: torch.device) -> Tensor:
-    return torch.tensor(HALVINGS, device=device)
+def _schedule(
+    p_init: float, norm: str, height: int, width: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """`HALVINGS`, and the side of the square after each number of them, int64."""
+    p = p_init * 0.5 ** torch.arange(len(HALVINGS) + 1).float()
+    side = (p * height * width).sqrt().round().long()
+    if norm == "L2":
+        # The L2 pattern needs at least 3 pixels and an odd side.
+        side = side.clamp_min(3)
+        side = side + (side % 2 == 0)
+    side = side.clamp(1, min(height, width))
+    return torch.tensor(HALVINGS, device=device), side.to(device)
 
 
-def windows(x: Tensor, side: Tensor, u_row: Tensor, u_column: Tensor) -> Tensor:
-    """Masks (B, 1, H, W) of square windows with `side` (B,) pixels at uniform places.
+def windows(x: Tensor, side: Tensor, u: Tensor) -> Tensor:
+    """Masks (B, 1, H, W), 1 inside and 0 outside, of square windows with `side` (B,) pixels.
 
-    u_row, u_column: (B,) in [0, 1) choose the upper left corner among all that fit.
+    u: (B, 2) in [0, 1) choose row and column of the upper left corner among all that fit.
     """
     height, width = x.shape[2:]
-    row_inside = _span(u_row, side, height)
-    column_inside = _span(u_column, side, width)
-    return (row_inside[:, :, None] & column_inside[:, None, :])[:, None]
+    sizes, at = _lengths(height, width, x.device)
+    first = (u * (sizes - side[:, None] + 1)).floor_()[..., None]
+    inside = torch.ge(at, first) & torch.lt(at, first + side[:, None, None])
+    rows, columns = inside.to(x.dtype).unbind(1)
+    return (rows[:, :height, None] * columns[:, None, :width])[:, None]
 
 
-def _span(u: Tensor, side: Tensor, size: int) -> Tensor:
-    first = (u * (size - side + 1)).floor().long()[:, None]
-    at = torch.arange(size, device=u.device)[None, :]
-    return (at >= first) & (at < first + side[:, None])
+@cache
+def _lengths(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Height and width, (2,), and the pixels along the longer of the two, as floats."""
+    sizes = torch.tensor([height, width], device=device, dtype=torch.float32)
+    return sizes, torch.arange(max(height, width), device=device, dtype=torch.float32)
