@@ -1,4 +1,4 @@
-"""The forward and the input gradient of a model, as attacks use them: counted, and fast.
+"""The networks that attacks search with: the model itself, and fast copies of it.
 
 The fast copy computes the same function with batch norm folded into convolutions, channels_last
 memory, and optionally bf16. It only searches; every verdict is `eval.verify`'s, on the untouched
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
 from functools import cache
 from typing import Literal
 
@@ -21,78 +20,14 @@ from torch.nn import functional
 from eval.engine.batching import is_out_of_memory
 from eval.engine.classifier import Classifier
 from eval.engine.folding import fold_batch_norm
+from eval.engine.graphs import Maker, Road, Rungs, cuda_graphs
 from eval.engine.layout import memory_layout
+from eval.engine.net import Net
+from eval.engine.padding import ladder
 from eval.engine.proof import PROOF_IMAGES, fault, unseen
 from eval.errors import first_line
 
-
-class Net:
-    """A model with its passes counted.
-
-    forwards, backwards: images sent through the network so far. is_bf16: compute in bfloat16
-    (images, losses and gradients stay float32 outside of the network).
-    memory_format: of the images that it is given.
-    """
-
-    def __init__(
-        self,
-        model: nn.Module,
-        *,
-        is_bf16: bool = False,
-        memory_format: torch.memory_format = torch.contiguous_format,
-    ) -> None:
-        self._model = model
-        self._is_bf16 = is_bf16
-        self._memory_format = memory_format
-        self.forwards = 0
-        self.backwards = 0
-
-    def logits(self, x: Tensor) -> Tensor:
-        """Logits (B, K) float32 of images (B, C, H, W)."""
-        self.forwards += len(x)
-        with torch.no_grad():
-            return self._forward(x.contiguous(memory_format=self._memory_format))
-
-    def gradient(
-        self, x: Tensor, objective: Callable[[Tensor], Tensor], *, eot: int = 1
-    ) -> tuple[Tensor, Tensor]:
-        """Logits and the gradient of an objective with respect to the images.
-
-        Args:
-            x: (B, C, H, W).
-            objective: logits (B, K) -> one value an image (B,). Values are summed; since images
-                do not interact, each row of the gradient is its own image's.
-            eot: passes to average over, for a randomised model (Athalye et al. 2018,
-                arXiv 1802.00420).
-
-        Returns:
-            logits (B, K) float32 (the mean over `eot`) and gradient (B, C, H, W) float32.
-
-        """
-        self.forwards += eot * len(x)
-        self.backwards += eot * len(x)
-        passes = [self._one_gradient(x, objective) for _ in range(eot)]
-        if eot == 1:
-            return passes[0]
-        logits, grads = zip(*passes, strict=True)
-        return torch.stack(logits).mean(0), torch.stack(grads).mean(0)
-
-    def _one_gradient(
-        self, x: Tensor, objective: Callable[[Tensor], Tensor]
-    ) -> tuple[Tensor, Tensor]:
-        # Fresh images each step, so that no graph of an earlier step is kept alive.
-        leaf = x.detach().to(memory_format=self._memory_format, copy=True).requires_grad_()
-        with torch.enable_grad():
-            logits = self._forward(leaf)
-            # Asking for the input alone spares the gradients of all parameters.
-            (grad,) = torch.autograd.grad(objective(logits).sum(), leaf)
-        return logits.detach(), grad
-
-    def _forward(self, x: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=self._is_bf16):
-            logits: Tensor = self._model(x)
-        return logits.float()
-
+__all__ = ["Engine", "Net", "Precision", "bf16_speedup", "build_engine", "plain_engine"]
 
 Precision = Literal["auto", "fp32", "bf16"]
 
@@ -134,6 +69,18 @@ class Engine:
     def is_copy(self) -> bool:
         """Whether anything but the untouched model searches."""
         return self.search is not self.plain
+
+    @property
+    def graph_fault(self) -> str:
+        """Why no fixed sizes are used, where they were to be; "" if there is nothing to say."""
+        rungs = [net.rungs for net in (self.exact, self.search) if net.rungs is not None]
+        return next((one.fault for one in rungs if one.fault), "")
+
+    def fit(self, batch_size: int) -> None:
+        """Be ready for passes of up to `batch_size` rows; those of more are made as they come."""
+        for net in (self.search, self.exact):
+            if net.rungs is not None:
+                net.rungs.fit(ladder(batch_size))
 
     @property
     def proof_passes(self) -> tuple[int, int]:
@@ -188,11 +135,16 @@ def plain_engine(model: nn.Module) -> Engine:
     return Engine(_called(model))
 
 
-def build_engine(model: nn.Module, x: Tensor, precision: Precision = "auto") -> Engine:
+def build_engine(
+    model: nn.Module, x: Tensor, precision: Precision = "auto", *, make: Maker | None = None
+) -> Engine:
     """Make fast copies of `model` and prove them, on images made of x (B, C, H, W).
 
     A copy that cannot be made or is found at fault is left out, and the engine says why. Of a model
     whose images interact, or that computes in another precision than fp32, there is no copy.
+
+    make: what makes the passes of copies at fixed sizes faster; by default CUDA graphs on a GPU,
+    and nothing elsewhere, where passes are not padded either.
     """
     model = _called(model)
     engine = Engine(model)
@@ -201,6 +153,7 @@ def build_engine(model: nn.Module, x: Tensor, precision: Precision = "auto") -> 
     wanted = precision == "bf16"
     if precision == "auto":
         wanted = bf16_speedup(x.device.type) >= WORTHWHILE
+    make = make or (cuda_graphs() if x.is_cuda else None)
     images = unseen(x[:PROOF_IMAGES])
     copied: Classifier | None
     try:
@@ -210,17 +163,17 @@ def build_engine(model: nn.Module, x: Tensor, precision: Precision = "auto") -> 
             raise
         copied, engine.warning = None, f"the model cannot be copied ({first_line(error)})"
     if copied is not None:
-        net = Net(copied, memory_format=memory_layout(copied))
+        net = _copy_net(copied, engine.plain, "fp32", images, make)
         found, engine.error = fault(net, engine.plain, images, "fp32")
         if found:
             copied, engine.warning, engine.error = None, f"the folded copy of the model {found}", 0
         else:
             engine.search = engine.exact = net
     if wanted:
-        net = Net(
-            copied or model,
-            is_bf16=True,
-            memory_format=memory_layout(copied) if copied else torch.contiguous_format,
+        net = (
+            _copy_net(copied, engine.plain, "bf16", images, make)
+            if copied is not None
+            else Net(model, is_bf16=True)
         )
         found, error_bf16 = fault(net, engine.plain, images, "bf16")
         if found:
@@ -257,6 +210,29 @@ def bf16_speedup(device_type: str) -> float:
 
 def _called(model: nn.Module) -> Classifier:
     return model if isinstance(model, Classifier) else Classifier(model)
+
+
+def _copy_net(
+    copied: Classifier,
+    plain: Net,
+    precision: Literal["fp32", "bf16"],
+    images: Tensor,
+    make: Maker | None,
+) -> Net:
+    """The copy in this precision, yet unproven; at fixed sizes where there is a `make`."""
+    is_bf16, layout = precision == "bf16", memory_layout(copied)
+
+    def prove(road: Road, x: Tensor) -> str:
+        only = Rungs(lambda *_: road, lambda *_: "")
+        only.fit((len(x),))
+        net = Net(copied, is_bf16=is_bf16, memory_format=layout, rungs=only)
+        return fault(net, plain, unseen(x[:PROOF_IMAGES]), precision)[0]
+
+    rungs = None if make is None else Rungs(make, prove)
+    net = Net(copied, is_bf16=is_bf16, memory_format=layout, rungs=rungs)
+    if rungs is not None:
+        rungs.fit(ladder(len(images)))
+    return net
 
 
 def _fast_copy(model: Classifier, x: Tensor) -> Classifier:

@@ -16,7 +16,7 @@ from eval.engine.batching import is_out_of_memory
 from eval.errors import first_line
 
 if TYPE_CHECKING:
-    from eval.engine.engine import Net
+    from eval.engine.net import Net
 
 PROOF_IMAGES = 16
 """Images of the first proof."""

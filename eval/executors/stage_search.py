@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from eval.attacks.random import image_key
 from eval.attacks.search import Search, Task
 from eval.engine.batching import is_out_of_memory, no_memory, warn_of_halving
 from eval.engine.engine import CHECK_IMAGES
+from eval.engine.sending import sent
 from eval.errors import SatZooError, first_line
 from eval.executors.base import Broken, Ended, Event, Meter, Setting, Survived
 from eval.verify import predict, verify
@@ -57,6 +59,7 @@ class StageSearch:
         self.polish_steps = attack.polish_steps if self.engine.precision == "bf16" else 0
         self._waiting = deque(positions)
         self.batch_size = batch_size
+        self.engine.fit(batch_size)
         self._search: Search | None = None
         self._polish: Search | None = None
         self._broken: set[int] = set()  # some still on the way to their last iterate
@@ -91,6 +94,7 @@ class StageSearch:
                 self._search_again()
             else:
                 self.batch_size = min(self.batch_size, len(self._under_way)) // 2
+                self.engine.fit(self.batch_size)
                 self._start_over(self._under_way)
                 warn_of_halving(self.name, self.batch_size)
 
@@ -148,16 +152,16 @@ class StageSearch:
 
     def _tasks(self, positions: Sequence[int]) -> Task:
         """Load the images at `positions` with their keys."""
-        setting = self.setting
-        batch, place = setting.data.batch(positions), setting.device
+        setting, send = self.setting, partial(sent, place=self.setting.device)
+        batch = setting.data.batch(positions)
         keys = [image_key(setting.seed, image_id, self.name) for image_id in batch.ids]
         ranking = setting.ranking[np.asarray(positions)].astype(np.int64)
         return Task(
             position=torch.tensor(positions),
-            x=batch.x.to(place),
-            y=batch.y.to(place),
-            key=torch.tensor(keys, device=place),
-            ranking=torch.from_numpy(ranking).to(place),
+            x=send(batch.x),
+            y=send(batch.y),
+            key=send(torch.tensor(keys)),
+            ranking=send(torch.from_numpy(ranking)),
         )
 
     def _advance_search(self, search: Search) -> Iterator[Event]:
@@ -245,8 +249,11 @@ class StageSearch:
             if not bool((left.k < attack.n_steps).any()):
                 self._survived(left, torch.ones(len(left), dtype=torch.bool))
                 return
-            for _ in range(self._stride(left)):
-                attack.step(net, left)
+            stride = self._stride(left)
+            # Several at a time only where every row has them left; else `step` asks which have.
+            advance = attack.advance if stride > 1 else attack.step
+            for _ in range(stride):
+                advance(net, left)
 
     def _survived(self, search: Search, rows: Tensor) -> None:
         positions = search.task.position[rows]

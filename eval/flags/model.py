@@ -47,16 +47,15 @@ def model_flags(
 
 
 def fault_flags(engine: Engine | None) -> list[Flag]:
-    """Of a copy of the model that went wrong after it had been proven."""
-    if engine is None or not engine.fault:
-        return []
-    return [
-        Flag(
-            code="engine-fault",
-            detail=f"{engine.fault}: what it had searched since its last proof was searched again"
-            " by the model itself",
-        )
-    ]
+    """Of a copy of the model that went wrong once it had been proven, or that is slow."""
+    found = []
+    if engine is not None and engine.fault:
+        detail = f"{engine.fault}: what it had searched since its last proof was searched again"
+        found.append(Flag(code="engine-fault", detail=f"{detail} by the model itself"))
+    if engine is not None and engine.graph_fault:
+        detail = f"the copy of the model as a CUDA graph {engine.graph_fault}: it was not used"
+        found.append(Flag(code="engine-fallback", detail=detail))
+    return found
 
 
 def result_flags(stages: Sequence[StageResult], n: int) -> list[Flag]:

@@ -72,8 +72,8 @@ FLAGS: Mapping[str, Meaning] = {
         " rest.",
     ),
     "engine-fallback": Meaning(
-        "The fast copy of the model was refused or could not be made, so the model itself was"
-        " attacked: slower, and no less strong.",
+        "A fast copy of the model was refused or could not be made, so that a slower one or the"
+        " model itself was attacked: no less strong.",
         'Nothing, or --engine reference (engine="reference") to say so from the start.',
     ),
     "engine-fault": Meaning(
@@ -135,7 +135,9 @@ RANK: Mapping[str, Rank] = {
     "optimises-at-inference": Rank(True, "The attacks were not made for it and may be too weak."),
     "zero-gradient": Rank(True, "The gradient attacks had nothing to follow on some images."),
     "nan-gradient": Rank(True, "The gradient attacks were led astray on some images."),
-    "engine-fallback": Rank(False, "The model itself was attacked, which is no weaker."),
+    "engine-fallback": Rank(
+        False, "A slower copy or the model itself was attacked, which is no weaker."
+    ),
     "engine-fault": Rank(
         False, "What the faulty copy had searched was searched again by the model itself."
     ),
