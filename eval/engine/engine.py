@@ -24,6 +24,7 @@ from eval.engine.graphs import Maker, Road, Rungs, cuda_graphs
 from eval.engine.layout import memory_layout
 from eval.engine.net import Net
 from eval.engine.padding import ladder
+from eval.engine.pointwise import give_few_rows_to_onednn
 from eval.engine.proof import PROOF_IMAGES, fault, unseen
 from eval.errors import first_line
 
@@ -238,4 +239,6 @@ def _copy_net(
 def _fast_copy(model: Classifier, x: Tensor) -> Classifier:
     copied = model.around(copy.deepcopy(model.model))
     fold_batch_norm(copied, x[:2])
+    if not x.is_cuda:
+        give_few_rows_to_onednn(copied)
     return copied.requires_grad_(False).to(memory_format=memory_layout(copied))
