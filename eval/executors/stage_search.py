@@ -250,10 +250,12 @@ class StageSearch:
                 self._survived(left, torch.ones(len(left), dtype=torch.bool))
                 return
             stride = self._stride(left)
-            # Several at a time only where every row has them left; else `step` asks which have.
-            advance = attack.advance if stride > 1 else attack.step
-            for _ in range(stride):
-                advance(net, left)
+            if stride == 1:
+                attack.step(net, left)
+                continue
+            for _ in range(stride):  # every row has them left, so that none is asked whether it has
+                attack.advance(net, left)
+            attack.end(net, left)
 
     def _survived(self, search: Search, rows: Tensor) -> None:
         positions = search.task.position[rows]
