@@ -127,6 +127,7 @@ def plan_run(
         logits = [_checked_logits(model, batch, data.name, name, place) for batch in batches]
         x = batches[0].x.to(place)
         engine = build_engine(model, x, precision)
+        engine.fit(size)
         cost = measure_cost(model, x[:1])
         speed = _speed(model, engine, batches, cost, place)
         n_classes = logits[0].shape[1]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 FEW_ROWS = range(8, 16)
-"""Where oneDNN is the faster: on an AVX2 processor (AMD EPYC of family 25, torch 2.15) it takes
+"""Where oneDNN is the faster: on an AVX2 processor (AMD EPYC of family 25, torch 2.14) it takes
 0.75 to 1.0 of torch's time for ResNet-50's 1x1 convolutions in batches of 8 and 15 and up to 1.8 of
 it in batches of 1 and 2. eval/bench_results/batches.csv has whole networks."""
 
