@@ -11,7 +11,7 @@ from torch import Tensor
 
 from eval.attacks import losses, random, starts
 from eval.attacks.attack import Attack, Passes, n_targets
-from eval.attacks.rows import put_rows, slices
+from eval.attacks.rows import may_ask, put_rows, rows_where, slices, where_rows
 from eval.attacks.search import Search, Task
 from eval.attacks.square_l2 import FIRST_SIGN as FIRST_SIGN_L2
 from eval.attacks.square_l2 import propose_l2
@@ -28,17 +28,22 @@ each channel. Images of more than 13 channels, in L2 of more than 11, need more 
 FIRST_SIGN = 3
 """Of the random numbers of a query in Linf, the first that is a sign."""
 
+AHEAD = 32
+"""Queries whose windows are drawn at once; they are those that would be drawn one by one."""
+
 
 @dataclass
 class SquareSearch(Search):
     """Rows of Square.
 
     x_best: (B, C, H, W) the best image of this run; margin: (B,) there; query_key: (B,) int64.
+    ahead: (B, AHEAD, M) what the queries of this block need, see `Square._ahead`.
     """
 
     x_best: Tensor
     margin: Tensor
     query_key: Tensor
+    ahead: Tensor
 
 
 @dataclass(frozen=True)
@@ -81,11 +86,13 @@ class Square(Attack):
         else:
             x_best = self.threat.project(starts.tiles(x, keys, self.threat.eps), x)
         margin = losses.margin(net.logits(x_best), task.y)
+        query_key = random.split(keys, 1)
         search = SquareSearch(
             **Search.fresh(task, run),
             x_best=x_best,
             margin=margin,
-            query_key=random.split(keys, 1),
+            query_key=query_key,
+            ahead=self._ahead(query_key, torch.zeros_like(run), x),
         )
         search.had_gradient.fill_(True)  # it asks for none, so it misses none
         search.note(x_best, margin)
@@ -94,14 +101,12 @@ class Square(Attack):
     def advance(self, net: Net, search: SquareSearch) -> None:
         """One query of every row."""
         x = search.task.x
-        side = self._sides(search.k, x)
-        is_linf = self.threat.norm == "Linf"
-        n_drawn = max(DRAWS, (FIRST_SIGN if is_linf else FIRST_SIGN_L2) + x.shape[1])
-        drawn = random.uniform(search.query_key, search.k * n_drawn, (n_drawn,))
-        if is_linf:
-            x_new = self._propose_linf(x, search.x_best, side, drawn)
+        needed = self._next(search)
+        if self.threat.norm == "Linf":
+            x_new = self._propose_linf(x, search.x_best, needed)
         else:
-            delta = propose_l2(search.x_best - x, side, drawn, self.threat.eps)
+            side = self._sides(search.k, x)
+            delta = propose_l2(search.x_best - x, side, needed, self.threat.eps)
             x_new = self.threat.project(x + delta, x)
         margin = losses.margin(net.logits(x_new), search.task.y)
         is_better = margin > search.margin
@@ -115,6 +120,7 @@ class Square(Attack):
         search.x_best = search.best.clone()
         search.run = search.best_run.clone()
         search.k.fill_(self.n_steps - n_steps)
+        search.ahead = self._ahead(search.query_key, search.k, search.task.x)
         search.margin = losses.margin(net.logits(search.x_best), search.task.y)
         search.best_score.fill_(-torch.inf)
         search.note(search.x_best, search.margin)
@@ -127,12 +133,45 @@ class Square(Attack):
         """The initial pattern."""
         return Passes(forwards=1)
 
-    def _propose_linf(self, x: Tensor, x_best: Tensor, side: Tensor, drawn: Tensor) -> Tensor:
-        window = windows(x, side, drawn[:, :2])
-        signs = random.signs(drawn[:, FIRST_SIGN : FIRST_SIGN + x.shape[1]]).view(len(x), -1, 1, 1)
+    def _next(self, search: SquareSearch) -> Tensor:
+        """What this query of each row needs, (B, M); where a block begins, all of it is made."""
+        place = search.k % AHEAD
+        begins = place == 0
+        rows = rows_where(begins)
+        if not may_ask(begins) or len(search.k[rows]):
+            task = search.task
+            made = self._ahead(search.query_key[rows], search.k[rows], task.x[rows])
+            search.ahead[rows] = where_rows(begins[rows], made, search.ahead[rows])
+        return search.ahead.gather(1, place[:, None, None].expand(-1, 1, search.ahead.shape[2]))[
+            :, 0
+        ]
+
+    def _ahead(self, key: Tensor, k: Tensor, x: Tensor) -> Tensor:
+        """What the queries of the block that holds k (B,) need: (B, AHEAD, M).
+
+        In Linf the moves +-eps of the channels, then the rows and the columns of the window, 1
+        inside and 0 outside; in L2 the random numbers. At once, since for small images the number
+        of operations is what a query costs.
+        """
+        is_linf = self.threat.norm == "Linf"
+        n_drawn = max(DRAWS, (FIRST_SIGN if is_linf else FIRST_SIGN_L2) + x.shape[1])
+        first = k - k % AHEAD
+        drawn = random.uniform(key, first * n_drawn, (AHEAD, n_drawn))
+        if not is_linf:
+            return drawn
+        queries = first[:, None] + torch.arange(AHEAD, device=k.device)
+        side = self._sides(queries.flatten(), x).view_as(queries)
+        rows, columns = edges(x, side, drawn[..., :2])
+        moves = self.threat.eps * random.signs(drawn[..., FIRST_SIGN : FIRST_SIGN + x.shape[1]])
+        return torch.cat([moves, rows, columns], -1)
+
+    def _propose_linf(self, x: Tensor, x_best: Tensor, needed: Tensor) -> Tensor:
+        n, *sizes = x.shape
+        moves, rows, columns = needed.split(sizes, 1)
+        window = (rows[:, :, None] * columns[:, None, :])[:, None]
         # A kept image lies at x +- eps or at a pixel bound everywhere, so adding 2 eps in a
         # direction and projecting is the same as setting the window to x +- eps, in [0, 1].
-        move, proposed = self.threat.eps * signs, torch.empty_like(x)
+        move, proposed = moves.view(n, -1, 1, 1), torch.empty_like(x)
         for at in slices(x):
             painted = (x[at] + move[at]).clamp_(0, 1)
             torch.lerp(x_best[at], painted, window[at], out=proposed[at])  # exact at 0 and at 1
@@ -163,17 +202,17 @@ def _schedule(
     return torch.tensor(HALVINGS, device=device), side.to(device)
 
 
-def windows(x: Tensor, side: Tensor, u: Tensor) -> Tensor:
-    """Masks (B, 1, H, W), 1 inside and 0 outside, of square windows with `side` (B,) pixels.
+def edges(x: Tensor, side: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+    """Square windows of `side` (...) pixels: their rows (..., H) and columns (..., W), 0 or 1.
 
-    u: (B, 2) in [0, 1) choose row and column of the upper left corner among all that fit.
+    u: (..., 2) in [0, 1) choose row and column of the upper left corner among all that fit.
     """
     height, width = x.shape[2:]
     sizes, at = _lengths(height, width, x.device)
-    first = (u * (sizes - side[:, None] + 1)).floor_()[..., None]
-    inside = torch.ge(at, first) & torch.lt(at, first + side[:, None, None])
-    rows, columns = inside.to(x.dtype).unbind(1)
-    return (rows[:, :height, None] * columns[:, None, :width])[:, None]
+    first = (u * (sizes - side[..., None] + 1)).floor_()[..., None]
+    inside = torch.ge(at, first) & torch.lt(at, first + side[..., None, None])
+    rows, columns = inside.to(x.dtype).unbind(-2)
+    return rows[..., :height], columns[..., :width]
 
 
 @cache

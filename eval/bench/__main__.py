@@ -37,7 +37,9 @@ Example:
 @click.option("--data", "data_name", default="digits", show_default=True, help="Data set.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of the data set.")
 @click.option("--n", type=int, help="Only the first N images.  [default: all]")
-@click.option("--attack", default="autoattack", show_default=True, help="One of AutoAttack's.")
+@click.option(
+    "--attack", default="autoattack", show_default=True, help="One of AutoAttack's, or none."
+)
 @click.option("--pgd", default="pgd-50", show_default=True, help="pgd-K, or none.")
 @click.option("--norm", default="Linf", show_default=True, help="Linf or L2.")
 @click.option("--eps", default="8/255", show_default=True, help="Radius of the ball.")
@@ -109,12 +111,15 @@ def command(
         torch.set_num_threads(threads)
     stages = _autoattack(attack, steps)
     pgd_stages = None if pgd == "none" else _with_steps(protocol(pgd), steps)
+    if not stages.stages and pgd_stages is None:
+        raise UsageError("--attack none and --pgd none leave nothing to compare: give one of them")
     place = usable_device(device)
     data = open_data(data_name, data_dir=data_dir)
     if write_readme and out is None:
         table.RESULTS.mkdir(exist_ok=True)
         model_name = name or factory.replace(":", ".")
-        out = table.RESULTS / f"{data.name}-{model_name}-{place.type}.json"
+        what = "" if stages.stages else f"-{pgd}"
+        out = table.RESULTS / f"{data.name}-{model_name}{what}-{place.type}.json"
     if out is not None:
         check_writable(out)
     setup = Setup(
@@ -156,6 +161,8 @@ def _refuse_answer(points: float) -> NoReturn:
 
 
 def _autoattack(name: str, steps: int | None) -> Protocol:
+    if name == "none":
+        return Protocol(name="none", stages=())
     stages = protocol(name)
     if not stages.name.startswith("autoattack"):
         raise UsageError(

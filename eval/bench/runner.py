@@ -35,13 +35,15 @@ def run_bench(
 ) -> BenchRecord:
     """Run all contenders and write down how they did.
 
-    setup: its protocol is one of AutoAttack's. pgd: a protocol pgd-K, or None to leave it out.
-    precisions: of our searches, each a contender. say: told each step that is done.
+    setup: its protocol is one of AutoAttack's, or has no stage. pgd: a protocol pgd-K, or None to
+    leave it out. precisions: of our searches, each a contender. say: told each step that is done.
     """
     check_model(setup.model, setup.name)
     ours: list[Make] = [partial(Ours, precision=precision) for precision in precisions]
     notes: list[str] = []
-    runs: list[tuple[Setup, list[Make]]] = [(setup, [AuthorsAutoAttack, *ours])]
+    runs: list[tuple[Setup, list[Make]]] = []
+    if setup.protocol.stages:
+        runs.append((setup, [AuthorsAutoAttack, *ours]))
     if pgd is not None:
         others, notes = other_pgds(setup.threat.norm)
         to_the_end = partial(Ours, precision=precisions[0], last_iterate=True)

@@ -10,7 +10,7 @@ from eval import evaluate
 from eval.attacks import build
 from eval.attacks.apgd import APGD, checkpoint_gaps
 from eval.attacks.fab import FAB
-from eval.attacks.square import Square, windows
+from eval.attacks.square import Square, edges
 from eval.attacks.square_l2 import pattern
 from eval.data import ImageSet
 from eval.engine.engine import Net
@@ -110,9 +110,25 @@ def test_square_halves_its_window_on_the_published_schedule() -> None:
 def test_windows_have_their_side_and_reach_every_corner() -> None:
     x = torch.zeros(500, 1, 6, 5)
     side = torch.full((500,), 3)
-    masks = windows(x, side, torch.rand(500, 2, generator=torch.Generator().manual_seed(0)))
+    rows, columns = edges(x, side, torch.rand(500, 2, generator=torch.Generator().manual_seed(0)))
+    masks = rows[:, :, None] * columns[:, None]
+    assert masks.shape == (500, 6, 5)
     assert (masks.flatten(1).sum(1) == 9).all()
     assert masks.amax(0).min() == 1
+
+
+@pytest.mark.parametrize("norm", ["Linf", "L2"])
+def test_queries_drawn_ahead_are_those_that_would_be_drawn_one_by_one(
+    norm: str, monkeypatch: pytest.MonkeyPatch, tiny_net: nn.Module
+) -> None:
+    images = task(tiny_net, torch.rand(7, 3, 8, 8, generator=torch.Generator().manual_seed(4)))
+    found = []
+    for ahead in (32, 1, 5):
+        monkeypatch.setattr("eval.attacks.square.AHEAD", ahead)
+        found.append(stepped(Square(Threat(norm, "1/20"), n_steps=70), tiny_net, images))
+    for other in found[1:]:
+        assert torch.equal(found[0].x_best, other.x_best)
+        assert torch.equal(found[0].margin, other.margin)
 
 
 def test_the_l2_pattern_has_unit_length_and_two_signs() -> None:

@@ -19,7 +19,7 @@ from tests.eval.attacks.stepping import stepped, task
 from tests.eval.attacks.test_contract_of_attacks import N_STEPS, equal, tried
 from tests.nosync import no_waiting
 
-WITH_MAY_ASK = ("rows", "search", "gradients", "projections", "pgd", "apgd", "fab")
+WITH_MAY_ASK = ("rows", "search", "gradients", "projections", "pgd", "apgd", "fab", "square")
 
 
 @pytest.fixture

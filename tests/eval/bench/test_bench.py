@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from eval.bench.contenders import Setup
 from eval.bench.record import BenchRecord
 from eval.bench.runner import run_bench
 from eval.errors import ReportError, UsageError
+from eval.protocols import Protocol
 from tests.eval.bench.conftest import cut
 
 
@@ -168,3 +170,25 @@ def test_the_command_keeps_the_record_and_writes_the_table(
 def test_options_that_cannot_be_are_refused(arguments: list[str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         command.main(arguments, standalone_mode=False)
+
+
+def test_pgd_can_be_compared_alone(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "PEAK_S", 0.01)
+    monkeypatch.setattr(machine, "SIZES", {"cpu": (64,)})
+    alone = run_bench(
+        replace(setup, protocol=Protocol(name="none", stages=())),
+        pgd=cut("pgd-50", 2),
+        precisions=["fp32"],
+        repeats=1,
+        command="python -m eval.bench --attack none",
+        say=lambda _: None,
+    )
+    (pgd,) = alone.comparisons
+    assert [row.name for row in pgd.rows][-2:] == ["ours fp32", "ours fp32, --last-iterate"]
+    assert "autoattack" not in table.markdown(alone, "x.json")
+
+
+def test_nothing_to_compare_is_refused() -> None:
+    words = ["--factory", "zoo:load", "--attack", "none", "--pgd", "none"]
+    with pytest.raises(UsageError, match="--attack none and --pgd none leave nothing to compare"):
+        command.main(words, standalone_mode=False)
