@@ -167,7 +167,7 @@ class Square(Attack):
 
     def _propose_linf(self, x: Tensor, x_best: Tensor, needed: Tensor) -> Tensor:
         n, *sizes = x.shape
-        moves, rows, columns = needed.split(sizes, 1)
+        moves, rows, columns = torch.split(needed, sizes, 1)
         window = (rows[:, :, None] * columns[:, None, :])[:, None]
         # A kept image lies at x +- eps or at a pixel bound everywhere, so adding 2 eps in a
         # direction and projecting is the same as setting the window to x +- eps, in [0, 1].
