@@ -18,7 +18,7 @@ from eval.attacks.search import Search, Task
 from eval.threat import Threat
 
 if TYPE_CHECKING:
-    from eval.engine.engine import Net
+    from eval.engine.net import Net
     from eval.stage import Stage
 
 ALPHA = 0.75

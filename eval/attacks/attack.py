@@ -11,7 +11,7 @@ from torch import Tensor
 from eval.attacks.search import Search, Task
 
 if TYPE_CHECKING:
-    from eval.engine.engine import Net
+    from eval.engine.net import Net
     from eval.stage import Stage
     from eval.threat import Threat
 

@@ -18,7 +18,7 @@ from eval.lengths import length, leveller
 from eval.threat import Threat
 
 if TYPE_CHECKING:
-    from eval.engine.engine import Net
+    from eval.engine.net import Net
     from eval.stage import Stage
 
 ALPHA_MAX = 0.1  # largest pull towards the original image

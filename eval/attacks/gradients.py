@@ -14,7 +14,7 @@ from eval.attacks.rows import may_ask, slices, where_rows
 from eval.attacks.search import Search
 
 if TYPE_CHECKING:
-    from eval.engine.engine import Net
+    from eval.engine.net import Net
 
 
 @dataclass(frozen=True)

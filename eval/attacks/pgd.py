@@ -18,7 +18,7 @@ from eval.stage import Stage, step_in_pixels
 from eval.threat import Threat
 
 if TYPE_CHECKING:
-    from eval.engine.engine import Net
+    from eval.engine.net import Net
 
 
 @dataclass

@@ -18,7 +18,7 @@ from eval.attacks.square_l2 import propose_l2
 from eval.threat import Threat
 
 if TYPE_CHECKING:
-    from eval.engine.engine import Net
+    from eval.engine.net import Net
     from eval.stage import Stage
 
 DRAWS = 16
@@ -142,9 +142,8 @@ class Square(Attack):
             task = search.task
             made = self._ahead(search.query_key[rows], search.k[rows], task.x[rows])
             search.ahead[rows] = where_rows(begins[rows], made, search.ahead[rows])
-        return search.ahead.gather(1, place[:, None, None].expand(-1, 1, search.ahead.shape[2]))[
-            :, 0
-        ]
+        index = place[:, None, None].expand(-1, 1, search.ahead.shape[2])
+        return search.ahead.gather(1, index).squeeze(1)
 
     def _ahead(self, key: Tensor, k: Tensor, x: Tensor) -> Tensor:
         """What the queries of the block that holds k (B,) need: (B, AHEAD, M).
@@ -179,8 +178,8 @@ class Square(Attack):
 
     def _sides(self, k: Tensor, x: Tensor) -> Tensor:
         """Side of the square at query k, in pixels: (B,) -> (B,) int64."""
-        edges, sides = _schedule(self.p_init, self.threat.norm, *x.shape[2:], k.device)
-        return sides.index_select(0, torch.bucketize(k, edges))
+        halvings, sides = _schedule(self.p_init, self.threat.norm, *x.shape[2:], k.device)
+        return sides.index_select(0, torch.bucketize(k, halvings))
 
 
 HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)

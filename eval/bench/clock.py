@@ -11,7 +11,7 @@ from unittest import mock
 import torch
 
 from eval.data import ImageSet
-from eval.engine.engine import Net
+from eval.engine.net import Net
 from eval.executors import stage_search
 from eval.journal.journal import Journal
 

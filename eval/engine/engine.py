@@ -28,8 +28,6 @@ from eval.engine.pointwise import give_few_rows_to_onednn
 from eval.engine.proof import PROOF_IMAGES, fault, unseen
 from eval.errors import first_line
 
-__all__ = ["Engine", "Net", "Precision", "bf16_speedup", "build_engine", "plain_engine"]
-
 Precision = Literal["auto", "fp32", "bf16"]
 
 WORTHWHILE = 1.3

@@ -14,7 +14,8 @@ from eval.report.report import Flag, StageResult
 from eval.verify import predict
 
 if TYPE_CHECKING:
-    from eval.engine.engine import Engine, Net
+    from eval.engine.engine import Engine
+    from eval.engine.net import Net
     from eval.journal.known import Known
 
 SQUARE_POINTS = 0.002

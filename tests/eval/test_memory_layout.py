@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from eval.engine.engine import Net, build_engine
+from eval.engine.engine import build_engine
 from eval.engine.layout import memory_layout
+from eval.engine.net import Net
 from tests.guarded import needs_glibc, run_guarded
 
 PAST_ITS_END = """

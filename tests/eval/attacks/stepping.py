@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from eval.attacks.attack import Attack
 from eval.attacks.search import Task
-from eval.engine.engine import Net
+from eval.engine.net import Net
 
 
 def task(model: nn.Module, x: Tensor, y: Tensor | None = None) -> Task:

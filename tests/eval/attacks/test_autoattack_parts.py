@@ -13,7 +13,7 @@ from eval.attacks.fab import FAB
 from eval.attacks.square import Square, edges
 from eval.attacks.square_l2 import pattern
 from eval.data import ImageSet
-from eval.engine.engine import Net
+from eval.engine.net import Net
 from eval.protocols import protocol
 from eval.threat import Threat
 from tests.eval.attacks.stepping import stepped, task

@@ -17,7 +17,7 @@ from eval.attacks.attack import Attack, Passes
 from eval.attacks.pgd import PGD
 from eval.attacks.search import Rows, Task
 from eval.data import ImageSet
-from eval.engine.engine import Net
+from eval.engine.net import Net
 from eval.errors import UsageError
 from eval.stage import Stage
 from eval.threat import Threat

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from eval import Report, evaluate
 from eval.attacks import build, losses
 from eval.attacks.gradients import usable
-from eval.engine.engine import Net
+from eval.engine.net import Net
 from eval.protocols import protocol
 from eval.run import Progress
 from eval.stage import Stage

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from eval import attacks
 from eval.attacks import build, rows
 from eval.attacks.rows import put_rows, rows_where, slices, where_rows
-from eval.engine.engine import Net
+from eval.engine.net import Net
 from eval.stage import Stage
 from eval.threat import Threat
 from tests.eval.attacks.stepping import stepped, task

@@ -14,7 +14,7 @@ from eval.bench.compare import Course, compare
 from eval.bench.contenders import Ours, Setup
 from eval.bench.others import AuthorsAutoAttack, Others
 from eval.data import ImageSet
-from eval.engine.engine import Net
+from eval.engine.net import Net
 from eval.request import Request
 from eval.stage import Stage
 from tests.eval.bench.conftest import CPU, cut

@@ -13,7 +13,8 @@ from eval.begin import begun
 from eval.data import ImageSet, from_tensors
 from eval.engine import batching
 from eval.engine.batching import auto_batch_size, fitting_batch_size, free_bytes, is_out_of_memory
-from eval.engine.engine import Net, Precision
+from eval.engine.engine import Precision
+from eval.engine.net import Net
 from eval.errors import ModelError
 from eval.executors.base import Event, Job
 from eval.executors.pool import Pool

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from eval import Report, evaluate
 from eval.data import ImageSet, from_tensors
 from eval.engine import engine as engine_module
-from eval.engine.engine import FEW_TIMINGS, N_TIMINGS, Net, bf16_speedup, build_engine
+from eval.engine.engine import FEW_TIMINGS, N_TIMINGS, bf16_speedup, build_engine
 from eval.engine.folding import fold_batch_norm
+from eval.engine.net import Net
 
 
 def warmed(model: nn.Module, size: int) -> tuple[nn.Module, Tensor]:
