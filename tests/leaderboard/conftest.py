@@ -51,7 +51,8 @@ def make_report(
         result = {"name": stage.name, "attacked": left, "broken": broken, "rejected": 0}
         left -= broken
         work = {"accuracy_after": left / n, "seconds": 1.0, "forwards": 1, "backwards": 1}
-        results.append(result | work | {"last_iterate_accuracy": last})
+        share = left / n if last is None and stage.needs_last_iterate else last
+        results.append(result | work | {"last_iterate_accuracy": share})
     return Report.model_validate(
         {
             "schema": "sat-zoo/report@1",
