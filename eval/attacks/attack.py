@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from torch import Tensor
@@ -78,24 +80,17 @@ class Attack(ABC):
 
     def step(self, net: Net, search: Any) -> None:
         """One step of every row that has steps left, in place; the others stay as they are."""
-        rows = (search.k < self.n_steps).nonzero().squeeze(1)
-        if len(rows) == 0:
-            return
-        part = search if len(rows) == len(search) else search.select(rows)
-        self.advance(net, part)
-        self.end(net, part)
-        if part is not search:
-            search.put(rows, part)
+
+        def advance(part: Any) -> None:
+            self.advance(net, part)
+            self.end(net, part)
+
+        _on_rows(search, search.k < self.n_steps, advance)
 
     def end(self, net: Net, search: Any) -> Tensor:
         """`finish` the rows of `search` that a step has just brought to their end; which (B,)."""
         is_over: Tensor = search.k >= self.n_steps
-        rows = is_over.nonzero().squeeze(1)
-        if len(rows):
-            part = search if len(rows) == len(search) else search.select(rows)
-            self.finish(net, part)
-            if part is not search:
-                search.put(rows, part)
+        _on_rows(search, is_over, partial(self.finish, net))
         return is_over
 
     @property
@@ -108,6 +103,19 @@ class Attack(ABC):
         forwards, gradients = self.run_passes(self.n_steps)
         exact = self.run_passes(polish_steps) if polish_steps else (0, 0)
         return Passes(self.n_runs * forwards, self.n_runs * gradients, *exact)
+
+
+def _on_rows(search: Any, mask: Tensor, work: Callable[[Any], None]) -> None:
+    """Have `work` change the rows of `search` where `mask` (B,), if there are any, in place."""
+    rows = mask.nonzero().squeeze(1)
+    if len(rows) == 0:
+        return
+    if len(rows) == len(search):
+        work(search)
+    else:
+        part = search.select(rows)
+        work(part)
+        search.put(rows, part)
 
 
 def n_targets(stage: Stage, n_classes: int) -> int:

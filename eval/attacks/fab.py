@@ -11,7 +11,7 @@ from torch import Tensor
 from eval.attacks import losses, random, starts
 from eval.attacks.attack import Attack, Passes, n_targets
 from eval.attacks.gradients import gradient
-from eval.attacks.projections import FAR, move_onto
+from eval.attacks.projections import levelled, move_onto
 from eval.attacks.rows import may_ask, put_rows, rows_where, slices, where_rows
 from eval.attacks.search import Search, Task
 from eval.lengths import length, leveller
@@ -208,10 +208,9 @@ class FAB(Attack):
 
         gap: (B,) z_t - z_y at x1; where it is NaN the way on is half the way back. grad: of gap.
         """
-        factor, points = leveller(grad.flatten(1)), torch.stack([x1.flatten(1), x.flatten(1)])
-        w = grad.flatten(1) * factor
-        b = (w * points[0]).sum(1) - (gap * factor.squeeze(1)).clamp(-FAR, FAR)
-        d = move_onto(points, w, b, self.threat.norm)
+        points = torch.stack([x1.flatten(1), x.flatten(1)])
+        w, level_gap = levelled(grad.flatten(1), gap)
+        d = move_onto(points, w, (w * points[0]).sum(1) - level_gap, self.threat.norm)
         size1, size0 = self._size(d).clamp_min(1e-8)
         alpha = (size1 / (size1 + size0)).clamp_max(ALPHA_MAX)[:, None]
         at1, at0 = points.add_(d, alpha=OVERSHOOT)

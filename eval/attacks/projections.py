@@ -31,7 +31,10 @@ FAR = 1e30
 
 
 def levelled(w: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """The same planes, w (B, D) and b (B,), with w's largest entry in [1, 2)."""
+    """The same planes, w (B, D) and b (B,), with w's largest entry in [1, 2).
+
+    b: an offset, or how far a point is from one: it is brought to the scale of w.
+    """
     factor = leveller(w)
     return w * factor, (b * factor.squeeze(1)).clamp(-FAR, FAR)
 

@@ -7,9 +7,6 @@ is the processor's time where there is one thread, which others change less, els
 
 from __future__ import annotations
 
-import csv
-import io
-import sys
 import time
 from itertools import product
 from pathlib import Path
@@ -21,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
-from eval.arguments import as_options
+from eval.bench import tables
 from eval.bench.machine import processor
 from eval.engine import pointwise
 from eval.engine.engine import build_engine
@@ -124,32 +121,22 @@ def command(
     out: Path | None,
 ) -> None:
     """What a row costs in batches of few rows, on this processor."""
-    before = _line(HEADER)
+    before = tables.line(HEADER)
     if out is not None:
         check_writable(out)
         before = out.read_text() if out.exists() else before
     torch.set_num_threads(threads)
     model = make_model(factory, parse_options(options), name=name)
     where = (name, size, processor(torch.device("cpu")), threads)
-    table = "".join(_line((*where, *row)) for row in rows(model, size, sizes, repeats))
-    click.echo(_line(HEADER) + table, nl=False)
+    table = "".join(tables.line((*where, *row)) for row in rows(model, size, sizes, repeats))
+    click.echo(tables.line(HEADER) + table, nl=False)
     if out is not None:
         write_atomically(out, (before + table).encode())
 
 
-def _line(cells: tuple[object, ...]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
-    return text.getvalue()
-
-
 def main() -> None:
     """The command, with errors in one sentence."""
-    try:
-        command()
-    except SatZooError as error:
-        click.echo(f"error: {as_options(str(error))}", err=True)
-        sys.exit(error.exit_code)
+    tables.run(command)
 
 
 if __name__ == "__main__":

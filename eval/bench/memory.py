@@ -6,8 +6,6 @@ they are asked for, so that nothing but the instrument can grow with their numbe
 
 from __future__ import annotations
 
-import csv
-import io
 import subprocess
 import sys
 import tempfile
@@ -21,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from eval.arguments import as_options
+from eval.bench import tables
 from eval.bench.machine import MemoryPeak
 from eval.data.base import ImageSet, Rows
 from eval.data.decoded import Decoded
@@ -112,11 +110,11 @@ def command(
 ) -> None:
     """Peak memory of evaluations of N noise pictures by a small network, one process each."""
     if here:
-        click.echo(_line(measure(counts[0], size, attack, eps)), nl=False)
+        click.echo(tables.line(measure(counts[0], size, attack, eps)), nl=False)
         return
     if out is not None:
         check_writable(out)
-    table = _line(HEADER)
+    table = tables.line(HEADER)
     for n in counts:
         options = ["--n", str(n), "--size", str(size), "--attack", attack, "--eps", eps]
         done = subprocess.run(
@@ -133,19 +131,9 @@ def command(
         write_atomically(out, table.encode())
 
 
-def _line(cells: tuple[object, ...]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
-    return text.getvalue()
-
-
 def main() -> None:
     """The command, with errors in one sentence."""
-    try:
-        command()
-    except SatZooError as error:
-        click.echo(f"error: {as_options(str(error))}", err=True)
-        sys.exit(error.exit_code)
+    tables.run(command)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,29 @@
+"""What the smaller benches share: tables as CSV, and errors in one sentence."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Callable
+
+import click
+
+from eval.arguments import as_options
+from eval.errors import SatZooError
+
+
+def line(cells: tuple[object, ...]) -> str:
+    """One line of CSV, with its end."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()
+
+
+def run(command: Callable[[], object]) -> None:
+    """The command, with errors in one sentence."""
+    try:
+        command()
+    except SatZooError as error:
+        click.echo(f"error: {as_options(str(error))}", err=True)
+        sys.exit(error.exit_code)
