@@ -10,13 +10,12 @@ would change the last digit of intervals that are stored already.
 """
 
 
-def wilson(correct: float, n: float) -> tuple[float, float]:
+def wilson(correct: float, n: float, *, z: float = Z95) -> tuple[float, float]:
     """95 % interval for a share: Wilson 1927, "Probable inference", JASA 22, p. 209.
 
     `correct` of `n` >= 1 -> (low, high) in [0, 1]; unlike the textbook interval it is right at
-    the ends, 0 of n and n of n.
+    the ends, 0 of n and n of n. z: standard deviations, where it is not to be 95 %.
     """
-    z = Z95
     p = correct / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
