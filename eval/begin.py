@@ -229,7 +229,7 @@ def _mixed_flags(session: Session, journal: Journal | None) -> list[Flag]:
 
 
 def _known(run: Run, journal: Journal) -> str:
-    n, n_known = len(run.verdicts), run.n_settled
+    n, n_known = run.ledger.n, run.ledger.n_settled
     if n_known == n:
         return f"all {n} verdicts known from {journal.path} (`fresh=True` attacks again)"
     return f"resuming: {n_known} of {n} verdicts known from {journal.path}"

@@ -30,10 +30,11 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import lgamma
+from typing import Literal
 
 from eval.report.intervals import wilson
 
-METHOD = "beta-binomial-ppr@1"
+METHOD: Literal["beta-binomial-ppr@1"] = "beta-binomial-ppr@1"
 """The name of all of the above, with `PRIOR`; another prior would be another method."""
 
 PRIOR = (18.0, 2.0)
@@ -104,7 +105,8 @@ class Estimate:
     right: images that no attack has broken for good yet, among them all that are open. s: survivors
     of the stages that run on all images; None until these are done, and then nothing was drawn yet.
     m: of the s, attacked to the end; k: of the m, standing. low, high: 95 % confidence sequence for
-    the number of robust images of the n. wide: the same with 97.5 %.
+    the number of robust images of the n. wide: the same with 97.5 %. last_iterates: the same of the
+    images that are right at the end of their run, where an attack goes on to it.
     """
 
     n: int
@@ -115,6 +117,7 @@ class Estimate:
     low: int
     high: int
     wide: tuple[int, int]
+    last_iterates: Estimate | None = None
 
     @property
     def is_exact(self) -> bool:

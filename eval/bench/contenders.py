@@ -108,7 +108,7 @@ class Ours:
         """The stage, verified and in the journal."""
         run = self._begun
         with self.clock.watching():
-            run.carry_out(run.job_of(self._own(stage)))
+            run.carry_out([run.job_of(self._own(stage))])
         self.n_rejected = sum(result.rejected for result in run.stage_results)
 
     def settle(self) -> None:

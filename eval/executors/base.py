@@ -1,13 +1,13 @@
 """What an executor is given, and what it tells: jobs in, events out.
 
-A run knows nothing of how its images are attacked: it hands over a `Job`, takes every `Event`, and
-asks for the next. An executor knows nothing of journals, reports and schedules.
+A run knows nothing of how its images are attacked: it hands over jobs and takes every `Event`. An
+executor knows nothing of journals, reports and schedules.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -118,11 +118,12 @@ Event = Broken | Survived | Ended | Spent
 class Executor(Protocol):
     """Whatever carries out jobs."""
 
-    def run(self, job: Job) -> Iterator[Event]:
+    def run(self, jobs: Iterable[Job]) -> Iterator[Event]:
         """Attack until nothing is left to try, telling each event once it is known and proven.
 
-        A `Broken` comes before the `Ended` of the same image, what was spent before what it found;
-        an event of an image may be told twice.
+        The next job is asked for as soon as there is room for it, which may be before the last one
+        ended; no two of them share an image. A `Broken` comes before the `Ended` of the same image,
+        what was spent before what it found; an event of an image may be told twice.
         """
 
     def needs_whole_batches(self, stage: Stage) -> bool:
@@ -157,43 +158,68 @@ def whole_batches(standing: Sequence[int], missing: Sequence[int], batch_size: i
     return [p for batch in batches if not wanted.isdisjoint(batch) for p in batch]
 
 
-def stage_by_stage(job: Job, attack: Callable[[Job], Iterator[Event]]) -> Iterator[Event]:
-    """The events of a job, one of whose stages at a time is a job for `attack`."""
-    standing = job.positions
-    for stage in job.stages:
-        broken = set[int]()
-        for event in attack(replace(job, stages=(stage,), positions=standing)):
-            if isinstance(event, Broken):
-                broken.add(event.position)
-            yield event
-        standing = tuple(position for position in standing if position not in broken)
+def stage_by_stage(
+    jobs: Iterable[Job], attack: Callable[[Job], Iterator[Event]]
+) -> Iterator[Event]:
+    """The events of jobs one after the other, each stage of which is a job of its own for `attack`.
+
+    A stage attacks what the stages of its job before it left.
+    """
+    for job in jobs:
+        standing = job.positions
+        for stage in job.stages:
+            broken = set[int]()
+            for event in attack(replace(job, stages=(stage,), positions=standing)):
+                if isinstance(event, Broken):
+                    broken.add(event.position)
+                yield event
+            standing = tuple(position for position in standing if position not in broken)
+
+
+TELL_EVERY_S = 0.5
+"""How long costs may wait to be told while nothing is found."""
 
 
 class Meter:
     """Measures what a stage costs; `rejected` is added to by whoever verifies.
 
-    passes: images sent forward and backward so far, by this stage and before it.
+    passes: images sent forward and backward so far, by whatever stage.
     """
 
     def __init__(self, stage: str, passes: Callable[[], tuple[int, int]]) -> None:
         self.rejected = 0
-        self._stage, self._passes = stage, passes
-        self._told = self._now()
+        self._passes = passes
+        self._untold = self._nothing = Spent(stage)
 
     def with_costs(self, events: Iterator[Event]) -> Iterator[Event]:
-        """The events, each after a `Spent` of what it took, where anything was; and a last one."""
+        """The events of one turn of the stage, each after a `Spent` of what it took.
+
+        What is spent without an event is told once it is `TELL_EVERY_S`, or by `rest`.
+        """
+        since = self._now()
         for event in events:
-            if (self._passes(), self.rejected) != (self._told[1:3], self._told[3]):
-                yield self._spent()
+            since = self._add(since)
+            if self._untold != self._nothing:
+                yield from self.rest()
             yield event
-        yield self._spent()
+        self._add(since)
+        if self._untold.seconds >= TELL_EVERY_S:
+            yield from self.rest()
 
-    def _now(self) -> tuple[float, int, int, int]:
-        return (time.perf_counter(), *self._passes(), self.rejected)
+    def rest(self) -> Iterator[Spent]:
+        """What was spent and not told yet, which is told by this."""
+        untold, self._untold = self._untold, self._nothing
+        yield untold
 
-    def _spent(self) -> Spent:
-        before, self._told = self._told, self._now()
-        seconds, forwards, backwards, rejected = (
-            now - then for now, then in zip(self._told, before, strict=True)
+    def _now(self) -> tuple[float, int, int]:
+        return (time.perf_counter(), *self._passes())
+
+    def _add(self, since: tuple[float, int, int]) -> tuple[float, int, int]:
+        now = self._now()
+        seconds, forwards, backwards = (
+            after - before for after, before in zip(now, since, strict=True)
         )
-        return Spent(self._stage, seconds, int(forwards), int(backwards), int(rejected))
+        passes = int(forwards), int(backwards)
+        self._untold += Spent(self._nothing.stage, seconds, *passes, self.rejected)
+        self.rejected = 0
+        return now

@@ -1,19 +1,39 @@
-"""Our own executor: a pool of rows that the engine of this process searches."""
+"""Our own executor: pools of rows, one a stage, which this process searches in turn."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from eval.attacks import build
-from eval.executors.base import Event, Job, Meter, Setting, stage_by_stage
-from eval.executors.stage_search import StageSearch
+from eval.executors.base import Event, Job, Meter, Setting, Survived
+from eval.executors.stage_search import REFILL_AT, StageSearch
 from eval.stage import Stage
 
 
-class Pool:
-    """Carries out jobs with the engine of `setting`; see `StageSearch`.
+@dataclass(frozen=True)
+class Lane:
+    """One stage of a run, and what it costs. n_after: stages that its images have before them."""
 
-    A batch size that did not fit into memory is not tried again in later jobs.
+    search: StageSearch
+    meter: Meter
+    n_after: int
+
+    def turn(self) -> Iterator[Event]:
+        """The next step of its rows, with what it took."""
+        yield from self.meter.with_costs(self.search.turn())
+        if not self.search.has_work:
+            yield from self.meter.rest()
+
+
+class Pool:
+    """Carries out jobs with the engine of `setting`, in a `StageSearch` for each stage.
+
+    The last stage that has a batch of rows steps; where none has, the next job comes in, and after
+    the last job the first stage steps, to fill those after it. So images are done as early as can
+    be, and rows of the next job join the last ones of this job.
+
+    A batch size that did not fit into memory is not tried again.
     """
 
     def __init__(self, setting: Setting) -> None:
@@ -24,22 +44,71 @@ class Pool:
         """No: an image meets its own random numbers, whatever it shares a batch with."""
         return False
 
-    def run(self, job: Job) -> Iterator[Event]:
+    def run(self, jobs: Iterable[Job]) -> Iterator[Event]:
         """See `Executor.run`."""
-        return stage_by_stage(job, self._attacked)
+        lanes: dict[str, Lane] = {}
+        routes: dict[int, tuple[Stage, ...]] = {}  # by image under way, the stages before it
+        coming = iter(jobs)
+        job = next(coming, None)
+        while True:
+            lane = _full_lane(lanes) or (_first_lane(lanes) if job is None else None)
+            if lane is not None:
+                yield from self._turn(lane, lanes, routes)
+            elif job is not None:
+                self._open(job, lanes)
+                routes.update(dict.fromkeys(job.positions, job.stages))
+                lanes[job.stages[0].name].search.add(job.positions)
+                job = next(coming, None)
+            else:
+                return
 
-    def _attacked(self, job: Job) -> Iterator[Event]:
-        (stage,), setting = job.stages, self._setting
-        meter = Meter(stage.name, setting.engine.passes)
-        search = StageSearch(
-            setting,
-            stage.name,
-            build(stage, setting.threat, setting.n_classes),
-            job.positions,
-            min(job.batch_size, self._fits or job.batch_size),
-            meter,
-        )
-        before = search.batch_size
-        yield from meter.with_costs(search.run())
-        if search.batch_size < before:
-            self._fits = search.batch_size
+    def _turn(
+        self, lane: Lane, lanes: dict[str, Lane], routes: dict[int, tuple[Stage, ...]]
+    ) -> Iterator[Event]:
+        """One step of `lane`; what survives its stage goes on to the next one of its job."""
+        engine, name, size = self._setting.engine, lane.search.name, lane.search.batch_size
+        was_copy = engine.is_copy
+        for event in lane.turn():
+            yield event
+            if isinstance(event, Survived) and routes[event.position][0].name == name:
+                routes[event.position] = left = routes[event.position][1:]
+                if left:
+                    lanes[left[0].name].search.add([event.position])
+                else:
+                    del routes[event.position]
+        others = [other.search for other in lanes.values() if other is not lane]
+        if was_copy and not engine.is_copy:  # they went by the same copy
+            for search in others:
+                search.search_again()
+        if lane.search.batch_size < size:
+            self._fits = lane.search.batch_size
+            for search in others:
+                search.batch_size = min(search.batch_size, self._fits)
+
+    def _open(self, job: Job, lanes: dict[str, Lane]) -> None:
+        """A lane for each stage of the job."""
+        setting = self._setting
+        size = min(job.batch_size, self._fits or job.batch_size)
+        for i, stage in enumerate(job.stages):
+            if stage.name in lanes:
+                continue
+            meter = Meter(stage.name, setting.engine.passes)
+            attack = build(stage, setting.threat, setting.n_classes)
+            search = StageSearch(setting, stage.name, attack, size, meter)
+            lanes[stage.name] = Lane(search, meter, len(job.stages) - 1 - i)
+
+
+def _full_lane(lanes: dict[str, Lane]) -> Lane | None:
+    """The latest stage that has rows for a batch."""
+    full = [
+        lane
+        for lane in lanes.values()
+        if lane.search.has_work and lane.search.n_rows >= (1 - REFILL_AT) * lane.search.batch_size
+    ]
+    return min(full, key=lambda lane: lane.n_after, default=None)
+
+
+def _first_lane(lanes: dict[str, Lane]) -> Lane | None:
+    """The earliest stage that has anything to do."""
+    working = [lane for lane in lanes.values() if lane.search.has_work]
+    return max(working, key=lambda lane: lane.n_after, default=None)

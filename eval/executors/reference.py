@@ -6,7 +6,7 @@ is then verified like any other candidate.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -59,19 +59,21 @@ class Reference:
         """Of the package's own attacks."""
         return is_of_the_package(stage)
 
-    def run(self, job: Job) -> Iterator[Event]:
+    def run(self, jobs: Iterable[Job]) -> Iterator[Event]:
         """See `Executor.run`.
 
         Raises `UsageError` for a loss that the package cannot compute with so few classes.
         """
-        return stage_by_stage(job, self._attacked)
+        return stage_by_stage(jobs, self._attacked)
 
     def _attacked(self, job: Job) -> Iterator[Event]:
         (stage,) = job.stages
         if not is_of_the_package(stage):
-            return self._pool.run(job)
+            yield from self._pool.run([job])
+            return
         meter = Meter(stage.name, lambda: (self._counted.forwards, self._counted.backwards))
-        return meter.with_costs(self._by_the_package(stage, job, meter))
+        yield from meter.with_costs(self._by_the_package(stage, job, meter))
+        yield from meter.rest()
 
     def _by_the_package(self, stage: Stage, job: Job, meter: Meter) -> Iterator[Event]:
         """A `Broken` for each broken image, a `Survived` for each other.

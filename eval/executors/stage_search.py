@@ -41,7 +41,8 @@ class StageSearch:
     When memory runs out, `batch_size` is halved and the rows under way start over. Their random
     numbers are their own, so they come to the same verdicts; a result may be told twice.
 
-    name: of the stage. meter: is told of candidates that verification refused.
+    name: of the stage. meter: is told of candidates that verification refused. Images come in by
+    `add`, at any time; each `turn` is one step of all rows.
     """
 
     def __init__(
@@ -49,7 +50,6 @@ class StageSearch:
         setting: Setting,
         name: str,
         attack: Attack,
-        positions: Sequence[int],
         batch_size: int,
         meter: Meter,
     ) -> None:
@@ -57,7 +57,7 @@ class StageSearch:
         self.engine, self.meter = setting.engine, meter
         # A search in fp32 has nothing to polish.
         self.polish_steps = attack.polish_steps if self.engine.precision == "bf16" else 0
-        self._waiting = deque(positions)
+        self._waiting = deque[int]()
         self.batch_size = batch_size
         self.engine.fit(batch_size)
         self._search: Search | None = None
@@ -67,57 +67,71 @@ class StageSearch:
         self._unproven: dict[int, Survived | None] = {}  # ended since then; None: not to be told
         self._met = torch.empty(0)  # images like those that the copy works on
 
-    def run(self) -> Iterator[Event]:
-        """Attack until nothing is left to try.
+    def add(self, positions: Iterable[int]) -> None:
+        """These images are to be attacked too, after those that wait already."""
+        self._waiting.extend(positions)
+
+    @property
+    def n_rows(self) -> int:
+        """Images under way and waiting."""
+        return len(self._under_way) + len(self._waiting)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether anything is left to try, or to tell."""
+        return self._is_searching or bool(self._unproven)
+
+    @property
+    def _is_searching(self) -> bool:
+        return bool(self._waiting) or self._search is not None or self._polish is not None
+
+    def turn(self) -> Iterator[Event]:
+        """The next step of all rows, for as long as it `has_work`.
 
         Yields a `Broken` as soon as one is verified, and a `Survived` once that is proven; from
         attacks that look at it, the `Ended` of each run too, after the `Broken` of the search and
         before what the polish finds.
         """
-        while self._has_work():
-            try:
-                yield from self._round()
-                yield from self._tell_proven()
-                continue
-            except SatZooError:
+        try:
+            yield from self._round()
+            yield from self._tell_proven()
+            return
+        except SatZooError:
+            raise
+        except Exception as error:
+            has_memory = not is_out_of_memory(error)
+            if has_memory and not self.engine.is_copy:
                 raise
-            except Exception as error:
-                has_memory = not is_out_of_memory(error)
-                if has_memory and not self.engine.is_copy:
-                    raise
-                if has_memory:
-                    self.engine.retire(f"fails ({first_line(error)})")
-                elif len(self._under_way) <= 1:
-                    raise no_memory(self.name, error) from error
-            # Outside of `except`: the error would keep the tensors of its frames alive.
             if has_memory:
-                self._search_again()
-            else:
-                self.batch_size = min(self.batch_size, len(self._under_way)) // 2
-                self.engine.fit(self.batch_size)
-                self._start_over(self._under_way)
-                warn_of_halving(self.name, self.batch_size)
-
-    def _has_search(self) -> bool:
-        return bool(self._waiting) or self._search is not None or self._polish is not None
-
-    def _has_work(self) -> bool:
-        return self._has_search() or bool(self._unproven)
+                self.engine.retire(f"fails ({first_line(error)})")
+            elif len(self._under_way) <= 1:
+                raise no_memory(self.name, error) from error
+        # Outside of `except`: the error would keep the tensors of its frames alive.
+        if has_memory:
+            self.search_again()
+        else:
+            self.batch_size = min(self.batch_size, len(self._under_way)) // 2
+            self.engine.fit(self.batch_size)
+            self._start_over(self._under_way)
+            warn_of_halving(self.name, self.batch_size)
 
     def _tell_proven(self) -> Iterator[Survived]:
         """The survivors, where a copy of the model found nothing as soon as it is proven again."""
         engine = self.engine
         if engine.is_copy:
-            if not engine.must_prove() and self._has_search():
+            if not engine.must_prove() and self._is_searching:
                 return
             if not engine.prove_again(self._met):
-                self._search_again()
+                self.search_again()
                 return
         ended, self._unproven = self._unproven, {}
         yield from (survived for survived in ended.values() if survived is not None)
 
-    def _search_again(self) -> None:
-        """With the model itself, whatever its copy searched since it was last proven."""
+    def search_again(self) -> None:
+        """With the model itself, whatever its copy searched since it was last proven.
+
+        Every stage's, when the copy is retired: they all went by it.
+        """
         again = [*self._unproven, *self._under_way]
         self._unproven = {}
         self._start_over(again)

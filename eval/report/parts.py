@@ -6,6 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from eval.ending import EndedBy
+from eval.estimate import METHOD, Estimate
 from eval.frozen import Frozen
 from eval.report.fields import (
     Digest,
@@ -27,7 +29,9 @@ MOST_CLASSES = 10**7
 
 Label = Annotated[int, Field(ge=0, lt=MOST_CLASSES, strict=True)]
 
-UNBROKEN = frozenset({"clean", "robust", "right"})
+OPEN = "open"
+
+UNBROKEN = frozenset({"clean", "robust", "right", OPEN})
 """Verdicts of images that no stage broke; every other verdict is the name of a stage."""
 
 
@@ -94,18 +98,82 @@ class EnginePart(Frozen):
 
 
 class Accuracy(Frozen):
-    """A share of images with its 95 % Wilson interval."""
+    """A share of images with a 95 % interval for the distribution that they came from."""
 
-    correct: ImageCount
+    correct: ImageCount = Field(description="of an estimate, those that are known to be")
     n: ImageCount
     accuracy: Share
-    ci95: tuple[Share, Share]
-    estimated: Truth = False
+    ci95: tuple[Share, Share] = Field(
+        description="Wilson's; of an estimate, eval.estimate.Estimate.population: it covers the"
+        " open images too"
+    )
+    estimated: Truth = Field(default=False, description="whether some images are open")
 
     @classmethod
     def of(cls, correct: int, n: int) -> Self:
         """`correct` of `n` images."""
         return cls(correct=correct, n=n, accuracy=correct / n, ci95=wilson(correct, n))
+
+    @classmethod
+    def of_estimate(cls, known: Estimate) -> Self:
+        """What is known before all images are settled."""
+        return cls(
+            correct=known.k,
+            n=known.n,
+            accuracy=known.accuracy,
+            ci95=known.population,
+            estimated=True,
+        )
+
+
+class EstimatePart(Frozen):
+    """What a run that is not over says of its end; the reader computes all of it again."""
+
+    method: Literal["beta-binomial-ppr@1"] = Field(description="see eval.estimate")
+    ended_by: EndedBy
+    after: Text | None = Field(
+        description="the last stage that ran on all images before the order was drawn, clean for"
+        " none; null: they were not done yet"
+    )
+    survivors: ImageCount | None = Field(
+        description="s, the images that stood then, in whose order the rest is done; null as above"
+    )
+    settled: ImageCount = Field(description="m, those of them that have been attacked to the end")
+    robust: ImageCount = Field(description="k, those of these that stand")
+    full_run: tuple[Share, Share] = Field(
+        description="a 95 % confidence sequence, valid whenever one stops, for the robust accuracy"
+        " that the whole run would find on these very images; robust.ci95 is of the distribution"
+        " that they came from, and wider"
+    )
+    right_at_end: str | None = Field(
+        default=None,
+        pattern="^[01]*$",
+        description="where an attack goes on to last iterates: 1 where that of the image is right,"
+        " one for each of the settled, in the order drawn",
+    )
+    last_iterates: Accuracy | None = Field(
+        default=None, description="what follows for the accuracy of last iterates"
+    )
+    last_iterates_full_run: tuple[Share, Share] | None = None
+
+    @classmethod
+    def of(
+        cls, known: Estimate, *, ended_by: EndedBy, after: str | None, right_at_end: str | None
+    ) -> Self:
+        """The part of a run that ended with `known`."""
+        ends = known.last_iterates
+        return cls(
+            method=METHOD,
+            ended_by=ended_by,
+            after=after,
+            survivors=known.s,
+            settled=known.m,
+            robust=known.k,
+            full_run=known.interval,
+            right_at_end=right_at_end,
+            last_iterates=Accuracy.of_estimate(ends) if ends else None,
+            last_iterates_full_run=ends.interval if ends else None,
+        )
 
 
 class StageResult(Frozen):
@@ -135,8 +203,9 @@ class Images(Frozen):
     verdicts: tuple[str, ...] = Field(
         fail_fast=True,
         description="clean: wrong without an attack; a stage's name: broken by it; robust: survived"
-        " every stage; right: classified right where the protocol has no stage, so that nothing is"
-        " known of its robustness (older files have robust there, which is read as right)",
+        " every stage; open: not settled when the run ended, see estimate; right: classified right"
+        " where the protocol has no stage, so that nothing is known of its robustness (older files"
+        " have robust there, which is read as right)",
     )
 
 

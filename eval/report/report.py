@@ -20,14 +20,16 @@ from eval.files.record import parse_json
 from eval.files.writing import write_atomically
 from eval.frozen import Frozen
 from eval.report.bounds import contradiction
+from eval.report.estimated import estimate_of, faults
 from eval.report.fields import SEEDS, Moment, Note, Seconds
-from eval.report.intervals import wilson
 from eval.report.old import unattacked
 from eval.report.parts import (
+    OPEN,
     UNBROKEN,
     Accuracy,
     DataPart,
     EnginePart,
+    EstimatePart,
     Flag,
     Images,
     ModelPart,
@@ -40,11 +42,13 @@ from eval.report.words import advice, one_line
 from eval.threat import Threat
 
 __all__ = [
+    "OPEN",
     "SCHEMA",
     "UNBROKEN",
     "Accuracy",
     "DataPart",
     "EnginePart",
+    "EstimatePart",
     "Flag",
     "Images",
     "ModelPart",
@@ -86,6 +90,9 @@ class Report(Frozen):
     flags: tuple[Flag, ...] = Field(max_length=1000, fail_fast=True)
     survive_8bit: Survive8Bit
     seconds: Seconds
+    estimate: EstimatePart | None = Field(
+        default=None, description="where the run ended before all images were settled, else null"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -100,7 +107,7 @@ class Report(Frozen):
                 " none: without an attack there is no robust accuracy"
             )
         right = "robust" if self.protocol.stages else "right"
-        allowed = {"clean", right} | {stage.name for stage in self.protocol.stages}
+        allowed = {"clean", right, OPEN} | {stage.name for stage in self.protocol.stages}
         if foreign := set(self.images.verdicts) - allowed:
             raise ValueError(f"verdict {sorted(foreign)[0]!r} names no stage of the protocol")
         if [s.name for s in self.stages] != [s.name for s in self.protocol.stages]:
@@ -113,6 +120,8 @@ class Report(Frozen):
                 f"robust.correct is {robust.correct} and clean.correct only {clean.correct}, but an"
                 " image that is wrong without an attack is not robust"
             )
+        for fault in faults(self):
+            raise ValueError(fault)
         for what, claimed, recomputed in self._totals():
             if not math.isclose(claimed, recomputed, abs_tol=1e-9):
                 raise ValueError(f"{what} is {claimed} but the images say {recomputed}")
@@ -127,7 +136,8 @@ class Report(Frozen):
             threat = Threat(self.threat.norm, self.threat.eps_text)
         except UsageError as error:
             raise ValueError(f"threat: {error}") from error
-        n_broken = self.clean.correct - (self.robust or self.clean).correct
+        n_open = self.images.verdicts.count(OPEN)
+        n_broken = self.clean.correct - (self.robust or self.clean).correct - n_open
         digest = hashlib.sha256("\n".join(ids).encode()).hexdigest()
         pairs: tuple[tuple[str, object, object], ...] = (
             ("data.ids_sha256", self.data.ids_sha256, digest),
@@ -155,23 +165,33 @@ class Report(Frozen):
             ("length of images.verdicts", len(verdicts), n),
             ("data.n", self.data.n, n),
         ]
-        shares = [("clean", self.clean, clean)]
-        if self.robust is not None:
-            shares.append(("robust", self.robust, verdicts.count("robust")))
-        for name, part, correct in shares:
-            low, high = wilson(correct, n)
+        shares = [("clean", self.clean, Accuracy.of(clean, n))]
+        if self.estimate is not None and self.robust is not None:
+            shares.append(("robust", self.robust, Accuracy.of_estimate(estimate_of(self))))
+        elif self.robust is not None:
+            shares.append(("robust", self.robust, Accuracy.of(verdicts.count("robust"), n)))
+        for name, part, again in shares:
             totals += [
-                (f"{name}.correct", part.correct, correct),
-                (f"{name}.n", part.n, n),
-                (f"{name}.accuracy", part.accuracy, correct / n),
-                (f"{name}.ci95[0]", part.ci95[0], low),
-                (f"{name}.ci95[1]", part.ci95[1], high),
+                (f"{name}.correct", part.correct, again.correct),
+                (f"{name}.n", part.n, again.n),
+                (f"{name}.accuracy", part.accuracy, again.accuracy),
+                (f"{name}.ci95[0]", part.ci95[0], again.ci95[0]),
+                (f"{name}.ci95[1]", part.ci95[1], again.ci95[1]),
             ]
-        left = clean
-        for stage in self.stages:
-            broken = verdicts.count(stage.name)
+        return totals + self._stage_totals(clean)
+
+    def _stage_totals(self, left: int) -> list[tuple[str, float, float]]:
+        """`left`: right images. Those that are open were attacked by the stages that ran on all."""
+        verdicts, n = self.images.verdicts, len(self.images.ids)
+        after = self.estimate.after if self.estimate else None
+        names = [stage.name for stage in self.stages]
+        n_on_all = names.index(after) + 1 if after in names else 0
+        totals: list[tuple[str, float, float]] = []
+        for i, stage in enumerate(self.stages):
+            broken, n_open = verdicts.count(stage.name), verdicts.count(OPEN)
+            attacked = left if i < n_on_all else left - n_open
             totals += [
-                (f"stage {stage.name}: attacked", stage.attacked, left),
+                (f"stage {stage.name}: attacked", stage.attacked, attacked),
                 (f"stage {stage.name}: broken", stage.broken, broken),
                 (f"stage {stage.name}: accuracy_after", stage.accuracy_after, (left - broken) / n),
             ]

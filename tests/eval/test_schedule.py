@@ -1,6 +1,6 @@
 """Verdicts are those of the images, whoever attacks them and in which order."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from eval.journal.known import Known
 from eval.protocols import Protocol, protocol
 from eval.request import Request
 from eval.run import Run
-from eval.schedule import Standing
+from eval.schedule import Anytime, Schedule, Standing
 from eval.stage import Stage
 from eval.threat import Threat
 
@@ -48,21 +48,16 @@ def found(run: Run) -> tuple[object, ...]:
     )
 
 
-def depth_first(stages: Sequence[Stage], standing: Standing) -> Iterator[Job]:
-    """Seven images at a time, each through all stages after the first."""
-    first, *rest = stages
-    yield standing.job_of(first)
-    whole = standing.job_of(rest[0])
-    for i in range(0, len(whole.positions), 7):
-        yield replace(whole, stages=tuple(rest), positions=whole.positions[i : i + 7])
+class BySeven:
+    """Seven images at a time, each stage a wave of its own, so that what is known is left out."""
 
+    n_on_all = 10**6
 
-def by_stage(stages: Sequence[Stage], standing: Standing) -> Iterator[Job]:
-    """Seven images at a time, each stage a job of its own, so that what is known is left out."""
-    for i in range(0, 60, 7):
-        for stage in stages:
-            job = standing.job_of(stage)
-            yield replace(job, positions=tuple(p for p in job.positions if i <= p < i + 7))
+    def waves(self, stages: Sequence[Stage], standing: Standing) -> Iterator[list[Job]]:
+        for i in range(0, 60, 7):
+            for stage in stages:
+                job = standing.job_of(stage)
+                yield [replace(job, positions=tuple(p for p in job.positions if i <= p < i + 7))]
 
 
 class Two:
@@ -74,29 +69,32 @@ class Two:
     def needs_whole_batches(self, stage: Stage) -> bool:
         return False
 
-    def run(self, job: Job) -> Iterator[Event]:
-        for i, pool in enumerate(self._pools):
-            yield from pool.run(replace(job, positions=job.positions[i::2], batch_size=3))
+    def run(self, jobs: Iterable[Job]) -> Iterator[Event]:
+        for job in jobs:
+            for i, pool in enumerate(self._pools):
+                yield from pool.run([replace(job, positions=job.positions[i::2], batch_size=3)])
 
 
+@pytest.mark.parametrize("n_on_all", [0, 1, 2, 3])
 def test_a_depth_first_schedule_comes_to_the_same_verdicts_and_images(
-    tiny_net: nn.Module, tiny_data: ImageSet
+    tiny_net: nn.Module, tiny_data: ImageSet, n_on_all: int
 ) -> None:
     with begun(tiny_net, request(tiny_data, keeps_images=True)) as breadth:
         breadth.attack()
     with begun(tiny_net, request(tiny_data, keeps_images=True)) as depth:
-        depth.attack(depth_first)
+        depth.attack(Anytime(n_on_all))
     assert found(depth) == found(breadth)
     assert len(set(breadth.verdicts)) > 2
 
 
 @pytest.mark.parametrize("n_events", [1, 9, 14, 23, 40])
+@pytest.mark.parametrize("schedule", [BySeven(), Anytime(0), Anytime(1), Anytime(3)])
 def test_a_depth_first_run_that_is_stopped_goes_on_as_if_it_had_not_been(
-    tiny_net: nn.Module, tiny_data: ImageSet, tmp_path: Path, n_events: int
+    tiny_net: nn.Module, tiny_data: ImageSet, tmp_path: Path, n_events: int, schedule: Schedule
 ) -> None:
     class Stopping(Pool):
-        def run(self, job: Job) -> Iterator[Event]:
-            for event in super().run(job):
+        def run(self, jobs: Iterable[Job]) -> Iterator[Event]:
+            for event in super().run(jobs):
                 yield event
                 left[0] -= not isinstance(event, Spent)
                 if not left[0]:
@@ -104,9 +102,9 @@ def test_a_depth_first_run_that_is_stopped_goes_on_as_if_it_had_not_been(
 
     left, asked = [n_events], request(tiny_data, journal=tmp_path / "j")
     with pytest.raises(KeyboardInterrupt), begun(tiny_net, asked, executor=Stopping) as stopped:
-        stopped.attack(by_stage)
+        stopped.attack(schedule)
     with begun(tiny_net, asked) as resumed:
-        resumed.attack(by_stage)
+        resumed.attack(schedule)
     with begun(tiny_net, request(tiny_data)) as whole:
         whole.attack()
     assert found(resumed)[:3] == found(whole)[:3]
@@ -125,8 +123,8 @@ def test_anyone_may_carry_out_the_jobs(tiny_net: nn.Module, tiny_data: ImageSet)
 class Forgetful(Pool):
     """Says nothing of every third survivor."""
 
-    def run(self, job: Job) -> Iterator[Event]:
-        for event in super().run(job):
+    def run(self, jobs: Iterable[Job]) -> Iterator[Event]:
+        for event in super().run(jobs):
             if not (isinstance(event, Survived) and event.position % 3 == 0):
                 yield event
 
@@ -134,8 +132,9 @@ class Forgetful(Pool):
 class Inventive(Pool):
     """Tells of an image that it was not asked about."""
 
-    def run(self, job: Job) -> Iterator[Event]:
-        yield from super().run(job)
+    def run(self, jobs: Iterable[Job]) -> Iterator[Event]:
+        (job,) = jobs
+        yield from super().run([job])
         other = next(i for i in range(60) if i not in job.positions)
         yield Broken(job.stages[0].name, other, torch.zeros(3, 8, 8), is_broken_8bit=True)
 
@@ -143,8 +142,9 @@ class Inventive(Pool):
 class Elsewhere(Pool):
     """Tells of a stage that is not its job's."""
 
-    def run(self, job: Job) -> Iterator[Event]:
-        yield Survived("square", job.positions[0])
+    def run(self, jobs: Iterable[Job]) -> Iterator[Event]:
+        for job in jobs:
+            yield Survived("square", job.positions[0])
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_several_stages_in_one_job_attack_what_the_earlier_ones_left(
     engine = "reference" if make is Reference else "fast"
     with begun(tiny_net, request(tiny_data, engine=engine)) as run:
         first = run.job_of(SHORT.stages[0])
-        events = list(make(run.setting).run(replace(first, stages=SHORT.stages[:2])))
+        events = list(make(run.setting).run([replace(first, stages=SHORT.stages[:2])]))
     names = [stage.name for stage in SHORT.stages[:2]]
     broken = {e.position for e in events if isinstance(e, Broken) and e.stage == names[0]}
     met = {e.position for e in events if isinstance(e, Broken | Survived) and e.stage == names[1]}
@@ -187,7 +187,7 @@ def test_all_that_networks_were_asked_is_told_and_before_what_was_found(
     engine = "reference" if make is Reference else "fast"
     with begun(tiny_net, request(tiny_data, engine=engine)) as run:
         before = run.setting.engine.passes()
-        events = list(run.executor.run(run.job_of(SHORT.stages[0])))
+        events = list(run.executor.run([run.job_of(SHORT.stages[0])]))
         after = run.setting.engine.passes()
     costs = [event for event in events if isinstance(event, Spent)]
     assert isinstance(events[0], Spent)

@@ -44,7 +44,7 @@ def test_the_package_breaks_the_same_images_as_through_our_reference_engine(setu
     trace = sys.gettrace()
     with begun(setup.model, request) as run:
         for stage in setup.protocol.stages:
-            run.carry_out(run.job_of(stage))
+            run.carry_out([run.job_of(stage)])
             package.attack(stage)
             package.settle()
             assert package.still_robust.tolist() == [v == "robust" for v in run.verdicts]

@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -51,9 +51,9 @@ class Small(nn.Module):
 class ForgetfulPool(Pool):
     """A pool that tries the whole batch again in each stage."""
 
-    def run(self, job: Job) -> Iterator[Event]:
+    def run(self, jobs: Iterable[Job]) -> Iterator[Event]:
         self._fits = None
-        return super().run(job)
+        return super().run(jobs)
 
 
 def test_out_of_memory_halves_the_batch_and_changes_no_verdict(

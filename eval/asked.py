@@ -1,0 +1,82 @@
+"""What an executor was asked in one wave of jobs: whether it tells of that, and how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from eval.errors import SatZooError
+from eval.executors.base import Broken, Event, Job, Spent, Survived
+
+if TYPE_CHECKING:
+    from eval.estimate import Estimate
+    from eval.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where an evaluation stands.
+
+    done of total images of the stage are settled; n_right of the n evaluated are right so far:
+    in the stage "clean" without an attack, later under what has been tried. estimate: what follows
+    for the end, once an order was drawn.
+    """
+
+    stage: str
+    done: int
+    total: int
+    n_right: int
+    n: int
+    estimate: Estimate | None = None
+
+
+class Asked:
+    """What an executor was asked in one wave of jobs, and how far it is."""
+
+    def __init__(self, ledger: Ledger, on_progress: Callable[[Progress], None]) -> None:
+        self._ledger, self._on_progress = ledger, on_progress
+        self._positions: dict[str, set[int]] = {}
+        self._totals: dict[str, int] = {}  # by stage, the images that come to it
+
+    def noted(self, jobs: Iterable[Job]) -> Iterator[Job]:
+        """The jobs, each noted before it is handed over."""
+        for job in jobs:
+            for stage in job.stages:
+                if stage.name not in self._positions:
+                    self._totals[stage.name] = len(self._ledger.standing(stage.name))
+                    self._positions[stage.name] = set()
+                self._positions[stage.name].update(job.positions)
+            self._show(job.stages[0].name)
+            yield job
+
+    def check(self, event: Event) -> None:
+        """Raises `SatZooError` for an event of what was not asked."""
+        positions = self._positions.get(event.stage)
+        if positions is None or not (isinstance(event, Spent) or event.position in positions):
+            raise SatZooError(f"an executor told {event}, which is of no image of its job")
+
+    def check_all_told(self) -> None:
+        """Raises `SatZooError` where nothing was told of an image."""
+        for stage, positions in self._positions.items():
+            untold = self._ledger.missing(stage, [*positions & {*self._ledger.standing(stage)}])
+            if untold:
+                raise SatZooError(
+                    f"an executor said nothing of {len(untold)} of {len(positions)} images in"
+                    f" {stage}: its verdicts cannot be used"
+                )
+
+    def show(self, event: Broken | Survived) -> None:
+        """Show how far the stage is that an event is of."""
+        if isinstance(event, Broken):  # it will not come to the stages after this one
+            for later in self._ledger.stages_after(event.stage):
+                if later in self._totals:
+                    self._totals[later] -= 1
+        self._show(event.stage)
+
+    def _show(self, stage: str) -> None:
+        ledger = self._ledger
+        estimate = None if ledger.last_on_all is None else ledger.estimate
+        n_known, n_right = ledger.n_known(stage), ledger.n_right
+        total = self._totals[stage]
+        self._on_progress(Progress(stage, n_known, total, n_right, ledger.n, estimate))

@@ -1,0 +1,110 @@
+"""The estimate of a Report with open images, computed again from its verdicts, ids and seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from eval.estimate import Estimate, Tally, before_the_draw, drawn_order
+from eval.report.parts import OPEN, EstimatePart
+
+if TYPE_CHECKING:
+    from eval.report.report import Report
+
+
+def estimate_of(report: Report) -> Estimate:
+    """What follows from the verdicts of a Report that has an estimate.
+
+    Raises `ValueError` where they cannot be those of a run that ended early: the settled images are
+    the first ones of the order that its ids and its seed give.
+    """
+    part = report.estimate
+    if part is None:
+        raise ValueError("the report has no estimate: all of its images are settled")
+    if part.after is None:
+        if "robust" in report.images.verdicts:
+            raise ValueError("estimate.after is null, but images are robust: no order was drawn")
+        return before_the_draw(len(report.images.ids), report.images.verdicts.count(OPEN))
+    tally = _tally(report)
+    tally.advance(lambda i: _outcome(report.images.verdicts[i]))
+    known = tally.estimate
+    if early := [i for i in tally.order[known.m :] if report.images.verdicts[i] != OPEN]:
+        raise ValueError(
+            f"image {report.images.ids[early[0]]!r} is settled, but one that was drawn before it is"
+            " open"
+        )
+    return known
+
+
+def last_iterates_of(report: Report, right_at_end: str) -> Estimate:
+    """What follows for last iterates, one sign for each settled image; raises as `estimate_of`."""
+    tally = _tally(report)
+    settled = tally.order[: estimate_of(report).m]
+    if len(right_at_end) != len(settled):
+        raise ValueError(f"estimate.right_at_end does not speak of {len(settled)} settled images")
+    is_right = {i: sign == "1" for i, sign in zip(settled, right_at_end, strict=True)}
+    if wrong := [i for i in settled if report.images.verdicts[i] == "robust" and not is_right[i]]:
+        raise ValueError(f"image {report.images.ids[wrong[0]]!r} is robust, but wrong at its end")
+    tally.advance(is_right.get)
+    return tally.estimate
+
+
+def narrowing(report: Report) -> Sequence[tuple[int, int, int]]:
+    """How the interval narrowed: (m, low, high) as counts, see `Tally.trace`."""
+    if report.estimate is None or report.estimate.after is None:
+        return ()
+    tally = _tally(report)
+    tally.advance(lambda i: _outcome(report.images.verdicts[i]))
+    return tally.trace
+
+
+def faults(report: Report) -> Iterator[str]:
+    """What the estimate of a Report says otherwise than its verdicts, if anything."""
+    n_open, part, robust = report.images.verdicts.count(OPEN), report.estimate, report.robust
+    is_estimated = robust is not None and robust.estimated
+    if {part is not None, is_estimated, n_open > 0} == {True, False}:
+        yield (
+            f"{n_open} images are open, robust.estimated is {is_estimated} and estimate is"
+            f" {'there' if part else 'null'}: these go together"
+        )
+        return
+    if report.clean.estimated:
+        yield "clean.estimated is true, but every image was classified"
+    if part is None:
+        return
+    try:
+        known = estimate_of(report)
+        ends = None
+        if part.right_at_end is not None:
+            ends = last_iterates_of(report, part.right_at_end)
+    except ValueError as error:
+        yield str(error)
+        return
+    said = part.model_dump()
+    again = EstimatePart.of(
+        replace(known, last_iterates=ends),
+        ended_by=part.ended_by,
+        after=part.after,
+        right_at_end=part.right_at_end,
+    ).model_dump()
+    for name, value in again.items():
+        if said[name] != value:
+            yield f"estimate.{name} is {said[name]}, but the images say {value}"
+
+
+def _tally(report: Report) -> Tally:
+    """Nothing taken yet; raises `ValueError` for a stage after which nothing could be drawn."""
+    after = report.estimate.after if report.estimate else None
+    verdicts, ids = report.images.verdicts, report.images.ids
+    names = ["clean", *(stage.name for stage in report.protocol.stages)]
+    if after is None or after not in names[:-1]:
+        raise ValueError(f"estimate.after is {after!r}, but after that no stage is left")
+    before = {*names[: names.index(after) + 1]}
+    survivors = [i for i, verdict in enumerate(verdicts) if verdict not in before]
+    order = drawn_order([ids[i] for i in survivors], report.seed)
+    return Tally([survivors[i] for i in order], len(ids))
+
+
+def _outcome(verdict: str) -> bool | None:
+    return None if verdict == OPEN else verdict == "robust"
