@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -13,15 +14,20 @@ import torch
 from torch import Tensor, nn
 
 from eval.adversarial import AdversarialImages
+from eval.attacks import build
 from eval.begin import begun
+from eval.boundary import choose_boundary
 from eval.data import ImageSet, decoded_once, from_tensors
+from eval.ending import EndedBy, Ending
 from eval.engine.engine import Precision
+from eval.estimate import Estimate
 from eval.files.writing import check_writable
 from eval.protocols import protocol
 from eval.report.report import (
     Accuracy,
     DataPart,
     EnginePart,
+    EstimatePart,
     Images,
     ModelPart,
     ProtocolPart,
@@ -31,7 +37,10 @@ from eval.report.report import (
 )
 from eval.request import EngineName, Request
 from eval.run import Progress, Run
+from eval.schedule import Anytime, BreadthFirst, Schedule
 from eval.threat import Threat
+
+__all__ = ["Interrupted", "Progress", "evaluate"]
 
 Source = Literal["bundled", "store", "hub", "file", "factory"]
 
@@ -60,6 +69,8 @@ def evaluate(
     allow_probabilities: bool = False,
     journal: Path | None = None,
     fresh: bool = False,
+    until: float | Callable[[Estimate], bool] | None = None,
+    budget: str | timedelta | None = None,
     save_adversarial: Path | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     on_message: Callable[[str], None] | None = None,
@@ -97,6 +108,13 @@ def evaluate(
         journal: a file that keeps each verdict as soon as it is known, so that the same call goes
             on after whatever ended it; or a folder for such files, named by what they are of.
         fresh: forget what the journal holds.
+        until: end once the 95 % interval for the robust accuracy of all these images is at most
+            this many points to either side, 1.0 for ± 1 point; or a function of an
+            `eval.estimate.Estimate` that says whether it is enough. The images that are not settled
+            then are "open" in the Report, whose `robust` is estimated; without it the same call
+            goes on from the journal to the exact number.
+        budget: end after this time, "90s", "30m" or "1h30m", in the same way; the first of the two
+            counts.
         save_adversarial: write the adversarial images to this file, see `eval.adversarial`.
         on_progress: called with a `Progress` after each batch.
         on_message: called with a sentence for people, about the journal.
@@ -104,17 +122,20 @@ def evaluate(
     Raises:
         UsageError: an argument that cannot be. ModelError, DataError: a model or images that do
         not keep the contract above. ReportError: `out` or another file cannot be written.
-        JournalError: the journal is in use, damaged, or of another run.
+        JournalError: the journal is in use, damaged, or of another run. Interrupted: Ctrl-C while
+        it attacked; it is a KeyboardInterrupt and has the Report of what is known.
 
     Source: Croce & Hein 2020, arXiv 2003.01690, for attacking only what still stands.
 
     """
     started = time.perf_counter()
     images = from_tensors(*data) if isinstance(data, tuple) else data
+    plan = protocol(attack, step_size=step_size, last_iterate=last_iterate)
+    ending = Ending.of(until, budget, plan, engine)
     request = Request(
         data=decoded_once(images if n is None else images.take(n)),
         threat=Threat.of(norm, eps),
-        protocol=protocol(attack, step_size=step_size, last_iterate=last_iterate),
+        protocol=plan,
         engine=engine,
         precision=precision,
         seed=seed,
@@ -125,6 +146,7 @@ def evaluate(
         journal=journal,
         fresh=fresh,
         keeps_images=save_adversarial is not None,
+        ending=ending,
     )
     if out is not None:
         check_writable(out)
@@ -134,23 +156,87 @@ def evaluate(
     with begun(
         model, request, on_progress=on_progress or nothing, on_message=on_message or nothing
     ) as run:
-        run.attack()
+        ended_by = _attack(run, started)
         report = _report(
-            run, source=source, file_sha256=file_sha256, command=command, started=started
+            run,
+            source=source,
+            file_sha256=file_sha256,
+            command=command,
+            started=started,
+            ended_by=ended_by,
         )
-    if save_adversarial is not None:
-        AdversarialImages.of(run, report).write(save_adversarial)
-    if out is not None:
-        report.write(out)
+        if save_adversarial is not None:
+            AdversarialImages.of(run, report).write(save_adversarial)
+        if out is not None:
+            report.write(out)
+        if ended_by == "interruption":
+            raise Interrupted(report)
     return report
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C while images were attacked. report: of what is known, the rest is open in it."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__("interrupted; what is known stands in the report")
+        self.report = report
+
+
+def _attack(run: Run, started: float) -> EndedBy:
+    """Attack up to the end, or to what ends it before that; says which, if not all is known."""
+    ending = run.request.ending
+    is_late = partial(_is_late, started, ending.seconds)
+    try:
+        run.attack(schedule_of(run), is_enough=ending.is_reached, is_late=is_late)
+    except KeyboardInterrupt:
+        return "interruption"
+    return "until" if ending.is_reached(run.ledger.estimate) else "budget"
+
+
+def _is_late(started: float, seconds: float | None) -> bool:
+    return seconds is not None and time.perf_counter() - started >= seconds
+
+
+def schedule_of(run: Run) -> Schedule:
+    """One stage after the other, unless it is to end early: then what is soonest sure enough."""
+    ending, stages = run.request.ending, run.protocol.stages
+    if ending == Ending() or not stages:
+        return BreadthFirst()
+    costs = []
+    for stage in stages:
+        most = build(stage, run.request.threat, run.clean.n_classes).most_passes(0)
+        costs.append(float(most.forwards + 2 * most.gradients))
+    n_right = int(run.clean.is_right.sum())
+    points = ending.points or USUAL_POINTS
+    return Anytime(choose_boundary(costs, len(run.request.data), n_right, points / 100))
+
+
+USUAL_POINTS = 1.0
+"""The half width that the order of work is made for where none was asked for."""
+
+
 def _report(
-    run: Run, *, source: Source, file_sha256: str | None, command: str, started: float
+    run: Run,
+    *,
+    source: Source,
+    file_sha256: str | None,
+    command: str,
+    started: float,
+    ended_by: EndedBy,
 ) -> Report:
     request, data, threat = run.request, run.request.data, run.request.threat
     n, n_right = len(data), int(run.clean.is_right.sum())
-    robust = run.verdicts.count("robust")
+    verdicts, ledger, known = run.verdicts, run.ledger, run.ledger.estimate
+    robust = Accuracy.of(verdicts.count("robust"), n)
+    estimate = None
+    if ledger.open:
+        robust = Accuracy.of_estimate(known)
+        estimate = EstimatePart.of(
+            known,
+            ended_by=ended_by,
+            after=ledger.last_on_all,
+            right_at_end=ledger.right_at_end,
+        )
     is_attacked = bool(request.protocol.stages)
     earlier_seconds = run.journal.seconds if run.journal else 0.0
     return Report(
@@ -184,16 +270,18 @@ def _report(
         ),
         seed=request.seed,
         clean=Accuracy.of(n_right, n),
-        robust=Accuracy.of(robust, n) if is_attacked else None,
+        robust=robust if is_attacked else None,
         stages=run.stage_results,
         images=Images(
             ids=data.ids,
             labels=tuple(int(label) for label in data.labels),
-            verdicts=tuple(
-                "right" if v == "robust" and not is_attacked else v for v in run.verdicts
-            ),
+            verdicts=tuple("right" if v == "robust" and not is_attacked else v for v in verdicts),
         ),
         flags=run.flags,
-        survive_8bit=Survive8Bit(broken_after_rounding=run.n_broken_8bit, n=n_right - robust),
+        survive_8bit=Survive8Bit(
+            broken_after_rounding=run.n_broken_8bit,
+            n=n_right - verdicts.count("robust") - len(ledger.open),
+        ),
         seconds=time.perf_counter() - started + earlier_seconds,
+        estimate=estimate,
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from eval.ending import Ending
 from eval.engine.engine import Precision
 from eval.errors import DataError, UsageError
 from eval.files.border import LONGEST
@@ -23,7 +24,8 @@ EngineName = Literal["fast", "reference"]
 class Request:
     """An evaluation that someone asks for; the fields are explained at `eval.evaluate`.
 
-    keeps_images: the adversarial images are wanted, not only the verdicts.
+    keeps_images: the adversarial images are wanted, not only the verdicts. ending: what ends it
+    before the last image.
     """
 
     data: ImageSet
@@ -39,6 +41,7 @@ class Request:
     journal: Path | None = None
     fresh: bool = False
     keeps_images: bool = False
+    ending: Ending = field(default_factory=Ending)
 
     def __post_init__(self) -> None:
         if self.batch_size is not None and self.batch_size < 1:
