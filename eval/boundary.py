@@ -15,6 +15,7 @@ interval as valid as before. No torch here.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import prod
 
 from eval.estimate import ConfidenceSequence
@@ -26,7 +27,15 @@ STANDING_LATER = 0.9995
 """The same of every further stage."""
 
 
-def choose_boundary(costs: Sequence[float], n: int, right: int, half_width: float) -> int:
+@dataclass(frozen=True)
+class Boundary:
+    """n_on_all: stages that run on all images. n_drawn: images that are likely to be enough then."""
+
+    n_on_all: int
+    n_drawn: int
+
+
+def choose_boundary(costs: Sequence[float], n: int, right: int, half_width: float) -> Boundary:
     """How many stages run on all images before the rest runs on one drawn image after the other.
 
     The choice with the fewest expected passes; of equal ones the earlier. 0: the clean pass alone
@@ -43,12 +52,16 @@ def choose_boundary(costs: Sequence[float], n: int, right: int, half_width: floa
     Cost: some thousand evaluations of `lgamma`, whatever n.
 
     """
-    choices = range(max(1, len(costs)))
-    return min(choices, key=lambda first: _expected(costs, right, half_width * n, first))
+    found = [_expected(costs, right, half_width * n, first) for first in range(max(1, len(costs)))]
+    n_on_all = min(range(len(found)), key=lambda first: found[first][0])
+    return Boundary(n_on_all, found[n_on_all][1])
 
 
-def _expected(costs: Sequence[float], right: int, half: float, first: int) -> float:
-    """Passes with the boundary after `first` stages, up to a half width of `half` images."""
+def _expected(costs: Sequence[float], right: int, half: float, first: int) -> tuple[float, int]:
+    """Passes and drawn images with the boundary after `first` stages, up to a half width of `half`.
+
+    half: in images.
+    """
     rates = [*STANDING, *[STANDING_LATER] * len(costs)][: len(costs)]
     passes, standing = 0.0, float(right)
     for cost, rate in zip(costs[:first], rates, strict=False):
@@ -57,7 +70,8 @@ def _expected(costs: Sequence[float], right: int, half: float, first: int) -> fl
     later = sum(
         prod(rates[first : i + 1]) * cost for i, cost in enumerate(costs[first:], start=first)
     )
-    return passes + later * _needed(round(standing), prod(rates[first:]), half)
+    n_drawn = _needed(round(standing), prod(rates[first:]), half)
+    return passes + later * n_drawn, n_drawn
 
 
 def _needed(size: int, rate: float, half: float) -> int:

@@ -208,8 +208,14 @@ def schedule_of(run: Run) -> Schedule:
         costs.append(float(most.forwards + 2 * most.gradients))
     n_right = int(run.clean.is_right.sum())
     points = ending.points or USUAL_POINTS
-    return Anytime(choose_boundary(costs, len(run.request.data), n_right, points / 100))
+    best = choose_boundary(costs, len(run.request.data), n_right, points / 100)
+    # A CPU is as fast with few rows as with many.
+    share = 1 if run.setting.device.type == "cuda" else 4
+    return Anytime(best.n_on_all, max(LEAST_AT_ONCE, best.n_drawn // share))
 
+
+LEAST_AT_ONCE = 16
+"""Rows below which a CPU is slower, see `eval/bench_results/batches.csv`."""
 
 USUAL_POINTS = 1.0
 """The half width that the order of work is made for where none was asked for."""

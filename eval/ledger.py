@@ -56,8 +56,9 @@ class Ledger:
 
     @property
     def n_settled(self) -> int:
-        """Images of which everything is known."""
-        return sum(self._outcome(i) is not None for i in range(self.n))
+        """Images of which it is known whether they are robust."""
+        survived = self._known[[*self._needs_end][-1]].survived
+        return sum(v != "robust" or i in survived for i, v in enumerate(self._verdicts))
 
     def n_known(self, stage: str) -> int:
         """Images that have a verdict of `stage`."""

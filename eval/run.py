@@ -136,18 +136,17 @@ class Run:
             missing = whole_batches(standing, missing, self.batch_size)
         return Job((stage,), tuple(missing), self.batch_size)
 
-    def jobs_through(self, stages: Sequence[Stage]) -> Iterator[Job]:
-        """What is left of `stages`, in the order that was drawn, some images at a time."""
-        order = self.ledger.order
-        for start in range(0, len(order), self.batch_size):
-            some = order[start : start + self.batch_size]
+    def jobs_through(self, stages: Sequence[Stage], n_at_once: int) -> Iterator[Job]:
+        """What is left of `stages`, in the order that was drawn, `n_at_once` images at a time."""
+        order, size = self.ledger.order, min(n_at_once, self.batch_size)
+        for start in range(0, len(order), size):
+            some = order[start : start + size]
             left = {p for p in some if not self.ledger.is_known(p)}
             for i, stage in enumerate(stages):
                 now = {*self.ledger.missing(stage.name, [*left])}
                 left -= now
                 if now:
-                    positions = tuple(p for p in some if p in now)
-                    yield Job(tuple(stages[i:]), positions, self.batch_size)
+                    yield Job(tuple(stages[i:]), tuple(p for p in some if p in now), size)
 
     @property
     def n_broken_8bit(self) -> int:

@@ -20,11 +20,8 @@ class Standing(Protocol):
     def job_of(self, stage: Stage) -> Job:
         """What is left of `stage`, of the images that stand now."""
 
-    def jobs_through(self, stages: Sequence[Stage]) -> Iterator[Job]:
-        """What is left of `stages`, an image drawn by chance after the other through all of them.
-
-        Only of images that stand before the first of them; some at a time.
-        """
+    def jobs_through(self, stages: Sequence[Stage], n_at_once: int) -> Iterator[Job]:
+        """What is left of `stages`, in the order that was drawn, `n_at_once` images at a time."""
 
 
 class Schedule(Protocol):
@@ -59,12 +56,15 @@ class Anytime:
     """The first `n_on_all` stages on all images, then one drawn image after the other to the end.
 
     See `eval.estimate` for what that allows to say, and `eval.boundary` for which number is best.
+    n_at_once: drawn images that are attacked together. Those under way when it is enough were
+    attacked for nothing; few at a time waste few, and many fill a GPU.
     """
 
     n_on_all: int
+    n_at_once: int = 10**6
 
     def waves(self, stages: Sequence[Stage], standing: Standing) -> Iterator[Iterable[Job]]:
         """See `Schedule.waves`."""
         for stage in stages[: self.n_on_all]:
             yield [standing.job_of(stage)]
-        yield standing.jobs_through(stages[self.n_on_all :])
+        yield standing.jobs_through(stages[self.n_on_all :], self.n_at_once)

@@ -29,9 +29,10 @@ class Lane:
 class Pool:
     """Carries out jobs with the engine of `setting`, in a `StageSearch` for each stage.
 
-    The last stage that has a batch of rows steps; where none has, the next job comes in, and after
-    the last job the first stage steps, to fill those after it. So images are done as early as can
-    be, and rows of the next job join the last ones of this job.
+    The latest stage that has a batch of rows steps. Where none has, the next job comes in, so that
+    its rows join the last ones of this job; unless a batch of rows is under way, in several stages:
+    then the first of these steps, and its rows join the later ones. So the device is full, and
+    images are done as early as can be.
 
     A batch size that did not fit into memory is not tried again.
     """
@@ -51,7 +52,8 @@ class Pool:
         coming = iter(jobs)
         job = next(coming, None)
         while True:
-            lane = _full_lane(lanes) or (_first_lane(lanes) if job is None else None)
+            is_full = job is None or _is_batch(sum(_rows(lanes)), job.batch_size)
+            lane = _full_lane(lanes) or (_first_lane(lanes) if is_full else None)
             if lane is not None:
                 yield from self._turn(lane, lanes, routes)
             elif job is not None:
@@ -98,13 +100,17 @@ class Pool:
             lanes[stage.name] = Lane(search, meter, len(job.stages) - 1 - i)
 
 
+def _is_batch(n_rows: int, batch_size: int) -> bool:
+    return n_rows >= (1 - REFILL_AT) * batch_size
+
+
+def _rows(lanes: dict[str, Lane]) -> Iterator[int]:
+    return (lane.search.n_rows for lane in lanes.values())
+
+
 def _full_lane(lanes: dict[str, Lane]) -> Lane | None:
     """The latest stage that has rows for a batch."""
-    full = [
-        lane
-        for lane in lanes.values()
-        if lane.search.has_work and lane.search.n_rows >= (1 - REFILL_AT) * lane.search.batch_size
-    ]
+    full = [one for one in lanes.values() if _is_batch(one.search.n_rows, one.search.batch_size)]
     return min(full, key=lambda lane: lane.n_after, default=None)
 
 

@@ -37,7 +37,8 @@ def _contradictions(report: Report) -> Iterator[str]:
                 " so that none was claimed to be broken"
             )
     for stage, result in zip(report.protocol.stages, report.stages, strict=True):
-        yield from _last_iterates(stage, result, n)
+        if report.estimate is None or result.last_iterate_accuracy is not None:
+            yield from _last_iterates(stage, result, n)
 
 
 def _last_iterates(stage: Stage, result: StageResult, n: int) -> Iterator[str]:

@@ -73,6 +73,10 @@ def faults(report: Report) -> Iterator[str]:
         yield "clean.estimated is true, but every image was classified"
     if part is None:
         return
+    stage = report.protocol.stages[-1]
+    if part.after is not None and stage.needs_last_iterate and part.right_at_end is None:
+        yield f"estimate.right_at_end is missing, but stage {stage.name} has last iterates"
+        return
     try:
         known = estimate_of(report)
         ends = None

@@ -48,25 +48,25 @@ def passes_by_walking(
 def test_loose_targets_take_the_early_boundary_and_tight_ones_the_late_one(
     right: int, half_width: float, expected: int
 ) -> None:
-    assert choose_boundary(STANDARD, 10_000, right, half_width) == expected
+    assert choose_boundary(STANDARD, 10_000, right, half_width).n_on_all == expected
 
 
 @pytest.mark.parametrize("name", ["pgd-50", "fgsm", "pgd-sat-50"])
 def test_one_stage_runs_image_by_image(name: str) -> None:
-    assert choose_boundary(costs_of(name), 10_000, 9_000, 0.01) == 0
+    assert choose_boundary(costs_of(name), 10_000, 9_000, 0.01).n_on_all == 0
 
 
 def test_without_a_stage_there_is_nothing_to_choose() -> None:
-    assert choose_boundary([], 100, 90, 0.01) == 0
+    assert choose_boundary([], 100, 90, 0.01).n_on_all == 0
 
 
 @pytest.mark.parametrize("right", [0, 1, 2, 100])
 def test_of_equal_costs_the_earlier_boundary_is_taken(right: int) -> None:
-    assert choose_boundary([0.0, 0.0, 0.0], 100, right, 0.01) == 0
+    assert choose_boundary([0.0, 0.0, 0.0], 100, right, 0.01).n_on_all == 0
 
 
 def test_where_nothing_is_right_the_clean_pass_is_all() -> None:
-    assert choose_boundary(STANDARD, 1_000, 0, 0.01) == 0
+    assert choose_boundary(STANDARD, 1_000, 0, 0.01).n_on_all == 0
 
 
 @settings(max_examples=60, deadline=None)
@@ -80,7 +80,7 @@ def test_no_other_boundary_is_much_cheaper_on_the_even_path(
     costs: list[float], n: int, share: float, half_width: float
 ) -> None:
     right = round(share * n)
-    chosen = choose_boundary(costs, n, right, half_width)
+    chosen = choose_boundary(costs, n, right, half_width).n_on_all
     assert 0 <= chosen < len(costs)
     walked = [passes_by_walking(costs, right, half_width, n, i) for i in range(len(costs))]
     # Rounding moves the moment of stopping by a few outcomes, each as dear as all stages at most.
