@@ -1,13 +1,14 @@
 """Smooth Adversarial Training models, and how robust a model is.
 
 - `zoo.evaluate(model)`: clean and robust accuracy, exactly as the command `sat-zoo eval` measures.
+- `zoo.curve(model, eps="1/255:16/255")`: accuracy against eps, or steps, as `sat-zoo curve` does.
 - `zoo.images(card_or_name)`: the images that a model is measured on, as its card wants them.
 - `zoo.load(name)`: a model, ready to be attacked.
 - `zoo.card(name)`: its `ModelCard`, all that is known of it.
 - `zoo.list_models(pattern)`: the names of all models.
 - `zoo.__version__`: of the package sat-zoo.
 
-Importing the package imports no torch; `load` and `evaluate` do when they are called.
+Importing the package imports no torch; `load`, `evaluate` and `curve` do when they are called.
 """
 
 from importlib import import_module
@@ -21,14 +22,20 @@ from zoo.cards import ModelCard  # noqa: E402
 from zoo.registry import card, list_models  # noqa: E402
 
 if TYPE_CHECKING:
+    from zoo.curves import curve
     from zoo.evaluation import evaluate
     from zoo.loading import load
     from zoo.pictures import images
 
     __version__: str
 
-_HOMES = {"evaluate": "zoo.evaluation", "images": "zoo.pictures", "load": "zoo.loading"}
-__all__ = ["ModelCard", "card", "evaluate", "images", "list_models", "load"]
+_HOMES = {
+    "curve": "zoo.curves",
+    "evaluate": "zoo.evaluation",
+    "images": "zoo.pictures",
+    "load": "zoo.loading",
+}
+__all__ = ["ModelCard", "card", "curve", "evaluate", "images", "list_models", "load"]
 
 
 def __getattr__(name: str) -> Any:

@@ -91,6 +91,17 @@ FLAGS: Mapping[str, Meaning] = {
         "The later stages broke far more than is usual after the first one.",
         "Do not quote the first attack, such as PGD, alone.",
     ),
+    "curve-stays-up": Meaning(
+        "Of a curve only: some images still stand at an eps so large that every image can be made"
+        " plain grey, so that the attack failed where it cannot fail: gradients may be masked.",
+        "Do not trust the curve, nor this attack on this model; try more steps, then an attack made"
+        " for it.",
+    ),
+    "carried-unconfirmed": Meaning(
+        "Of a curve only: adversarial images that were verified at one point did not fool the model"
+        " when they were looked at again at a later one; they still count as fallen there.",
+        "Look for randomness in the model, or for logits that are equal up to rounding.",
+    ),
     "skipped-images": Meaning(
         "Some images could not be decoded and were left out.",
         "Repair the files: the numbers are of the images that are left.",
@@ -146,6 +157,12 @@ RANK: Mapping[str, Rank] = {
     ),
     "protocol-gap": Rank(
         False, "What is ranked is the whole protocol, and the later stages are part of it."
+    ),
+    "curve-stays-up": Rank(
+        True, "The attack failed where it cannot fail, so its other numbers may be too high."
+    ),
+    "carried-unconfirmed": Rank(
+        False, "The images were verified once, and a model that draws has a flag of its own."
     ),
     "skipped-images": Rank(
         False, "A table holds numbers of the same images only, so those left are ranked alone."

@@ -1,14 +1,17 @@
-"""`sat-zoo schema report`."""
+"""`sat-zoo schema report|curve`."""
 
 import json
 
 import click
 
+from eval.curves.curve import Curve
+from eval.frozen import Frozen
 from eval.report.report import Report
 
 
 @click.command(epilog="\b\nExample:\n  sat-zoo schema report > report.schema.json")
-@click.argument("what", type=click.Choice(["report"]))
+@click.argument("what", type=click.Choice(["report", "curve"]))
 def command(what: str) -> None:
     """Print the JSON Schema of a file format that sat-zoo writes."""
-    click.echo(json.dumps(Report.model_json_schema(by_alias=True), indent=2))
+    kind: type[Frozen] = Curve if what == "curve" else Report
+    click.echo(json.dumps(kind.model_json_schema(by_alias=True), indent=2))

@@ -1,0 +1,1 @@
+"""Accuracy against eps or steps: what a curve is, how it is measured, how it is drawn."""
