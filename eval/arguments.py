@@ -58,6 +58,7 @@ _SAME = frozenset(
         "attack",
         "balanced",
         "batch_size",
+        "budget",
         "channels",
         "checkpoint",
         "crop_pct",
@@ -82,6 +83,7 @@ _SAME = frozenset(
         "norm",
         "out",
         "pins",
+        "plot",
         "precision",
         "save_adversarial",
         "seed",
@@ -91,6 +93,7 @@ _SAME = frozenset(
         "step_size",
         "strip_prefix",
         "tensorboard",
+        "until",
         "weights",
         "workers",
     }

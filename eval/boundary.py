@@ -29,7 +29,7 @@ STANDING_LATER = 0.9995
 
 @dataclass(frozen=True)
 class Boundary:
-    """n_on_all: stages that run on all images. n_drawn: images that are likely to be enough then."""
+    """n_on_all: stages that run on all images. n_drawn: images likely to be enough then."""
 
     n_on_all: int
     n_drawn: int

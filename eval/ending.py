@@ -40,7 +40,7 @@ class Ending:
     @classmethod
     def of(
         cls,
-        until: float | Callable[[Estimate], bool] | None,
+        until: float | str | Callable[[Estimate], bool] | None,
         budget: str | timedelta | None,
         protocol: Protocol,
         engine: str,

@@ -22,6 +22,8 @@ from eval.ending import EndedBy, Ending
 from eval.engine.engine import Precision
 from eval.estimate import Estimate
 from eval.files.writing import check_writable
+from eval.narrowing import check_narrowing, narrowing_spec
+from eval.plots import write_plot
 from eval.protocols import protocol
 from eval.report.report import (
     Accuracy,
@@ -69,9 +71,10 @@ def evaluate(
     allow_probabilities: bool = False,
     journal: Path | None = None,
     fresh: bool = False,
-    until: float | Callable[[Estimate], bool] | None = None,
+    until: float | str | Callable[[Estimate], bool] | None = None,
     budget: str | timedelta | None = None,
     save_adversarial: Path | None = None,
+    plot: Path | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     on_message: Callable[[str], None] | None = None,
 ) -> Report:
@@ -116,6 +119,7 @@ def evaluate(
         budget: end after this time, "90s", "30m" or "1h30m", in the same way; the first of the two
             counts.
         save_adversarial: write the adversarial images to this file, see `eval.adversarial`.
+        plot: draw how the interval narrowed into this file, .svg or .png.
         on_progress: called with a `Progress` after each batch.
         on_message: called with a sentence for people, about the journal.
 
@@ -152,6 +156,8 @@ def evaluate(
         check_writable(out)
     if save_adversarial is not None:
         check_writable(save_adversarial, "save_adversarial")
+    if plot is not None:
+        check_narrowing(plot, plan)
     nothing: Callable[[object], None] = lambda _: None  # noqa: E731
     with begun(
         model, request, on_progress=on_progress or nothing, on_message=on_message or nothing
@@ -169,6 +175,8 @@ def evaluate(
             AdversarialImages.of(run, report).write(save_adversarial)
         if out is not None:
             report.write(out)
+        if plot is not None:
+            write_plot(narrowing_spec(report), plot)
         if ended_by == "interruption":
             raise Interrupted(report)
     return report

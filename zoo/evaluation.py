@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from eval.ending import Ending
 from eval.errors import UsageError
 from eval.files.writing import check_writable
-from eval.protocols import protocol
+from eval.narrowing import check_narrowing
+from eval.protocols import Protocol, protocol
 from eval.threat import Threat, is_norm
 from zoo.choice import Choice, Loaded, choose
 from zoo.foreign.stated import Stated
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
     from eval.data import ImageSet
     from eval.engine.engine import Precision
+    from eval.estimate import Estimate
     from eval.files.download import OnProgress
     from eval.report.report import Report
     from eval.request import EngineName
@@ -60,6 +64,9 @@ def evaluate(
     save_adversarial: str | Path | None = None,
     journal: str | Path | bool | None = True,
     fresh: bool = False,
+    until: float | str | Callable[[Estimate], bool] | None = None,
+    budget: str | timedelta | None = None,
+    plot: str | Path | None = None,
     allow_probabilities: bool = False,
     weights: str | Path | None = None,
     arch: str | None = None,
@@ -105,6 +112,9 @@ def evaluate(
         journal: True keeps each verdict in SAT_ZOO_HOME/journals, so that the same call goes on
             after whatever ended it; a file or folder keeps them there; False or None nowhere.
         fresh: forget what the journal holds.
+        until, budget: end before the last image, with an interval: once it is this many points
+            wide to either side, or after this time; see `eval.evaluation.evaluate`.
+        plot: draw how the interval narrowed into this file, .svg or .png.
         weights, arch, arch_args, activation, n_classes, size, mean, std, interpolation, crop_pct,
             strip_prefix: what `zoo.load` takes (n_classes is its `classes`). Of an own model
             measured on pictures of many sizes: size, interpolation, crop_pct, channels.
@@ -146,9 +156,11 @@ def evaluate(
         strip_prefix=strip_prefix,
     )
     choice = choose(model, stated, name=name, weights=weights, channels=channels, images=chosen)
-    out, save_adversarial = as_path(out), as_path(save_adversarial)
+    out, save_adversarial, plot = as_path(out), as_path(save_adversarial), as_path(plot)
     threat = check(choice.card, norm, eps, out, save_adversarial)
-    protocol(attack, step_size=step_size, last_iterate=last_iterate)  # before anything is fetched
+    # What can be wrong with these is found out before anything is fetched.
+    plan = protocol(attack, step_size=step_size, last_iterate=last_iterate)
+    check_ending(plan, until, budget, plot, engine)
     ready = load_both(choice, device, chosen, on_download, on_message)
 
     from eval.evaluation import evaluate as measure
@@ -175,6 +187,9 @@ def evaluate(
         allow_probabilities=allow_probabilities,
         journal=_place(journal),
         fresh=fresh,
+        until=until,
+        budget=budget,
+        plot=plot,
         save_adversarial=save_adversarial,
         on_progress=on_progress,
         on_message=on_message,
@@ -224,6 +239,19 @@ def check(
     if save_adversarial is not None:
         check_writable(save_adversarial, "save_adversarial")
     return threat
+
+
+def check_ending(
+    plan: Protocol,
+    until: float | str | Callable[[Estimate], bool] | None,
+    budget: str | timedelta | None,
+    plot: Path | None,
+    engine: EngineName,
+) -> None:
+    """Raises what is wrong with how an evaluation is to end early, or to be drawn."""
+    Ending.of(until, budget, plan, engine)
+    if plot is not None:
+        check_narrowing(plot, plan)
 
 
 def threat_of(info: ModelCard, norm: str | float | None, eps: str | float | None) -> Threat:

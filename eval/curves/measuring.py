@@ -138,7 +138,7 @@ class Measuring:
             on_progress=self._told(label, len(fallen.at), len(request.protocol.stages)),
             on_message=said.append,
         ) as run:
-            is_known = run.n_settled == len(standing)
+            is_known = run.ledger.n_settled == len(standing)
             self.n_known += is_known and run.journal is not None
             if run.journal is not None:
                 self.earlier_s += run.journal.seconds

@@ -26,7 +26,7 @@ def estimate_of(report: Report) -> Estimate:
         if "robust" in report.images.verdicts:
             raise ValueError("estimate.after is null, but images are robust: no order was drawn")
         return before_the_draw(len(report.images.ids), report.images.verdicts.count(OPEN))
-    tally = _tally(report)
+    tally = _tally(report, part.after)
     tally.advance(lambda i: _outcome(report.images.verdicts[i]))
     known = tally.estimate
     if early := [i for i in tally.order[known.m :] if report.images.verdicts[i] != OPEN]:
@@ -39,7 +39,9 @@ def estimate_of(report: Report) -> Estimate:
 
 def last_iterates_of(report: Report, right_at_end: str) -> Estimate:
     """What follows for last iterates, one sign for each settled image; raises as `estimate_of`."""
-    tally = _tally(report)
+    if report.estimate is None or report.estimate.after is None:
+        raise ValueError("estimate.right_at_end is there, but no order was drawn")
+    tally = _tally(report, report.estimate.after)
     settled = tally.order[: estimate_of(report).m]
     if len(right_at_end) != len(settled):
         raise ValueError(f"estimate.right_at_end does not speak of {len(settled)} settled images")
@@ -51,10 +53,16 @@ def last_iterates_of(report: Report, right_at_end: str) -> Estimate:
 
 
 def narrowing(report: Report) -> Sequence[tuple[int, int, int]]:
-    """How the interval narrowed: (m, low, high) as counts, see `Tally.trace`."""
-    if report.estimate is None or report.estimate.after is None:
+    """How the interval narrowed: (m, low, high) as counts, see `Tally.trace`.
+
+    Of a whole run, how it would have done so, had it gone image by image after its first stage, or
+    after the clean pass where it has but one. Empty before the order is drawn.
+    """
+    names = ["clean", *(stage.name for stage in report.protocol.stages)]
+    after = report.estimate.after if report.estimate else names[min(1, len(names) - 2)]
+    if after is None or len(names) == 1:
         return ()
-    tally = _tally(report)
+    tally = _tally(report, after)
     tally.advance(lambda i: _outcome(report.images.verdicts[i]))
     return tally.trace
 
@@ -97,12 +105,11 @@ def faults(report: Report) -> Iterator[str]:
             yield f"estimate.{name} is {said[name]}, but the images say {value}"
 
 
-def _tally(report: Report) -> Tally:
+def _tally(report: Report, after: str) -> Tally:
     """Nothing taken yet; raises `ValueError` for a stage after which nothing could be drawn."""
-    after = report.estimate.after if report.estimate else None
     verdicts, ids = report.images.verdicts, report.images.ids
     names = ["clean", *(stage.name for stage in report.protocol.stages)]
-    if after is None or after not in names[:-1]:
+    if after not in names[:-1]:
         raise ValueError(f"estimate.after is {after!r}, but after that no stage is left")
     before = {*names[: names.index(after) + 1]}
     survivors = [i for i, verdict in enumerate(verdicts) if verdict not in before]

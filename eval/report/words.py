@@ -19,6 +19,9 @@ def one_line(report: Report) -> str:
     if report.robust is not None:
         threat = f"{report.threat.norm} eps {report.threat.eps_text}"
         robust = f"robust {100 * report.robust.accuracy:.1f} %"
+        if report.estimate is not None:
+            low, high = report.estimate.full_run
+            robust = f"robust estimated {100 * low:.1f} to {100 * high:.1f} %"
         parts.append(f"{robust} ({report.protocol.name}, {threat})")
     codes = dict.fromkeys(flag.code for flag in report.flags)
     return f"Report({', '.join([*parts, *(f'flag {code}' for code in codes)])})"

@@ -17,7 +17,7 @@ from zoo.cli.shared.data import chosen_images, data_options, download_bar
 from zoo.cli.shared.model import chosen_model, model_options
 from zoo.cli.shared.offer import offer_weights, yes_option
 from zoo.cli.shared.start import import_torch
-from zoo.evaluation import check, evaluate, load_both
+from zoo.evaluation import check, check_ending, evaluate, load_both
 
 EXAMPLES = """\b
 Examples:
@@ -25,6 +25,7 @@ Examples:
   sat-zoo eval resnet8-silu-sat-digits --attack pgd-50 --n 64 --json
   sat-zoo eval resnet18-w16-silu-sat-cifar10 --data-dir ~/cifar10
       --attack pgd-50 --n 1000 --out report.json
+  sat-zoo eval resnet18-w16-silu-sat-cifar10 --data-dir ~/cifar10 --until 2
 
 \b
 Models that are not of the zoo:
@@ -95,6 +96,23 @@ Models that are not of the zoo:
 )
 @click.option("--fresh", is_flag=True, help="Start over; forget what the journal holds.")
 @click.option(
+    "--until",
+    metavar="POINTS",
+    help="Stop when the 95 % interval for the robust accuracy of all these images is at most this"
+    " many points to either side, as 1.0; the same command without it goes on to the exact number.",
+)
+@click.option(
+    "--budget",
+    metavar="TIME",
+    help="Stop after this time, as 30m or 1h30m, with the interval that is known then.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Draw how the interval narrowed, into a .svg or .png.",
+)
+@click.option(
     "--plan",
     "is_plan",
     is_flag=True,
@@ -119,6 +137,9 @@ def command(
     save_adversarial: Path | None,
     journal: Path | None,
     fresh: bool,
+    until: str | None,
+    budget: str | None,
+    plot: Path | None,
     is_plan: bool,
     as_json: bool,
     allow_probabilities: bool,
@@ -130,17 +151,21 @@ def command(
     NAME is a model of sat-zoo list, hf-hub:ORG/NAME[@REVISION], or a FILE.safetensors; with
     --factory it is what the report calls the model. The report says which images were broken, by
     which attack; only images that the untouched model misclassifies inside the ball are counted.
-    Whatever ends a run, the same command goes on with what was known.
+    Whatever ends a run, the same command goes on with what was known. Ctrl-C, --until and --budget
+    end it with a report too: the images that are not done are open in it, and the robust accuracy
+    is an interval.
     """
     # What can be checked without torch is checked first: a typo must not cost three seconds.
     selection = chosen_images(rest)
     choice = chosen_model(name, selection, rest)
     threat = check(choice.card, norm, eps, out, save_adversarial)
     plan = protocol(attack, step_size=step_size, last_iterate=last_iterate)
+    check_ending(plan, until, budget, plot, engine)
     if isinstance(choice, Named):
         offer_weights(choice.card, choice.wanted.weights, yes=yes)
 
     import_torch()
+    from eval.evaluation import Interrupted
     from zoo.cli.shared.output import print_report, progress_bar
 
     if is_plan:
@@ -159,31 +184,40 @@ def command(
             as_json=as_json,
         )
         return
-    with download_bar() as on_download, progress_bar() as on_progress:
-        report = evaluate(
-            choice,
-            attack=attack,
-            images=selection,
-            eps=eps,
-            norm=norm,
-            step_size=step_size,
-            last_iterate=last_iterate,
-            engine=engine,
-            precision=precision,
-            seed=seed,
-            batch_size=batch_size,
-            device=device,
-            out=out,
-            save_adversarial=save_adversarial,
-            journal=journal or True,
-            fresh=fresh,
-            allow_probabilities=allow_probabilities,
-            command=shlex.join(["sat-zoo", *sys.argv[1:]]),
-            on_progress=on_progress,
-            on_download=on_download,
-            on_message=say,
-        )
+    stopped: Interrupted | None = None
+    try:
+        with download_bar() as on_download, progress_bar() as on_progress:
+            report = evaluate(
+                choice,
+                attack=attack,
+                images=selection,
+                eps=eps,
+                norm=norm,
+                step_size=step_size,
+                last_iterate=last_iterate,
+                engine=engine,
+                precision=precision,
+                seed=seed,
+                batch_size=batch_size,
+                device=device,
+                out=out,
+                save_adversarial=save_adversarial,
+                journal=journal or True,
+                fresh=fresh,
+                until=until,
+                budget=budget,
+                plot=plot,
+                allow_probabilities=allow_probabilities,
+                command=shlex.join(["sat-zoo", *sys.argv[1:]]),
+                on_progress=on_progress,
+                on_download=on_download,
+                on_message=say,
+            )
+    except Interrupted as interruption:
+        report, stopped = interruption.report, interruption
     if as_json:
         click.echo(report.to_json(), nl=False)
     else:
         print_report(report, out)
+    if stopped is not None:
+        raise stopped

@@ -10,7 +10,8 @@ from eval.errors import ReportError, UsageError
 from eval.files.border import border, is_file, plain
 from eval.report.digest import what_images_follow_from
 from eval.report.known import check_images, check_protocol
-from eval.report.report import Report
+from eval.report.percent import percent_range
+from eval.report.report import OPEN, Report
 from zoo.cli.shared.console import echo, say
 from zoo.cli.shared.model import prefix_option
 from zoo.foreign.stated import Stated
@@ -97,6 +98,9 @@ def _verify_report(path: Path, weights: Path | None, strip_prefix: str | None) -
     found = f"clean {report.clean.correct}"
     if report.robust is not None:
         found += f" and robust {report.robust.correct}"
+    if report.estimate is not None:
+        n_open = report.images.verdicts.count(OPEN)
+        found += f", {n_open} open, so robust {percent_range(*report.estimate.full_run)} %,"
     echo(
         f"{plain(str(path))}: every total follows from the verdicts: {plain(report.model.name)},"
         f" {plain(report.protocol.name)}, {found} of {report.data.n} images, their accuracies and"

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from eval.arguments import as_options
+from eval.report.parts import OPEN
 from eval.report.percent import percent, percent_range
 from zoo.cli.shared.console import stdout
 
@@ -26,14 +27,16 @@ if TYPE_CHECKING:
 def progress_bar() -> Iterator[Callable[[Progress], None]]:
     """A bar on stderr: images settled, what is still right of all, time left of the stage.
 
-    Not called robust: after the clean pass nothing is attacked yet, and in a stage the share still
-    falls. It appears with the first batch: what is loaded or fetched before may have a bar too.
+    Once images are attacked in an order drawn by chance, the interval for the robust accuracy
+    stands there. Before that it is not called robust: after the clean pass nothing is attacked yet,
+    and in a stage the share still falls. It appears with the first batch: what is loaded or fetched
+    before may have a bar too.
     """
     columns = (
         TextColumn("{task.description:<10}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("right {task.fields[right]}"),
+        TextColumn("{task.fields[right]}"),
         TimeRemainingColumn(),
     )
     console = Console(stderr=True)
@@ -45,13 +48,18 @@ def progress_bar() -> Iterator[Callable[[Progress], None]]:
             bar.start()
         if now.stage not in tasks:
             tasks[now.stage] = bar.add_task(now.stage, total=now.total, right="")
-        right = f"{100 * now.n_right / now.n:.1f} %" if now.n else ""
-        bar.update(tasks[now.stage], completed=now.done, right=right)
+        bar.update(tasks[now.stage], completed=now.done, total=now.total, right=_so_far(now))
 
     try:
         yield update
     finally:
         bar.stop()
+
+
+def _so_far(now: Progress) -> str:
+    if now.estimate is not None and not now.estimate.is_exact:
+        return f"robust {percent_range(*now.estimate.interval)} %"
+    return f"right {100 * now.n_right / now.n:.1f} %" if now.n else ""
 
 
 def print_report(report: Report, out: Path | None) -> None:
@@ -86,7 +94,7 @@ def print_report(report: Report, out: Path | None) -> None:
     if report.robust is None:
         console.print("nothing was attacked: how much an attack would break is not measured")
     else:
-        console.print(f"robust accuracy  {_interval(report.robust)}", style="bold")
+        _print_robust(report, report.robust, console)
     for stage in report.stages:
         if stage.last_iterate_accuracy is not None:
             last = f"{percent(stage.last_iterate_accuracy)} %"
@@ -100,6 +108,38 @@ def print_report(report: Report, out: Path | None) -> None:
     for flag in report.flags:
         console.print(Text(f"flag {flag.code}:", style="yellow"), as_options(flag.detail))
     console.print(f"{report.seconds:.0f} s" + (f"; report written to {out}" if out else ""))
+
+
+def _print_robust(report: Report, robust: Accuracy, console: Console) -> None:
+    estimate = report.estimate
+    if estimate is None:
+        console.print(f"robust accuracy  {_interval(robust)}", style="bold")
+        return
+    n_open = report.images.verdicts.count(OPEN)
+    console.print(
+        f"robust accuracy  estimated, {percent_range(*estimate.full_run)} %: what the whole run"
+        f" finds on these {robust.n} images, sure to 95 %",
+        style="bold",
+    )
+    console.print(
+        f"  of the images' distribution: 95 % interval {percent_range(*robust.ci95)} %;"
+        f" best guess {percent(robust.accuracy)} %"
+    )
+    drawn = "the stages that run on all images are not done"
+    if estimate.survivors is not None:
+        drawn = (
+            f"of the {estimate.survivors} images that stood after {estimate.after},"
+            f" {estimate.settled} were attacked to the end and {estimate.robust} stand"
+            f" ({estimate.method})"
+        )
+    console.print(f"  {n_open} images are open: {drawn}")
+    console.print(f"  {_how_to_go_on(report)}")
+
+
+def _how_to_go_on(report: Report) -> str:
+    left_out = {"until": " without --until", "budget": "", "interruption": ""}
+    ended = report.estimate.ended_by if report.estimate else "interruption"
+    return f"the same command{left_out[ended]} goes on from the journal, to the exact number"
 
 
 def _interval(share: Accuracy) -> str:
