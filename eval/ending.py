@@ -50,7 +50,7 @@ class Ending:
         Raises `UsageError` for a width or a time that cannot be, without an attack, and for the
         engine that searches whole batches of the data's order.
         """
-        points = None if callable(until) else _points(until)
+        points = None if until is None or callable(until) else points_of(until)
         seconds = None if budget is None else _seconds(budget)
         which = "until" if until is not None else "budget"
         if until is None and budget is None:
@@ -74,9 +74,8 @@ class Ending:
         return self.points is not None and 100 * estimate.half_width <= self.points
 
 
-def _points(until: object) -> float | None:
-    if until is None:
-        return None
+def points_of(until: object) -> float:
+    """Half the width of an interval, in percentage points; raises `UsageError` where it is none."""
     try:
         points = float(until)  # type: ignore[arg-type]
     except (TypeError, ValueError):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from eval.report.report import Accuracy, Report
 from leaderboard.columns import CLEAN, family
 from leaderboard.rows import BoardRow, Check, Claimed, Measured
-from zoo.reproduce import judge
+from zoo.judging import judge
 
 
 def checks(row: BoardRow) -> tuple[Check, ...]:

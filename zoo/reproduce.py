@@ -6,33 +6,31 @@ protocol would say nothing about it. No torch at import.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from eval.ending import points_of
 from eval.errors import ReportError, UsageError
 from eval.frozen import Frozen
 from eval.protocols import protocol
-from eval.report.intervals import Z95
 from eval.report.report import Accuracy, Flag, Report
 from zoo.cards import Claim, ModelCard, ThreatSpec
+from zoo.judging import Verdict, decided, judge, judge_early
 
 if TYPE_CHECKING:
     from eval.data import ImageSet
+    from eval.estimate import Estimate
     from eval.run import Progress
     from zoo.model import ZooModel
 
 SCHEMA: Literal["sat-zoo/reproduction@1"] = "sat-zoo/reproduction@1"
 
-Verdict = Literal["holds", "differs", "cannot tell", "other pictures"]
 Counts = Literal["clean", "last iterate", "all stages"]
-
-WIDE = 0.01
-"""Half a 95 % interval above which a claim inside of it is not confirmed: one point."""
 
 
 class JudgedClaim(Frozen):
@@ -141,7 +139,9 @@ def _run_of(claim: Claim) -> tuple[str, str | None, str | None]:
 class Settings:
     """How the measurements run; as the arguments of `zoo.evaluate` with the same names.
 
-    journal: a folder of journals, which lets an interrupted reproduction go on.
+    journal: a folder of journals, which lets an interrupted reproduction go on. until: "decided"
+    ends an attack once its claims' verdicts are, whatever the images that are left would do; a
+    number, as in `zoo.evaluate`.
     """
 
     seed: int = 0
@@ -149,6 +149,7 @@ class Settings:
     device: str = "cpu"
     journal: Path | None = None
     fresh: bool = False
+    until: float | Literal["decided"] | None = None
     command: str = ""
     on_progress: Callable[[Progress], None] | None = None
     on_message: Callable[[str], None] | None = None
@@ -186,6 +187,7 @@ def reproduce(model: ZooModel, images: ImageSet, out: Path, settings: Settings) 
             out=path,
             journal=settings.journal,
             fresh=settings.fresh,
+            until=_until(run, settings),
             on_progress=settings.on_progress,
             on_message=settings.on_message,
         )
@@ -216,10 +218,33 @@ def prepare_folder(out: Path) -> None:
         ) from error
 
 
+def until_of(text: str | None) -> float | Literal["decided"] | None:
+    """What was typed for `Settings.until`. Raises `UsageError` for what is neither."""
+    if text is None or text == "decided":
+        return text  # type: ignore[return-value]
+    return points_of(text)
+
+
+def _until(run: Measurement, settings: Settings) -> float | Callable[[Estimate], bool] | None:
+    """What ends a run early; nothing does where nothing is attacked, which takes no time."""
+    if run.norm is None or settings.until is None:
+        return None
+    return partial(_are_decided, run) if settings.until == "decided" else settings.until
+
+
+def _are_decided(run: Measurement, known: Estimate) -> bool:
+    share = known if run.counts == "all stages" else known.last_iterates
+    if share is None or share.s is None:
+        return False
+    return all(decided(claim.accuracy, share.low, share.high, share.n) for claim in run.claims)
+
+
 def row(info: ModelCard, claim: Claim, run: Measurement, report: Report, path: Path) -> JudgedClaim:
     """`claim` beside the number of `report` that it is about."""
-    measured = _measured(run.counts, report)
+    measured, full_run = _measured(run.counts, report)
     verdict, why = judge(claim.accuracy, measured)
+    if measured.estimated:
+        verdict, why = judge_early(claim.accuracy, full_run, measured.n)
     if report.data.name not in {info.dataset, f"{info.dataset}-partial"}:
         verdict = "other pictures"
         why = f"the claim is about {info.dataset}, not about {report.data.name}"
@@ -234,37 +259,25 @@ def row(info: ModelCard, claim: Claim, run: Measurement, report: Report, path: P
     )
 
 
-def _measured(counts: Counts, report: Report) -> Accuracy:
+def _measured(counts: Counts, report: Report) -> tuple[Accuracy, tuple[float, float]]:
+    """The number of `report` that counts so, and what the whole run would find; sure to 95 %."""
     if counts == "clean":
-        return report.clean
+        return report.clean, (report.clean.accuracy, report.clean.accuracy)
     if report.robust is None:
         raise ReportError(
             f"{report.model.name}: the report is of {report.protocol.name}, which attacks nothing,"
             f" and has no number that counts {counts}: name an attack in the card's run_as"
         )
+    part = report.estimate
     if counts == "all stages":
-        return report.robust
+        exact = (report.robust.accuracy, report.robust.accuracy)
+        return report.robust, part.full_run if part else exact
+    if part is not None and part.last_iterates is not None and part.last_iterates_full_run:
+        return part.last_iterates, part.last_iterates_full_run
     last = report.stages[-1].last_iterate_accuracy
     if last is None:  # another number in its place would be a wrong one
         raise ReportError(f"the report of {report.model.name} does not hold its {counts}s")
-    return Accuracy.of(round(last * report.data.n), report.data.n)
-
-
-def judge(claimed: float, measured: Accuracy) -> tuple[Verdict, str]:
-    """Whether a published accuracy agrees with a measured one.
-
-    differs: the claim lies outside of the 95 % interval. holds: it lies inside, and the interval
-    is at most one point to either side. cannot tell: it lies inside a wider one.
-    """
-    low, high = measured.ci95
-    if not low <= claimed <= high:
-        points = 100 * (measured.accuracy - claimed)
-        return "differs", f"measured {points:+.1f} points from the claim"
-    half = (high - low) / 2
-    if half <= WIDE:
-        return "holds", f"the claim lies in an interval of ± {100 * half:.1f} points"
-    needed = math.ceil(Z95 * Z95 * claimed * (1 - claimed) / (WIDE * WIDE))
-    return "cannot tell", f"± {100 * half:.1f} points; about {needed:,} images make it ± 1"
+    return Accuracy.of(round(last * report.data.n), report.data.n), (last, last)
 
 
 def _remarks(info: ModelCard, data: str, runs: Iterable[Measurement]) -> list[str]:

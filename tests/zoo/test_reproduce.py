@@ -11,8 +11,9 @@ from eval.errors import ReportError, UsageError
 from eval.report.report import Accuracy, Report
 from zoo import registry
 from zoo.cards import Claim, ThreatSpec
+from zoo.judging import judge
 from zoo.model import ZooModel
-from zoo.reproduce import Settings, judge, measurements, reproduce
+from zoo.reproduce import Settings, measurements, reproduce
 
 BALL = ThreatSpec(norm="Linf", eps="3/16")
 CLEAN = Claim(accuracy=0.99, protocol="clean", source="a table")

@@ -23,6 +23,7 @@ EXAMPLES = """\b
 Examples:
   sat-zoo reproduce resnet50-silu-sat --data-dir ~/imagenet --n 1000
   sat-zoo reproduce resnet50-silu-sat --data-dir ~/imagenet --device cuda --json
+  sat-zoo reproduce resnet50-silu-sat --data-dir ~/imagenet --until
 
 \b
 Verdicts:
@@ -55,6 +56,14 @@ STYLES = {"holds": "green", "differs": "bold red", "cannot tell": "yellow", "oth
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all random numbers.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 ...")
 @click.option("--fresh", is_flag=True, help="Start over; forget what the journals hold.")
+@click.option(
+    "--until",
+    is_flag=False,
+    flag_value="decided",
+    metavar="[decided|POINTS]",
+    help="End each attack as soon as its claims are decided, whatever the images that are left"
+    " would do; or once the interval is at most this many points to either side.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON on stdout.")
 @yes_option
 def command(
@@ -66,6 +75,7 @@ def command(
     seed: int,
     device: str,
     fresh: bool,
+    until: str | None,
     as_json: bool,
     yes: bool,
     **which: Any,
@@ -79,11 +89,12 @@ def command(
     """
     from eval.files.home import home
     from zoo.registry import card
-    from zoo.reproduce import Settings, measurements, prepare_folder, reproduce
+    from zoo.reproduce import Settings, measurements, prepare_folder, reproduce, until_of
 
     # What can be checked without torch is checked first: a typo must not cost three seconds.
     info = card(name)
     measurements(info)
+    until_of(until)
     selection = chosen_images(which)
     folder = out or home() / "reproductions" / name
     prepare_folder(folder)
@@ -107,6 +118,7 @@ def command(
                 device=device,
                 journal=default_folder(),
                 fresh=fresh,
+                until=until_of(until),
                 command=shlex.join(["sat-zoo", *sys.argv[1:]]),
                 on_progress=on_progress,
                 on_message=say,
@@ -142,7 +154,7 @@ def _print(found: Reproduction, folder: Path) -> None:
             row.protocol,
             row.counts,
             f"{100 * row.claim.accuracy:.1f} %",
-            f"{100 * row.measured.accuracy:.1f} %",
+            f"{'about ' * row.measured.estimated}{100 * row.measured.accuracy:.1f} %",
             f"{100 * low:.1f} to {100 * high:.1f}",
             Text.assemble((row.verdict, STYLES[row.verdict]), f": {row.why}"),
         )
