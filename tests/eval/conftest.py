@@ -5,8 +5,11 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
+
+from eval import evaluation, protocol
 
 
 @dataclass
@@ -67,3 +70,22 @@ def server() -> Iterator[Server]:
         yield state
         listening.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def short_autoattack(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AutoAttack with all of its stages and few of its steps."""
+    steps = {"apgd-ce": 4, "apgd-t": 3, "fab-t": 3, "square": 20}
+    whole = protocol("autoattack")
+    stages = tuple(
+        one.model_copy(update={"steps": steps[one.name], "targets": one.targets and 2})
+        for one in whole.stages
+    )
+    real = evaluation.protocol
+
+    def shortened(name: str, **options: Any) -> Any:
+        if name != "autoattack":
+            return real(name, **options)
+        return whole.model_copy(update={"stages": stages})
+
+    monkeypatch.setattr(evaluation, "protocol", shortened)
