@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eval.attacks import build
-from eval.boundary import STANDING, STANDING_LATER, choose_boundary
+from eval.boundary import KEPT, STANDING, STANDING_LATER, choose_boundary
 from eval.estimate import ConfidenceSequence
 from eval.protocols import protocol
 from eval.threat import Threat
@@ -35,20 +35,27 @@ def passes_by_walking(
     each = sum(prod(rates[first : i + 1]) * costs[i] for i in range(first, len(costs)))
     seen = ConfidenceSequence(round(right * prod(rates[:first])))
     rate = prod(rates[first:])
-    while seen.high - seen.low > 2 * half_width * n:
+    wide = half_width * (KEPT if first < len(STANDING) else 1)
+    while seen.high - seen.low > 2 * wide * n:
         seen.take(round((seen.m + 1) * rate) > seen.k)
     return on_all + each * seen.m
 
 
 @pytest.mark.parametrize(
     ("half_width", "expected"),
-    [(0.005, 2), (0.02, 1), (0.05, 1), (0.001, 2)],
+    [(0.001, 2), (0.005, 2), (0.02, 1), (0.05, 1)],
 )
 @pytest.mark.parametrize("right", [6_667, 8_000, 9_500])
 def test_loose_targets_take_the_early_boundary_and_tight_ones_the_late_one(
     right: int, half_width: float, expected: int
 ) -> None:
     assert choose_boundary(STANDARD, 10_000, right, half_width).n_on_all == expected
+
+
+@pytest.mark.parametrize(("right", "expected"), [(6_667, 1), (7_000, 1), (8_000, 1), (9_500, 2)])
+def test_between_the_two_the_number_of_right_images_decides(right: int, expected: int) -> None:
+    """As in the table of eval/README.md: 7,000 right, 19 % of the passes early and 23 % late."""
+    assert choose_boundary(STANDARD, 10_000, right, 0.01).n_on_all == expected
 
 
 @pytest.mark.parametrize("name", ["pgd-50", "fgsm", "pgd-sat-50"])
