@@ -139,5 +139,5 @@ class Ours:
 
     @property
     def still_robust(self) -> Tensor:
-        """(N,) bool."""
-        return torch.tensor([verdict == "robust" for verdict in self._begun.verdicts])
+        """(N,) bool; images are open where later stages are still to come."""
+        return torch.tensor([verdict in {"robust", "open"} for verdict in self._begun.verdicts])

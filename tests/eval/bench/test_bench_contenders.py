@@ -47,7 +47,7 @@ def test_the_package_breaks_the_same_images_as_through_our_reference_engine(setu
             run.carry_out([run.job_of(stage)])
             package.attack(stage)
             package.settle()
-            assert package.still_robust.tolist() == [v == "robust" for v in run.verdicts]
+            assert package.still_robust.tolist() == [v in {"robust", "open"} for v in run.verdicts]
     assert sys.gettrace() is trace
     assert package.passes()[0] > 0
 
