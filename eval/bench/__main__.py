@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Literal
 
 import click
 import torch
@@ -16,6 +16,7 @@ from eval.bench.contenders import Setup
 from eval.bench.runner import run_bench
 from eval.checks import usable_device
 from eval.data import open_data
+from eval.ending import MOST_POINTS, Ending
 from eval.errors import SatZooError, UsageError
 from eval.factory import make_model, parse_options
 from eval.files.writing import check_writable
@@ -71,7 +72,7 @@ Example:
     "points",
     type=float,
     metavar="POINTS",
-    help="Seconds until an interval of ± POINTS percentage points; not there yet.",
+    help="Also measure how soon ours has a valid interval of ± POINTS percentage points.",
 )
 @click.option("--steps", type=click.IntRange(1), hidden=True)
 def command(
@@ -100,16 +101,15 @@ def command(
 
     All run on the same images with the same seed in one process, stage by stage in turns.
     """
-    if points is not None:
-        _refuse_answer(points)
+    stages = _autoattack(attack, steps)
+    ending = None if points is None else _ending(points, stages)
     if factory is None:
-        if not write_readme:
+        if not write_readme or ending is not None:
             raise UsageError("--factory is missing: give for example --factory zoo:load")
         table.write_readme()
         return
     if threads is not None:
         torch.set_num_threads(threads)
-    stages = _autoattack(attack, steps)
     pgd_stages = None if pgd == "none" else _with_steps(protocol(pgd), steps)
     if not stages.stages and pgd_stages is None:
         raise UsageError("--attack none and --pgd none leave nothing to compare: give one of them")
@@ -139,6 +139,7 @@ def command(
         repeats=repeats,
         command=shlex.join(["python", "-m", "eval.bench", *sys.argv[1:]]),
         say=lambda text: click.echo(text, err=True),
+        ending=ending,
     )
     if out is not None:
         record.write(out)
@@ -147,17 +148,15 @@ def command(
     click.echo(table.markdown(record, out.name if out else "not kept"))
 
 
-def _refuse_answer(points: float) -> NoReturn:
-    """Until evaluations can stop at an interval, there is no time to one that could be measured."""
-    if not 0 < points < 50:
+def _ending(points: float, stages: Protocol) -> Ending:
+    if not 0 < points < MOST_POINTS:
         raise UsageError(
             f"--answer {points:g} is no half width of an interval in percentage points:"
-            " give a number above 0 and below 50, such as 1"
+            f" give a number above 0 and below {MOST_POINTS}, such as 1"
         )
-    raise UsageError(
-        f"--answer {points:g} cannot be measured yet: it needs the anytime schedule, which stops"
-        " at a valid interval, and which is not there; leave it out to measure whole runs"
-    )
+    if not stages.stages:
+        raise UsageError("--answer is the time of an attack, and --attack none is none: name one")
+    return Ending(points=points)
 
 
 def _autoattack(name: str, steps: int | None) -> Protocol:

@@ -124,6 +124,25 @@ class Comparison(Frozen):
     rows: tuple[ContenderRow, ...]
 
 
+class Answer(Frozen):
+    """Our evaluation until a valid interval was narrow enough, beside `BenchRecord.comparisons[0]`.
+
+    Measured after all that is compared, not in turns with it.
+    """
+
+    points: float = Field(description="half width that was asked for, in percentage points")
+    precision: Literal["fp32", "bf16"]
+    seconds: Timing = Field(description="with all preparation, the verification and a journal")
+    forwards: int = Field(description="in the stages, also of images that were not settled yet")
+    backwards: int
+    after: str = Field(description="the last stage that ran on all images, clean for none")
+    survivors: int = Field(description="images that stood then")
+    settled: int = Field(description="of these, attacked to the end, in the order drawn")
+    full_run: tuple[float, float] = Field(
+        description="95 % confidence sequence for the robust accuracy of the whole run"
+    )
+
+
 class BenchRecord(Frozen):
     """One benchmark: one model, one set of images."""
 
@@ -149,6 +168,9 @@ class BenchRecord(Frozen):
     repeats: int
     comparisons: tuple[Comparison, ...]
     notes: tuple[str, ...]
+    answer: Answer | None = Field(
+        default=None, description="None where it was not asked for, and in older records"
+    )
 
     def write(self, path: Path) -> None:
         """Write the record to `path`: the old file or the whole new one."""

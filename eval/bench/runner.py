@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from eval.bench.answer import measure_answer
 from eval.bench.compare import Make, Peaks, compare, rows
 from eval.bench.contenders import Ours, Setup
 from eval.bench.machine import commit, instructions, matmul_peak, processor
@@ -18,6 +19,7 @@ from eval.bench.others import AuthorsAutoAttack, other_pgds
 from eval.bench.record import BenchRecord, Comparison, Machine
 from eval.checks import check_model
 from eval.definition import weights_sha256
+from eval.ending import Ending
 from eval.engine.cost import measure_cost
 from eval.engine.engine import Precision, build_engine
 from eval.engine.proof import PROOF_IMAGES
@@ -32,11 +34,13 @@ def run_bench(
     repeats: int,
     command: str,
     say: Callable[[str], None],
+    ending: Ending | None = None,
 ) -> BenchRecord:
     """Run all contenders and write down how they did.
 
     setup: its protocol is one of AutoAttack's, or has no stage. pgd: a protocol pgd-K, or None to
     leave it out. precisions: of our searches, each a contender. say: told each step that is done.
+    ending: also measure, with the first of `precisions`, how soon the protocol ends by it.
     """
     check_model(setup.model, setup.name)
     ours: list[Make] = [partial(Ours, precision=precision) for precision in precisions]
@@ -52,6 +56,9 @@ def run_bench(
     cost = measure_cost(setup.model, x[:1])
     before = _peaks(setup.device)
     courses = [compare(makes, one, repeats=repeats, say=say) for one, makes in runs]
+    answer = None
+    if ending is not None:
+        answer = measure_answer(setup, precisions[0], ending, repeats=repeats, say=say)
     # Whoever else used the machine may have done so during one of the two measurements.
     best = [max(pair) for pair in zip(before, _peaks(setup.device), strict=True)]
     peaks = Peaks(fp32=best[0], bf16=best[1], cost=cost)
@@ -91,6 +98,7 @@ def run_bench(
             for (one, _), found in zip(runs, courses, strict=True)
         ),
         notes=tuple(notes),
+        answer=answer,
     )
 
 

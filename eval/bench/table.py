@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from eval.bench.record import BenchRecord, Comparison, ContenderRow, StageRow
-from eval.errors import ReportError
+from eval.bench import tables
+from eval.bench.record import Answer, BenchRecord, Comparison, ContenderRow, StageRow
 from eval.files.writing import write_atomically
-from eval.report.percent import percent
+from eval.report.percent import percent, percent_range
 
 README = Path(__file__).parents[1] / "README.md"
 RESULTS = Path(__file__).parents[1] / "bench_results"
+ROUNDING = 1e-6
+"""Of accuracies that are means in float32."""
+
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 
 
@@ -24,14 +27,10 @@ def with_tables(text: str, results: Path) -> str:
 
     Raises `ReportError` if the markers are not there, or a record cannot be read.
     """
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise ReportError(f"the README needs one line {BEGIN} and one line {END} for the tables")
     paths = sorted(results.glob("*.json"))
-    tables = [markdown(BenchRecord.read(path), path.name) for path in paths]
-    head, rest = text.split(BEGIN)
-    _, tail = rest.split(END)
-    body = "\n\n".join(tables) or "No benchmark has been recorded yet."
-    return f"{head}{BEGIN}\n{body}\n{END}{tail}"
+    found = [markdown(BenchRecord.read(path), path.name) for path in paths]
+    body = "\n\n".join(found) or "No benchmark has been recorded yet."
+    return tables.between(text, BEGIN, END, body)
 
 
 def markdown(record: BenchRecord, file_name: str) -> str:
@@ -56,9 +55,31 @@ def markdown(record: BenchRecord, file_name: str) -> str:
     ]
     for comparison in record.comparisons:
         lines += ["", *_table(comparison)]
+    if record.answer is not None:
+        lines += ["", _answer(record.answer, record.comparisons[0])]
     if record.notes:
         lines += ["", *(f"- {note}" for note in record.notes)]
     return "\n".join(lines)
+
+
+def _answer(answer: Answer, whole: Comparison) -> str:
+    """How soon it was there, beside the whole runs of the authors' package and of ours."""
+    theirs, ours = whole.rows[:2]
+    seconds, (low, high) = answer.seconds.median, answer.full_run
+    passes = (answer.forwards + answer.backwards) / (ours.forwards + ours.backwards)
+    exact = ours.robust_accuracy
+    is_inside = low - ROUNDING <= exact <= high + ROUNDING
+    return (
+        f"A valid interval of ± {answer.points:g} points: after"
+        f" **{_seconds(seconds, answer.seconds.spread)}**, which is"
+        f" {seconds / theirs.seconds.median:.2f} of {theirs.name}'s whole time and"
+        f" {seconds / ours.seconds.median:.2f} of ours, {answer.precision}; {answer.forwards:,}"
+        f" forwards and {answer.backwards:,} backwards, {percent(passes)} % of our passes. With"
+        f" {answer.after} the last stage on all images and {answer.settled:,} of"
+        f" {answer.survivors:,} survivors settled it is {percent_range(low, high)} %, and"
+        f" {'holds' if is_inside else 'does not hold'} the whole run's"
+        f" {percent(exact, digits=2)} %."
+    )
 
 
 def _multiply_adds(record: BenchRecord) -> str:

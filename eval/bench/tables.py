@@ -10,7 +10,7 @@ from collections.abc import Callable
 import click
 
 from eval.arguments import as_options
-from eval.errors import SatZooError
+from eval.errors import ReportError, SatZooError
 
 
 def line(cells: tuple[object, ...]) -> str:
@@ -18,6 +18,15 @@ def line(cells: tuple[object, ...]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(cells)
     return text.getvalue()
+
+
+def between(text: str, begin: str, end: str, body: str) -> str:
+    """`text` with `body` between two lines; `ReportError` if it does not have each of them once."""
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise ReportError(f"the README needs one line {begin} and one line {end} for the tables")
+    head, rest = text.split(begin)
+    _, tail = rest.split(end)
+    return f"{head}{begin}\n{body}\n{end}{tail}"
 
 
 def run(command: Callable[[], object]) -> None:

@@ -156,15 +156,6 @@ def test_the_command_keeps_the_record_and_writes_the_table(
         (["--factory", "builtins:dict"], "made a dict, no torch.nn.Module"),
         (["--factory", "zoo:load", "--attack", "pgd-5"], "'pgd-5' is not in pyautoattack: use"),
         (["--factory", "zoo:load", "--device", "gpu"], "`device` 'gpu' cannot be used here"),
-        (["--answer", "1.0"], "--answer 1 cannot be measured yet: it needs the anytime schedule"),
-        (["--answer", "0.25", "--write-readme"], "--answer 0.25 cannot be measured yet"),
-        (
-            ["--answer", "0"],
-            "--answer 0 is no half width of an interval in percentage points: give",
-        ),
-        (["--answer", "-1"], "--answer -1 is no half width"),
-        (["--answer", "50"], "--answer 50 is no half width"),
-        (["--answer", "nan"], "--answer nan is no half width"),
     ],
 )
 def test_options_that_cannot_be_are_refused(arguments: list[str], message: str) -> None:
