@@ -203,7 +203,7 @@ def row(case: Case, first: int, n_orders: int) -> tuple[object, ...]:
             f"{median(one.survivors[i] for one in replays):g}",
             f"{median(one.passes[i] for one in replays) / whole:.4f}",
             f"{median(one.survivors[i] for one in others):g}",
-            choose_boundary(case.most, case.n, right, points / 100) == first,
+            choose_boundary(case.most, case.n, right, points / 100).n_on_all == first,
         ]
     covered = sum(one.covered for one in replays) / n_orders
     s = sum(fall >= first for fall in case.falls)
