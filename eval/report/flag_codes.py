@@ -93,7 +93,7 @@ FLAGS: Mapping[str, Meaning] = {
     ),
     "curve-stays-up": Meaning(
         "Of a curve only: some images still stand at an eps so large that every image can be made"
-        " plain grey, so that the attack failed where it cannot fail: gradients may be masked.",
+        " plain grey: the attack failed where it should not, and gradients may be masked.",
         "Do not trust the curve, nor this attack on this model; try more steps, then an attack made"
         " for it.",
     ),
@@ -159,7 +159,7 @@ RANK: Mapping[str, Rank] = {
         False, "What is ranked is the whole protocol, and the later stages are part of it."
     ),
     "curve-stays-up": Rank(
-        True, "The attack failed where it cannot fail, so its other numbers may be too high."
+        True, "The attack failed where it should not, so its other numbers may be too high."
     ),
     "carried-unconfirmed": Rank(
         False, "The images were verified once, and a model that draws has a flag of its own."

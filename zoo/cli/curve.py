@@ -57,7 +57,11 @@ Examples:
 )
 @data_options
 @click.option(
-    "--engine", type=click.Choice(["fast", "reference"]), default="fast", show_default=True
+    "--engine",
+    type=click.Choice(["fast", "reference"]),
+    default="fast",
+    show_default=True,
+    help="Ours, or the AutoAttack authors' package.",
 )
 @click.option(
     "--precision",

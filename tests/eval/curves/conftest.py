@@ -7,9 +7,20 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from eval.curves.curve import Curve
 from eval.data import ImageSet, from_tensors
 
 EPS = "1/50:10/50:1/50"
+
+
+def counts(found: Curve) -> list[int]:
+    """How many images stand at each point of the first model."""
+    return [point.accuracy.correct for point in found.series[0].points]
+
+
+def codes(found: Curve) -> set[str]:
+    """The flags of the first model."""
+    return {flag.code for flag in found.series[0].flags}
 
 
 @dataclass(frozen=True)

@@ -14,24 +14,15 @@ from eval import curve, evaluate
 from eval.begin import begun
 from eval.curves import measuring
 from eval.curves.curve import Curve
-from eval.data import ImageSet, from_tensors
+from eval.data import ImageSet
 from eval.errors import DataError, UsageError
 from eval.executors.base import Event, Job, Spent, Survived
 from eval.executors.pool import Pool
 from eval.report.intervals import wilson
-from eval.report.paired import Paired
 from eval.run import Run
-from tests.eval.curves.conftest import EPS, Known
+from tests.eval.curves.conftest import EPS, Known, codes, counts
 
 Make = Callable[[int], Known]
-
-
-def counts(found: Curve) -> list[int]:
-    return [point.accuracy.correct for point in found.series[0].points]
-
-
-def codes(found: Curve) -> set[str]:
-    return {flag.code for flag in found.series[0].flags}
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -175,62 +166,6 @@ def test_a_model_that_draws_is_flagged_and_its_curve_still_never_rises(known: Ma
     assert any(point.unconfirmed for point in found.series[0].points)
 
 
-class Masked(nn.Module):
-    """Rounds its images, so that no gradient comes through."""
-
-    def __init__(self, inner: nn.Module) -> None:
-        super().__init__()
-        self.inner = inner
-
-    def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.inner((x * 4).round() / 4)
-        return logits
-
-
-@pytest.fixture(scope="module")
-def wide(linear: Callable[..., nn.Module]) -> Known:
-    """On images of 768 values, which a random start cannot break by chance."""
-    weight = torch.where(torch.arange(768).reshape(3, 16, 16) % 3 == 0, 1.0, -1.0)
-    y = torch.arange(10) % 2
-    x = (0.5 + 0.2 * (2 * y - 1)[:, None, None, None] * weight).float()
-    bias = 0.5 * float(weight.sum())
-    return Known(linear(weight, bias), weight, bias, x, y)
-
-
-@pytest.mark.parametrize("norm", ["Linf", "L2"])
-def test_masked_gradients_keep_the_curve_up_and_are_flagged(wide: Known, norm: str) -> None:
-    masked = Masked(wide.model).eval()
-    honest = curve(wide.model, wide.images, eps="1/255,8/255", norm=norm)
-    found = curve(masked, wide.images, eps="1/255,8/255", norm=norm)
-    assert "curve-stays-up" not in codes(honest)
-    assert {"curve-stays-up", "zero-gradient"} <= codes(found)
-    check = found.series[0].check
-    assert check is not None
-    assert check.standing == 10
-    assert check.grey == 5  # grey is answered with one class, and half of the images are of another
-    (flag,) = (one for one in found.series[0].flags if one.code == "curve-stays-up")
-    assert flag.detail.startswith("10 of 10 images stand against pgd-20")
-    assert "fools the model on 5 of them" in flag.detail
-
-
-def test_along_steps_masked_gradients_are_found_by_the_check(wide: Known) -> None:
-    found = curve(Masked(wide.model).eval(), wide.images, eps="1/255", steps="1,3")
-    assert "curve-stays-up" in codes(found)
-    assert "curve-stays-up" not in codes(curve(wide.model, wide.images, eps="1/255", steps="1,3"))
-
-
-def test_without_the_check_only_a_curve_that_goes_there_can_stay_up(wide: Known) -> None:
-    masked = Masked(wide.model).eval()
-    short = curve(masked, wide.images, eps="1/255", check=False)
-    assert short.series[0].check is None
-    assert "curve-stays-up" not in codes(short)
-    far = curve(masked, wide.images, eps="1/255,0.5", check=False)
-    check = far.series[0].check
-    assert check is not None
-    assert (check.eps_text, check.attacked, check.forwards) == ("0.5", 10, 0)
-    assert "curve-stays-up" in codes(far)
-
-
 def test_flags_of_the_images_are_those_of_all_of_them(
     tiny_net: nn.Module, tiny_data: ImageSet
 ) -> None:
@@ -247,85 +182,6 @@ def test_a_model_that_is_never_right_has_a_flat_curve_at_zero(known: Make) -> No
     assert counts(found) == [0, 0, 0]
     assert found.series[0].fell == (0, 0, 0, 0)
     assert found.series[0].check is not None
-
-
-@pytest.mark.parametrize("n_calls", [3, 40, 75])
-def test_a_curve_that_was_stopped_goes_on_to_the_same_curve(
-    tiny_net: nn.Module, tiny_data: ImageSet, tmp_path: Path, n_calls: int
-) -> None:
-    left, said = [n_calls], list[str]()
-
-    def stop(_: object) -> None:
-        left[0] -= 1
-        if not left[0]:
-            raise KeyboardInterrupt
-
-    def measured(**words: Any) -> Curve:
-        return curve(
-            tiny_net,
-            tiny_data,
-            eps="2/255,4/255,6/255",
-            attack="pgd-6",
-            batch_size=4,
-            journal=tmp_path / "j",
-            on_message=said.append,
-            **words,
-        )
-
-    with pytest.raises(KeyboardInterrupt):
-        measured(on_progress=stop)
-    assert said[-1].endswith("the same command goes on from there")
-    resumed = measured()
-    whole = curve(tiny_net, tiny_data, eps="2/255,4/255,6/255", attack="pgd-6", batch_size=4)
-    assert resumed.series[0].fell == whole.series[0].fell
-    assert counts(resumed) == counts(whole)
-    again = measured()
-    assert again.series[0].fell == whole.series[0].fell
-    assert said[-1].startswith("all verdicts of 4 points were known")
-    assert again.series[0].seconds > resumed.series[0].seconds / 2
-
-
-def test_two_curves_have_the_paired_difference_counted_by_hand(known: Make) -> None:
-    a, b = known(0), known(7)
-    both = from_tensors(a.x, a.y)
-    mine = curve(a.model, both, eps=EPS, name="a")
-    other = curve(b.model, both, eps=EPS, name="b")
-    beside = mine.beside(other)
-    n_open = 0
-    for number, said in enumerate(beside.differences):
-        eps = mine.series[0].points[number].at
-        holds_a = a.stands(eps)
-        holds_b = Known(b.model, b.weight, b.bias, a.x, a.y).stands(eps)
-        pairs = list(zip(holds_a, holds_b, strict=True))
-        by_hand = Paired(
-            both=sum(x and y for x, y in pairs),
-            only_a=sum(x and not y for x, y in pairs),
-            only_b=sum(y and not x for x, y in pairs),
-            neither=sum(not x and not y for x, y in pairs),
-        )
-        assert (said.both, said.only_a, said.only_b, said.neither) == tuple(vars(by_hand).values())
-        assert said.difference == by_hand.difference
-        assert said.ci95 == by_hand.interval()
-        n_open += by_hand.only_a > 0
-    assert n_open > 2
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [{"eps": "1/50"}, {"attack": "pgd-21"}, {"norm": "L2"}, {"seed": 1}, {"n": 39}],
-    ids=str,
-)
-def test_curves_that_were_not_measured_alike_are_not_compared(
-    known: Make, changed: dict[str, Any]
-) -> None:
-    case = known(0)
-    words: dict[str, Any] = {"eps": "1/50,2/50", "check": False}
-    mine = curve(case.model, case.images, **words)
-    other = curve(case.model, case.images, **{**words, **changed})
-    with pytest.raises(UsageError, match="the two curves differ in"):
-        mine.beside(other)
-    with pytest.raises(UsageError, match="two curves of one model each"):
-        mine.beside(mine).beside(mine)
 
 
 def test_wrong_uses_are_answered_before_anything_is_measured(known: Make, tmp_path: Path) -> None:
