@@ -1,6 +1,6 @@
 """A curve is what it must be on paper, never rises, and says where nothing can stand."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from itertools import pairwise
 from pathlib import Path
@@ -93,14 +93,15 @@ def test_a_point_counts_all_that_its_attack_alone_breaks(
 class Tiring(Pool):
     """Breaks nothing in balls larger than 2/255."""
 
-    def run(self, job: Job) -> Iterator[Event]:
+    def run(self, jobs: Iterable[Job]) -> Iterator[Event]:
         if self._setting_eps <= 2 / 255:
-            yield from super().run(job)
+            yield from super().run(jobs)
             return
-        (stage,) = job.stages
-        yield Spent(stage.name, forwards=1)
-        for position in job.positions:
-            yield Survived(stage.name, position)
+        for job in jobs:
+            (stage,) = job.stages
+            yield Spent(stage.name, forwards=1)
+            for position in job.positions:
+                yield Survived(stage.name, position)
 
     def __init__(self, setting: Any) -> None:
         super().__init__(setting)
