@@ -23,6 +23,7 @@ from eval.errors import ModelError
 from eval.executors.base import Executor, Setting
 from eval.executors.pool import Pool
 from eval.executors.reference import Reference
+from eval.flags.bound import bound_flags
 from eval.flags.clean import clean_flags
 from eval.flags.model import looks_like_probabilities, model_flags
 from eval.journal.check import Bounds
@@ -83,7 +84,13 @@ def begun(
                 executor=(executor or _EXECUTORS[request.engine])(setting),
                 digest=digest,
                 batch_size=memory.batch_size,
-                first_flags=(*flags, *looked, *strange, *_mixed_flags(session, journal)),
+                first_flags=(
+                    *flags,
+                    *looked,
+                    *strange,
+                    *_mixed_flags(session, journal),
+                    *bound_flags(request.protocol),
+                ),
                 journal=journal,
                 images={} if request.keeps_images else None,
                 on_progress=on_progress,

@@ -16,8 +16,9 @@ from eval.engine.classifier import Classifier
 from eval.engine.heap import freed_memory_kept
 from eval.verify import predict
 
-N_RANKED = 10
-"""Wrong classes remembered for each image: the targets of targeted attacks."""
+N_RANKED = 20
+"""Wrong classes remembered for each image: the targets of targeted attacks, and
+what `eval.attacks.targets` chooses among."""
 
 
 @dataclass(frozen=True)

@@ -25,19 +25,22 @@ class Protocol(Frozen):
 
 def _apgd(
     name: str,
-    loss: Literal["ce", "dlr", "dlr-targeted"],
+    loss: Literal["ce", "dlr", "dlr-targeted", "margin-targeted"],
     *,
     restarts: int = 1,
     targets: int | None = None,
+    nearest_of: int | None = None,
     eot: int = 1,
+    steps: int = 100,
 ) -> Stage:
     return Stage(
         name=name,
         attack="apgd",
         loss=loss,
-        steps=100,
+        steps=steps,
         restarts=restarts,
         targets=targets,
+        nearest_of=nearest_of,
         random_start=True,
         eot=eot,
         rho=0.75,
@@ -52,7 +55,7 @@ _SQUARE = Stage(name="square", attack="square", loss="margin", steps=5000, p_ini
 
 # Croce & Hein 2020, arXiv 2003.01690, section 5 and the authors' package (whose `standard` uses
 # 9 targets; with fewer classes, all of the wrong ones). FAB: arXiv 1907.02044. Square: 1912.00049.
-_AUTOATTACK: dict[str, tuple[Stage, ...]] = {
+_VERSIONED: dict[str, tuple[Stage, ...]] = {
     "autoattack-standard@1": (
         _apgd("apgd-ce", "ce"),
         _apgd("apgd-t", "dlr-targeted", targets=9),
@@ -71,13 +74,23 @@ _AUTOATTACK: dict[str, tuple[Stage, ...]] = {
         _apgd("apgd-ce", "ce", eot=20),
         _apgd("apgd-dlr", "dlr", eot=20),
     ),
+    # The first stage is that of the standard, to the bit. Few targets, of those whose boundary is
+    # nearest: arXiv 2407.02240. How many and how long was measured: eval/README.md, "quick@1".
+    "quick@1": (
+        _apgd("apgd-ce", "ce"),
+        _apgd("apgd-near", "margin-targeted", targets=4, nearest_of=20),
+    ),
 }
 _ALIASES = {
+    "quick": "quick@1",
     "autoattack": "autoattack-standard@1",
     "autoattack-standard": "autoattack-standard@1",
     "autoattack-plus": "autoattack-plus@1",
     "autoattack-rand": "autoattack-rand@1",
 }
+UPPER_BOUNDS = frozenset({"quick@1"})
+"""Protocols that leave out much of what AutoAttack tries: it may break more, and breaks no less."""
+
 NAMES = ("clean", "fgsm", "pgd-10", "pgd-20", "pgd-50", "pgd-sat-50@1", *_ALIASES)
 """Names shown in help and error messages; pgd-K and pgd-sat-K take any K."""
 
@@ -89,8 +102,9 @@ def protocol(
 
     Args:
         name: "clean", "fgsm", "pgd-K" for any K >= 1, "pgd-sat-K" (= "pgd-sat-K@1"), "autoattack"
-            (= "autoattack-standard@1"), "autoattack-plus@1", "autoattack-rand@1"; "NAME-K" for an
-            attack NAME that another package brings, see `eval.attacks.registry`.
+            (= "autoattack-standard@1"), "autoattack-plus@1", "autoattack-rand@1", "quick"
+            (= "quick@1", whose robust accuracy is an upper bound); "NAME-K" for an attack NAME
+            that another package brings, see `eval.attacks.registry`.
         step_size: for pgd-K instead of eps/4: "eps/N" or a number in pixel units, "1/255"; a float
             must be a short fraction, see `eval.radius.exact`.
         last_iterate: for pgd-K: images go on to the end of their run when they are broken, which
@@ -102,7 +116,7 @@ def protocol(
 
     """
     key = name.lower()
-    stages = _AUTOATTACK.get(_ALIASES.get(key, key))
+    stages = _VERSIONED.get(_ALIASES.get(key, key))
     if step_size is not None and not isinstance(step_size, str):
         step_size = text_of(exact(step_size, "step size", "eps/4 or 1/255"))
     if step_size is not None and re.fullmatch(r"pgd-\d+", key) is None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from eval.errors import UsageError
 from eval.frozen import Frozen
@@ -27,7 +27,7 @@ class Stage(Frozen):
     attack: str = Field(
         pattern="^[a-z0-9][a-z0-9-]{0,39}$", description="a name of eval.attacks.registry"
     )
-    loss: Literal["ce", "dlr", "dlr-targeted", "margin"] | None = None
+    loss: Literal["ce", "dlr", "dlr-targeted", "margin", "margin-targeted"] | None = None
     steps: int = Field(
         ge=1, le=MOST, strict=True, description="gradient steps of one run, or queries of Square"
     )
@@ -36,6 +36,14 @@ class Stage(Frozen):
     )
     targets: int | None = Field(
         default=None, ge=1, le=MOST, strict=True, description="target classes, most likely first"
+    )
+    nearest_of: int | None = Field(
+        default=None,
+        ge=1,
+        le=MOST,
+        strict=True,
+        description="APGD: the targets are, of this many most likely classes, those whose boundary"
+        " with the label is nearest to first order, and the nearest is attacked first",
     )
     step_size: str | None = Field(
         default=None,
@@ -68,11 +76,20 @@ class Stage(Frozen):
         " of last iterates is known; older files do not say it, and went on",
     )
 
+    @model_validator(mode="after")
+    def _targets_are_among_those_looked_at(self) -> Self:
+        if self.nearest_of is not None and not 0 < (self.targets or 0) <= self.nearest_of:
+            raise ValueError(
+                f"nearest_of is {self.nearest_of} and targets is {self.targets}: targets are chosen"
+                " among at least as many classes"
+            )
+        return self
+
     @model_serializer(mode="wrap")
     def _as_before_later_fields(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Fields that came later are left out where they say nothing: older digests stay."""
         written: dict[str, Any] = dump(self)
-        for name in ("fallback_loss", "last_iterate"):
+        for name in ("fallback_loss", "last_iterate", "nearest_of"):
             if not getattr(self, name):
                 written.pop(name, None)
         return written

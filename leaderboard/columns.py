@@ -32,6 +32,7 @@ _FAMILIES = {
     "autoattack-rand": "AutoAttack (rand)",
     "clean": "clean",
     "fgsm": "FGSM",
+    "quick": "quick (upper bound)",
 }
 AUTOATTACK = "AutoAttack"
 

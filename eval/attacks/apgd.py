@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor
 
-from eval.attacks import losses, random, starts
+from eval.attacks import losses, random, starts, targets
 from eval.attacks.attack import Attack, Passes, n_targets
 from eval.attacks.gradients import gradient
 from eval.attacks.pgd import direction
@@ -20,6 +20,8 @@ from eval.threat import Threat
 if TYPE_CHECKING:
     from eval.engine.net import Net
     from eval.stage import Stage
+
+Loss = Literal["ce", "dlr", "dlr-targeted", "margin-targeted"]
 
 ALPHA = 0.75
 """Share of the new step against the momentum of the last one (section 3, "momentum")."""
@@ -59,19 +61,21 @@ class APGD(Attack):
     Each step moves by `step_size` along the gradient, blends with the previous move, and projects.
     At checkpoints the step is halved, and the search goes back to its best point, where the loss
     rose in fewer than `rho` of the steps or neither step nor best loss changed since the last one.
-    Runs are restarts, or, with the targeted loss, target classes in the order of the clean logits.
+    Runs are restarts, or, with the targeted loss, target classes: in the order of the clean logits,
+    or, where `n_looked_at` is not 0, that of the nearest boundaries, see `eval.attacks.targets`.
     From a point where the model returns no finite logits a step goes half the way to the image.
 
-    Cost: n_steps + 1 input gradients a run.
+    Cost: n_steps + 1 input gradients a run, and n_looked_at an image.
     Source: Croce & Hein 2020, arXiv 2003.01690, Algorithm 1, section 3.
     """
 
     threat: Threat
-    loss: Literal["ce", "dlr", "dlr-targeted"]
+    loss: Loss
     n_steps: int = 100
     n_runs: int = 1
     rho: float = 0.75
     eot: int = 1
+    n_looked_at: int = 0
     leaves_when_broken: bool = True
     POLISH_STEPS: ClassVar[int] = 10
 
@@ -80,12 +84,19 @@ class APGD(Attack):
         """With the loss of `stage`; with fewer classes than targets, towards all wrong ones."""
         return cls(
             threat=threat,
-            loss=stage.loss if stage.loss in {"dlr", "dlr-targeted"} else "ce",
+            loss=stage.loss if stage.loss in get_args(Loss) else "ce",
             n_steps=stage.steps,
             n_runs=n_targets(stage, n_classes),
             rho=0.75 if stage.rho is None else stage.rho,
             eot=stage.eot,
+            n_looked_at=targets.n_looked_at(stage, n_classes),
         )
+
+    def prepared(self, net: Net, task: Task) -> Task:
+        """With the nearest of the `n_looked_at` likeliest classes first, see `targets`."""
+        if not self.n_looked_at:
+            return task
+        return targets.nearest_first(net, task, self.n_looked_at, self.threat.norm, eot=self.eot)
 
     def start(self, net: Net, task: Task, run: Tensor) -> APGDSearch:
         """A random point at distance eps, and the gradient there."""
@@ -154,9 +165,18 @@ class APGD(Attack):
         """Exact."""
         return 0, (n_steps + 1) * self.eot
 
+    def most_passes(self, polish_steps: int = 0) -> Passes:
+        """Of all runs, and of the choice of targets."""
+        return super().most_passes(polish_steps) + self._choice
+
     def least_passes(self) -> Passes:
-        """The gradient at the random start."""
-        return Passes(gradients=self.eot)
+        """The gradient at the random start, and the choice of targets."""
+        return Passes(gradients=self.eot) + self._choice
+
+    @property
+    def _choice(self) -> Passes:
+        """What choosing targets takes, of the network that `prepared` is given."""
+        return Passes(exact_gradients=self.n_looked_at * self.eot)
 
     def _evaluate(self, net: Net, search: APGDSearch) -> None:
         logits, search.grad = gradient(
@@ -178,7 +198,10 @@ class APGD(Attack):
             return losses.cross_entropy(logits, y)
         if self.loss == "dlr":
             return losses.dlr(logits, y)
-        return losses.dlr_targeted(logits, y, search.task.target(search.run))
+        target = search.task.target(search.run)
+        if self.loss == "margin-targeted":
+            return losses.difference(logits, y, target)
+        return losses.dlr_targeted(logits, y, target)
 
     def _adapt(self, search: APGDSearch, gap: Tensor) -> None:
         """Conditions 1 and 2 of section 3.1; `gap` (B,) is w_j - w_{j-1}, 0 between checkpoints."""

@@ -30,6 +30,14 @@ class Passes:
     exact_forwards: int = 0
     exact_gradients: int = 0
 
+    def __add__(self, other: Passes) -> Passes:
+        return Passes(
+            self.forwards + other.forwards,
+            self.gradients + other.gradients,
+            self.exact_forwards + other.exact_forwards,
+            self.exact_gradients + other.exact_gradients,
+        )
+
 
 class Attack(ABC):
     """A search that can be stepped, for rows that come and go.
@@ -51,6 +59,13 @@ class Attack(ABC):
     @abstractmethod
     def of(cls, stage: Stage, threat: Threat, n_classes: int) -> Self:
         """The attack that `stage` describes, for models of `n_classes` classes."""
+
+    def prepared(self, net: Net, task: Task) -> Task:
+        """`task` as its runs want it: asked once an image, before its first run.
+
+        net: the fp32 network, whatever searches. For what an attack must know of an image first.
+        """
+        return task
 
     @abstractmethod
     def start(self, net: Net, task: Task, run: Tensor) -> Search:

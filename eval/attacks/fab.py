@@ -11,10 +11,10 @@ from torch import Tensor
 from eval.attacks import losses, random, starts
 from eval.attacks.attack import Attack, Passes, n_targets
 from eval.attacks.gradients import gradient
-from eval.attacks.projections import levelled, move_onto
+from eval.attacks.projections import distance_to_plane, levelled, move_onto
 from eval.attacks.rows import may_ask, put_rows, rows_where, slices, where_rows
 from eval.attacks.search import Search, Task
-from eval.lengths import length, leveller
+from eval.lengths import length
 from eval.threat import Threat
 
 if TYPE_CHECKING:
@@ -195,13 +195,8 @@ class FAB(Attack):
         y = search.task.y
         logits, grad = gradient(net, search, search.x1, lambda z: losses.difference(z, y, target))
         gap = losses.difference(logits, y, target)
-        factor = leveller(grad.flatten(1))
-        w = grad.flatten(1) * factor
-        # The distance to a plane is the gap over the dual norm of its normal.
-        dual = w.abs().sum(1) if self.threat.norm == "Linf" else length(w)
-        distance = gap.abs() * factor.squeeze(1) / dual
-        is_plane = (y != target) & (dual > 0) & ~distance.isnan()
-        return torch.where(is_plane, distance, torch.inf), gap, grad, logits
+        distance = distance_to_plane(grad.flatten(1), gap, self.threat.norm)
+        return torch.where(y != target, distance, torch.inf), gap, grad, logits
 
     def _onward(self, x: Tensor, x1: Tensor, gap: Tensor, grad: Tensor) -> Tensor:
         """The biased step: a blend of the projections of x1 and of the original image x.

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from eval.attacks.rows import may_ask
-from eval.lengths import leveller
+from eval.lengths import length, leveller
 
 N_NEWTON = 20
 """Steps at most. Each settles all coordinates that saturate before the current tangent's zero."""
@@ -37,6 +37,19 @@ def levelled(w: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """
     factor = leveller(w)
     return w * factor, (b * factor.squeeze(1)).clamp(-FAR, FAR)
+
+
+def distance_to_plane(w: Tensor, gap: Tensor, norm: str) -> Tensor:
+    """How far in `norm` each point is from its plane, whatever the box: (B,), or infinite.
+
+    w: (B, D) the normals. gap: (B,) by how much the points miss the planes: |gap| over the dual
+    norm of w. Infinite where w is zero, or where there is no telling because something is NaN.
+    """
+    factor = leveller(w)
+    w = w * factor
+    dual = w.abs().sum(1) if norm == "Linf" else length(w)
+    distance = gap.abs() * factor.squeeze(1) / dual
+    return torch.where((dual > 0) & ~distance.isnan(), distance, torch.inf)
 
 
 def move_onto(x: Tensor, w: Tensor, b: Tensor, norm: str) -> Tensor:

@@ -64,7 +64,8 @@ class Task(Rows):
     position: (B,) int64 on the CPU, place in the data set.
     x: (B, C, H, W) clean images in [0, 1]. y: (B,) labels.
     key: (B,) int64, see `eval.attacks.random`.
-    ranking: (B, R) int64, the classes other than y by falling logit of the clean image.
+    ranking: (B, R) int64, the classes other than y by falling logit of the clean image, or in
+        another order that the attack wants its targets in.
     """
 
     position: Tensor
@@ -74,7 +75,7 @@ class Task(Rows):
     ranking: Tensor
 
     def target(self, run: Tensor) -> Tensor:
-        """The target class of run 0, 1, ...: the likeliest wrong class first; (B,) -> (B,)."""
+        """The target class of run 0, 1, ...: the first of the ranking first; (B,) -> (B,)."""
         return self.ranking.gather(1, run[:, None]).squeeze(1)
 
 

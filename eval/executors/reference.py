@@ -109,8 +109,8 @@ class Reference:
 
 
 def is_of_the_package(stage: Stage) -> bool:
-    """Whether the package has the attack of `stage`."""
-    return stage.attack in {"apgd", "fab", "square"}
+    """Whether the package has the attack of `stage`; it takes targets by their logits alone."""
+    return stage.attack in {"apgd", "fab", "square"} and stage.nearest_of is None
 
 
 def configured(

@@ -159,7 +159,7 @@ class StageSearch:
         n_new = min(n_free, len(self._waiting))
         positions = [self._waiting.popleft() for _ in range(n_new)]
         self._under_way.update(dict.fromkeys(positions))
-        task = self._tasks(positions)
+        task = self.attack.prepared(self.engine.exact, self._tasks(positions))
         self._met = task.x[:CHECK_IMAGES]
         new = self.attack.start(self.engine.search, task, torch.zeros_like(task.key))
         self._search = new if self._search is None else self._search.cat(new)

@@ -114,6 +114,12 @@ FLAGS: Mapping[str, Meaning] = {
         "The sessions of one journal ran on different devices, versions or settings.",
         "Run again with --fresh (fresh=True) if the numbers must come from one machine.",
     ),
+    "upper-bound": Meaning(
+        "The protocol leaves out much of what AutoAttack tries, so that the robust accuracy is an"
+        " upper bound of AutoAttack's.",
+        'Quote it as an upper bound, and --attack autoattack (attack="autoattack") where the number'
+        " itself is wanted.",
+    ),
     "unreliable": Meaning(
         "On the leaderboard only: RobustBench marks its own AutoAttack number of this model as not"
         " to be relied on.",
@@ -172,6 +178,9 @@ RANK: Mapping[str, Rank] = {
     ),
     "mixed-sessions": Rank(
         False, "Every break was verified, and no setting of a session makes an attack weaker."
+    ),
+    "upper-bound": Rank(
+        False, "A table holds numbers of the same protocol only, and its heading says so."
     ),
     "unreliable": Rank(True, "Its own source does not rely on it."),
 }

@@ -53,7 +53,7 @@ def run_stages(
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("name", ["pgd-5", "fgsm", "autoattack", "autoattack-rand"])
+@pytest.mark.parametrize("name", ["pgd-5", "fgsm", "autoattack", "autoattack-rand", "quick"])
 def test_passes_of_survivors_are_as_planned(
     tiny_net: nn.Module, right: ImageSet, name: str, precision: str
 ) -> None:
@@ -81,7 +81,7 @@ def test_passes_of_survivors_are_as_planned(
 
 
 @pytest.mark.parametrize("eps", ["1/50", "1/5"])
-@pytest.mark.parametrize("name", ["autoattack", "autoattack-plus"])
+@pytest.mark.parametrize("name", ["autoattack", "autoattack-plus", "quick"])
 def test_no_run_makes_more_passes_than_planned(
     tiny_net: nn.Module, right: ImageSet, name: str, eps: str
 ) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from eval.errors import UsageError
-from eval.protocols import Protocol, protocol
+from eval.protocols import NAMES, Protocol, protocol
 from eval.stage import step_in_pixels
 
 
@@ -19,6 +19,8 @@ def test_autoattack_is_the_standard_of_the_paper() -> None:
 def test_a_versioned_name_and_its_alias_are_one_protocol() -> None:
     for kind in ("standard", "plus", "rand"):
         assert protocol(f"autoattack-{kind}") == protocol(f"autoattack-{kind}@1")
+    assert protocol("Quick") == protocol("quick@1")
+    assert "quick" in NAMES
 
 
 def test_clean_has_no_stage_and_fgsm_one_full_step_without_a_random_start() -> None:

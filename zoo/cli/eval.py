@@ -43,8 +43,9 @@ Models that are not of the zoo:
     "--attack",
     default="autoattack",
     show_default=True,
-    help="clean, fgsm, pgd-K, autoattack, autoattack-plus, autoattack-rand, pgd-sat-K (the SAT"
-    " paper's); a version may be named, as autoattack-standard@1.",
+    help="clean, fgsm, pgd-K, autoattack, autoattack-plus, autoattack-rand, quick (a fraction of"
+    " autoattack's passes; its robust accuracy is an upper bound), pgd-sat-K (the SAT paper's); a"
+    " version may be named, as autoattack-standard@1.",
 )
 @click.option("--eps", help="Radius of the ball, as 8/255.  [default: the model's own]")
 @click.option("--norm", help="Linf or L2.  [default: the model's own]")

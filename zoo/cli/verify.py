@@ -8,6 +8,7 @@ import click
 
 from eval.errors import ReportError, UsageError
 from eval.files.border import border, is_file, plain
+from eval.protocols import UPPER_BOUNDS
 from eval.report.digest import what_images_follow_from
 from eval.report.known import check_images, check_protocol
 from eval.report.percent import percent_range
@@ -97,7 +98,8 @@ def _verify_report(path: Path, weights: Path | None, strip_prefix: str | None) -
     n_stages = f"{len(report.stages)} stage{'' if len(report.stages) == 1 else 's'}"
     found = f"clean {report.clean.correct}"
     if report.robust is not None:
-        found += f" and robust {report.robust.correct}"
+        bound = " (an upper bound)" if report.protocol.name in UPPER_BOUNDS else ""
+        found += f" and robust {report.robust.correct}{bound}"
     if report.estimate is not None:
         n_open = report.images.verdicts.count(OPEN)
         found += f", {n_open} open, so robust {percent_range(*report.estimate.full_run)} %,"

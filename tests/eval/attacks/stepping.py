@@ -23,6 +23,7 @@ def stepped(
 ) -> Any:
     """The search after `n_steps` of run `run`, by default all; net: a `Net` counts its passes."""
     net = net if isinstance(net, Net) else Net(net)
+    images = attack.prepared(net, images)
     search: Any = attack.start(net, images, torch.full((len(images),), run))
     for _ in range(attack.n_steps if n_steps is None else n_steps):
         attack.step(net, search)

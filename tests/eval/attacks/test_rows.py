@@ -17,22 +17,10 @@ from eval.attacks.rows import put_rows, rows_where, slices, where_rows
 from eval.engine.net import Net
 from eval.stage import Stage
 from eval.threat import Threat
+from tests.eval.attacks.conftest import WITH_MAY_ASK
 from tests.eval.attacks.stepping import stepped, task
 from tests.eval.attacks.test_contract_of_attacks import N_STEPS, equal, tried
 from tests.nosync import no_waiting
-
-WITH_MAY_ASK = ("rows", "search", "gradients", "projections", "pgd", "apgd", "fab", "square")
-
-
-@pytest.fixture
-def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """A call makes everything believe that the host must not ask."""
-
-    def pretend() -> None:
-        for name in WITH_MAY_ASK:
-            monkeypatch.setattr(f"eval.attacks.{name}.may_ask", lambda _: False)
-
-    return pretend
 
 
 def test_every_module_that_asks_is_told_not_to() -> None:

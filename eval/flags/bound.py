@@ -1,0 +1,20 @@
+"""Of protocols whose robust accuracy says less than AutoAttack's would."""
+
+from __future__ import annotations
+
+from eval.protocols import UPPER_BOUNDS, Protocol
+from eval.report.report import Flag
+
+
+def bound_flags(protocol: Protocol) -> list[Flag]:
+    """Said of every run of a protocol in `UPPER_BOUNDS`, so that each reader of its Report sees it.
+
+    It is an upper bound because each break was verified, and whatever else breaks lowers it.
+    """
+    if protocol.name not in UPPER_BOUNDS:
+        return []
+    detail = (
+        f"robust accuracy under {protocol.name} is an upper bound: it leaves out much of what"
+        " AutoAttack tries, which may break more"
+    )
+    return [Flag(code="upper-bound", detail=detail)]
