@@ -78,7 +78,7 @@ _VERSIONED: dict[str, tuple[Stage, ...]] = {
     # nearest: arXiv 2407.02240. How many and how long was measured: eval/README.md, "quick@1".
     "quick@1": (
         _apgd("apgd-ce", "ce"),
-        _apgd("apgd-near", "margin-targeted", targets=4, nearest_of=20),
+        _apgd("apgd-near", "margin-targeted", steps=50, targets=4, nearest_of=20),
     ),
 }
 _ALIASES = {

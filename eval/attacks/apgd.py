@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -20,8 +20,6 @@ from eval.threat import Threat
 if TYPE_CHECKING:
     from eval.engine.net import Net
     from eval.stage import Stage
-
-Loss = Literal["ce", "dlr", "dlr-targeted", "margin-targeted"]
 
 ALPHA = 0.75
 """Share of the new step against the momentum of the last one (section 3, "momentum")."""
@@ -56,7 +54,7 @@ class APGDSearch(Search):
 
 @dataclass(frozen=True)
 class APGD(Attack):
-    """APGD on the cross-entropy, the DLR or the targeted DLR loss.
+    """APGD on the cross-entropy, the DLR, the targeted DLR loss, or the targeted margin z_t - z_y.
 
     Each step moves by `step_size` along the gradient, blends with the previous move, and projects.
     At checkpoints the step is halved, and the search goes back to its best point, where the loss
@@ -70,7 +68,7 @@ class APGD(Attack):
     """
 
     threat: Threat
-    loss: Loss
+    loss: Literal["ce", "dlr", "dlr-targeted", "margin-targeted"]
     n_steps: int = 100
     n_runs: int = 1
     rho: float = 0.75
@@ -84,7 +82,7 @@ class APGD(Attack):
         """With the loss of `stage`; with fewer classes than targets, towards all wrong ones."""
         return cls(
             threat=threat,
-            loss=stage.loss if stage.loss in get_args(Loss) else "ce",
+            loss=stage.loss if stage.loss in {"dlr", "dlr-targeted", "margin-targeted"} else "ce",
             n_steps=stage.steps,
             n_runs=n_targets(stage, n_classes),
             rho=0.75 if stage.rho is None else stage.rho,

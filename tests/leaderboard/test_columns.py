@@ -44,6 +44,7 @@ def test_families_keep_pgd_and_autoattack_apart() -> None:
     others = ["pgd-50", "pgd-50 step 1/255", "pgd-100", "pgd-100 targeted", "autoattack-plus@1"]
     assert len({family(one) for one in [*others, "autoattack", "clean", "not stated"]}) == 8
     assert title("pgd-sat-50@1") == family("pgd-sat-50@1") == "PGD-50 (SAT code)"
+    assert title("quick@1") == family("quick@1") == "quick (upper bound)"
     assert title("autoattack-standard@1 reference") == "AutoAttack (reference package)"
     assert sorted(["pgd-10", "pgd-50", "clean", "autoattack"], key=order) == [
         "clean",
