@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from eval import evaluate, protocol, protocols
+from eval import evaluate
 from eval.engine.engine import build_engine
 from eval.engine.folding import fold_batch_norm
 from eval.report.report import Report
@@ -226,65 +226,6 @@ def test_modules_that_are_read_by_others_are_not_folded(kind: type[nn.Module]) -
     model = kind().eval()
     assert fold_batch_norm(model, IMAGES[:2]) == 0
     assert build_engine(model, IMAGES, "fp32").is_copy
-
-
-class Turns(Net8):
-    """Right until it has been called `n_good` times by whoever copied it; then it sees nothing."""
-
-    n_good = 0
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.n_calls, self.is_copy = 0, False
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> "Turns":
-        other = type(self)()
-        other.is_copy = True
-        return other.eval()
-
-    def spoilt(self, x: Tensor) -> Tensor:
-        return torch.full_like(x, 0.5) + 0 * x
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.n_calls += 1
-        return super().forward(self.spoilt(x) if self.is_bad() else x)
-
-    def is_bad(self) -> bool:
-        return self.is_copy and self.n_calls > self.n_good
-
-
-class Fails(Turns):
-    def spoilt(self, x: Tensor) -> Tensor:
-        raise ValueError("worn out")
-
-
-class LosesItsGradient(Turns):
-    """Its logits stay right."""
-
-    def spoilt(self, x: Tensor) -> Tensor:
-        return x.detach() + 0 * x
-
-
-@pytest.mark.parametrize("kind", [Turns, Fails, LosesItsGradient])
-@pytest.mark.parametrize(
-    ("n_good", "attack"), [(9, "pgd-10"), (12, "pgd-10"), (20, "pgd-10"), (25, "autoattack")]
-)
-def test_a_copy_that_goes_wrong_on_the_way_is_found_out(
-    kind: type[Turns], n_good: int, attack: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(kind, "n_good", n_good)
-    short = [s.model_copy(update={"steps": 12}) for s in protocol("autoattack").stages]
-    monkeypatch.setitem(protocols._AUTOATTACK, "autoattack-standard@1", tuple(short))
-    images = IMAGES[:6] if attack == "autoattack" else IMAGES
-    options = {"eps": "1/20", "last_iterate": attack != "autoattack"}
-    fast, plain = (
-        evaluate(model, (images, model(images).argmax(1)), attack=attack, **options)
-        for model in (frozen(kind()), frozen(Net8()))
-    )
-    assert [flag.code for flag in fast.flags if flag.code.startswith("engine")] == ["engine-fault"]
-    assert fast.images.verdicts == plain.images.verdicts
-    last = [[stage.last_iterate_accuracy for stage in r.stages] for r in (fast, plain)]
-    assert last[0] == last[1]
 
 
 def test_proofs_cost_less_than_half_a_percent_of_a_long_search() -> None:
