@@ -59,7 +59,10 @@ def test_two_models_are_compared_point_by_point(sat_zoo: Run) -> None:
     words = ["--eps", "1/8,1/4", "--attack", "fgsm", "--n", "32", "--no-check"]
     done = sat_zoo("curve", SILU, RELU, *words)
     assert done.code == 0
-    assert "A - B, points" in done.out
+    header, *rows = done.out.splitlines()[2:6]
+    assert header.split()[:2] == ["eps", "A,"]
+    assert [row.split()[0] for row in rows] == ["0", "1/8", "1/4"]
+    assert max(map(len, [header, *rows])) <= 80
     assert f"A: {SILU} on 32 images of digits (test), Linf, fgsm" in done.out
     assert "B: what stands at the end was not attacked at a large eps" in done.out
 
@@ -105,6 +108,17 @@ def test_the_schema_is_the_one_curves_are_checked_by(sat_zoo: Run) -> None:
     schema = json.loads(sat_zoo("schema", "curve").out)
     assert set(schema["required"]) == set(json.loads(done.out))
     assert schema["properties"]["schema"]["const"] == "sat-zoo/curve@1"
+
+
+def test_ctrl_c_says_how_to_go_on(sat_zoo: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("eval.curves.measuring.Measuring._told", lambda *_: stop)
+    done = sat_zoo("curve", SILU, "--eps", "1/8", "--attack", "fgsm", "--n", "8")
+    assert done.code == 130
+    assert "the same command goes on from there" in done.err
+    assert done.out == ""
 
 
 KILLED = f"""

@@ -66,9 +66,10 @@ def _table(curve: Curve) -> Table:
 
 
 def _two(curve: Curve) -> Table:
+    """Both models on 80 columns."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column(curve.along)
-    for column in ("A", "95 % interval", "B", "95 % interval", "A - B, points", "95 %, paired"):
+    for column in ("A, %", "95 % interval", "B, %", "95 % interval", "A - B", "95 %, paired"):
         table.add_column(column, justify="right")
     for a, b, gap in zip(*(s.points for s in curve.series), curve.differences, strict=True):
         low, high = gap.ci95
@@ -83,7 +84,7 @@ def _two(curve: Curve) -> Table:
 
 
 def _share(point: CurvePoint) -> tuple[str, str]:
-    return f"{percent(point.accuracy.accuracy)} %", percent_range(*point.accuracy.ci95)
+    return percent(point.accuracy.accuracy), percent_range(*point.accuracy.ci95)
 
 
 def _check(series: CurveSeries) -> str:
