@@ -13,9 +13,12 @@ from eval import curve
 from eval.curves.curve import Curve
 from eval.errors import ReportError
 from tests.eval.curves.conftest import Known
+from tests.fuzz.jsons import damage_json
 
 Make = Callable[[int], Known]
 Place = tuple[str | int, ...]
+
+N_CASES, N_SEED = 100, 2
 
 FREE = {
     "created", "command", "seed", "seconds", "forwards", "backwards", "source", "file_sha256",
@@ -212,7 +215,24 @@ def test_random_damage_to_the_text_is_a_sentence_or_a_curve(
     written: dict[str, Any], tmp_path: Path
 ) -> None:
     text, draw = json.dumps(written), random.Random(1)
-    for _ in range(150):
+    for _ in range(100):
         at = draw.randrange(len(text))
         damaged = text[:at] + draw.choice(["", "9", "-", '"', "}", "\x00", "e9"]) + text[at + 1 :]
         assert "\n" not in refusal(damaged, tmp_path)
+
+
+def test_falsified_json_is_a_sentence_or_follows_from_its_images(
+    written: dict[str, Any], tmp_path: Path
+) -> None:
+    draw = random.Random(N_SEED)
+    for _ in range(N_CASES):
+        text, what = damage_json(copy.deepcopy(written), draw)
+        said = refusal(text, tmp_path)
+        assert len(said) < 1500
+        assert said.isprintable()
+        if not said:
+            found = Curve.read(tmp_path / "curve.json")
+            for series in found.series:
+                n_right = [point.accuracy.correct for point in series.points]
+                assert n_right == [sum(series.holds(i)) for i in range(len(n_right))], what
+                assert n_right == sorted(n_right, reverse=True), what
