@@ -26,7 +26,7 @@ _PART = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)([smhd])", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Ending:
+class EarlyEnd:
     """What ends a run early, whichever comes first; by itself nothing does.
 
     points: half the width of the 95 % interval, in percentage points, that is enough. is_enough:

@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from math import lgamma
 from typing import Literal
 
-from eval.report.intervals import wilson
+from eval.intervals import wilson
 
 METHOD: Literal["beta-binomial-ppr@1"] = "beta-binomial-ppr@1"
 """The name of all of the above, with `PRIOR`; another prior would be another method."""

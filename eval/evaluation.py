@@ -14,11 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from eval.adversarial import AdversarialImages
-from eval.attacks import build
 from eval.begin import begun
-from eval.boundary import choose_boundary
 from eval.data import ImageSet, decoded_once, from_tensors
-from eval.ending import EndedBy, Ending
+from eval.ending import EarlyEnd, EndedBy
 from eval.engine.engine import Precision
 from eval.estimate import Estimate
 from eval.files.writing import check_writable
@@ -39,7 +37,7 @@ from eval.report.report import (
 )
 from eval.request import EngineName, Request
 from eval.run import Progress, Run
-from eval.schedule import Anytime, BreadthFirst, Schedule
+from eval.soonest import schedule_of
 from eval.threat import Threat
 
 __all__ = ["Interrupted", "Progress", "evaluate"]
@@ -135,7 +133,7 @@ def evaluate(
     started = time.perf_counter()
     images = from_tensors(*data) if isinstance(data, tuple) else data
     plan = protocol(attack, step_size=step_size, last_iterate=last_iterate)
-    ending = Ending.of(until, budget, plan, engine)
+    ending = EarlyEnd.of(until, budget, plan, engine)
     request = Request(
         data=decoded_once(images if n is None else images.take(n)),
         threat=Threat.of(norm, eps),
@@ -203,30 +201,6 @@ def _attack(run: Run, started: float) -> EndedBy:
 
 def _is_late(started: float, seconds: float | None) -> bool:
     return seconds is not None and time.perf_counter() - started >= seconds
-
-
-def schedule_of(run: Run) -> Schedule:
-    """One stage after the other, unless it is to end early: then what is soonest sure enough."""
-    ending, stages = run.request.ending, run.protocol.stages
-    if ending == Ending() or not stages:
-        return BreadthFirst()
-    costs = []
-    for stage in stages:
-        most = build(stage, run.request.threat, run.clean.n_classes).most_passes(0)
-        costs.append(float(most.forwards + 2 * most.gradients))
-    n_right = int(run.clean.is_right.sum())
-    points = ending.points or USUAL_POINTS
-    best = choose_boundary(costs, len(run.request.data), n_right, points / 100)
-    # A CPU is as fast with few rows as with many.
-    share = 1 if run.setting.device.type == "cuda" else 4
-    return Anytime(best.n_on_all, max(LEAST_AT_ONCE, best.n_drawn // share))
-
-
-LEAST_AT_ONCE = 16
-"""Rows below which a CPU is slower, see `eval/bench_results/batches.csv`."""
-
-USUAL_POINTS = 1.0
-"""The half width that the order of work is made for where none was asked for."""
 
 
 def _report(

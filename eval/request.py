@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from eval.ending import Ending
+from eval.ending import EarlyEnd
 from eval.engine.engine import Precision
 from eval.errors import DataError, UsageError
 from eval.files.border import LONGEST
@@ -41,7 +41,7 @@ class Request:
     journal: Path | None = None
     fresh: bool = False
     keeps_images: bool = False
-    ending: Ending = field(default_factory=Ending)
+    ending: EarlyEnd = field(default_factory=EarlyEnd)
 
     def __post_init__(self) -> None:
         if self.batch_size is not None and self.batch_size < 1:

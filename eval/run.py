@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from eval.asked import Asked, Progress
 from eval.attacks import build
 from eval.clean import CleanPass
 from eval.data.files.entries import told
@@ -27,6 +26,7 @@ from eval.flags.model import fault_flags, result_flags, search_flags
 from eval.ledger import Ledger
 from eval.report.report import Flag, StageResult
 from eval.schedule import BreadthFirst, Schedule
+from eval.wave import Progress, Wave
 
 if TYPE_CHECKING:
     from eval.estimate import Estimate
@@ -116,16 +116,16 @@ class Run:
         """
         if self.ledger.advance(is_enough):
             return True
-        asked = Asked(self.ledger, self.on_progress)
-        for event in self.executor.run(asked.noted(jobs)):
-            asked.check(event)
+        wave = Wave(self.ledger, self.on_progress)
+        for event in self.executor.run(wave.noted(jobs)):
+            wave.check(event)
             self._take(event)
             is_told = self.ledger.advance(is_enough)
             if isinstance(event, Broken | Survived):
-                asked.show(event)
+                wave.show(event)
             if is_told or is_late():
                 return True
-        asked.check_all_told()
+        wave.check_all_told()
         return False
 
     def job_of(self, stage: Stage) -> Job:

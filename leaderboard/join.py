@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from eval.report.intervals import wilson
+from eval.intervals import wilson
 from eval.report.percent import percent
 from eval.report.report import Accuracy, Flag, Report
 from leaderboard.bundled import bundled_digest, known_card

@@ -1,4 +1,4 @@
-"""The statistics of comparisons. An accuracy's own interval is `eval.report.intervals.wilson`."""
+"""The statistics of comparisons. An accuracy's own interval is `eval.intervals.wilson`."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eval.ending import Ending
+from eval.ending import EarlyEnd
 from eval.errors import UsageError
 from eval.files.writing import check_writable
 from eval.narrowing import check_narrowing
@@ -249,7 +249,7 @@ def check_ending(
     engine: EngineName,
 ) -> None:
     """Raises what is wrong with how an evaluation is to end early, or to be drawn."""
-    Ending.of(until, budget, plan, engine)
+    EarlyEnd.of(until, budget, plan, engine)
     if plot is not None:
         check_narrowing(plot, plan)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from eval.report.intervals import Z95
+from eval.intervals import Z95
 from eval.report.percent import percent_range
 from eval.report.report import Accuracy
 

@@ -16,7 +16,7 @@ from eval.bench.contenders import Setup
 from eval.bench.runner import run_bench
 from eval.checks import usable_device
 from eval.data import open_data
-from eval.ending import MOST_POINTS, Ending
+from eval.ending import MOST_POINTS, EarlyEnd
 from eval.errors import SatZooError, UsageError
 from eval.factory import make_model, parse_options
 from eval.files.writing import check_writable
@@ -148,7 +148,7 @@ def command(
     click.echo(table.markdown(record, out.name if out else "not kept"))
 
 
-def _ending(points: float, stages: Protocol) -> Ending:
+def _ending(points: float, stages: Protocol) -> EarlyEnd:
     if not 0 < points < MOST_POINTS:
         raise UsageError(
             f"--answer {points:g} is no half width of an interval in percentage points:"
@@ -156,7 +156,7 @@ def _ending(points: float, stages: Protocol) -> Ending:
         )
     if not stages.stages:
         raise UsageError("--answer is the time of an attack, and --attack none is none: name one")
-    return Ending(points=points)
+    return EarlyEnd(points=points)
 
 
 def _autoattack(name: str, steps: int | None) -> Protocol:

@@ -11,9 +11,9 @@ from eval.begin import begun
 from eval.bench.contenders import Setup
 from eval.bench.machine import wait
 from eval.bench.record import Answer, Timing
-from eval.ending import Ending
+from eval.ending import EarlyEnd
 from eval.engine.engine import Precision
-from eval.evaluation import schedule_of
+from eval.soonest import schedule_of
 from eval.request import Request
 from eval.run import Run
 
@@ -21,7 +21,7 @@ from eval.run import Run
 def measure_answer(
     setup: Setup,
     precision: Precision,
-    ending: Ending,
+    ending: EarlyEnd,
     *,
     repeats: int,
     say: Callable[[str], None],
@@ -55,7 +55,7 @@ def measure_answer(
     return _answer(run, ending, seconds)
 
 
-def _answer(run: Run, ending: Ending, seconds: list[float]) -> Answer:
+def _answer(run: Run, ending: EarlyEnd, seconds: list[float]) -> Answer:
     known, after = run.ledger.estimate, run.ledger.last_on_all
     assert ending.points is not None, "an answer has a half width"
     assert known.s is not None, "nothing is enough before an order is drawn"

@@ -19,7 +19,7 @@ from eval.bench.others import AuthorsAutoAttack, other_pgds
 from eval.bench.record import BenchRecord, Comparison, Machine
 from eval.checks import check_model
 from eval.definition import weights_sha256
-from eval.ending import Ending
+from eval.ending import EarlyEnd
 from eval.engine.cost import measure_cost
 from eval.engine.engine import Precision, build_engine
 from eval.engine.proof import PROOF_IMAGES
@@ -34,7 +34,7 @@ def run_bench(
     repeats: int,
     command: str,
     say: Callable[[str], None],
-    ending: Ending | None = None,
+    ending: EarlyEnd | None = None,
 ) -> BenchRecord:
     """Run all contenders and write down how they did.
 

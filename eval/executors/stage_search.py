@@ -42,16 +42,11 @@ class StageSearch:
     numbers are their own, so they come to the same verdicts; a result may be told twice.
 
     name: of the stage. meter: is told of candidates that verification refused. Images come in by
-    `add`, at any time; each `turn` is one step of all rows.
+    `add`, and each `turn` is one step of all.
     """
 
     def __init__(
-        self,
-        setting: Setting,
-        name: str,
-        attack: Attack,
-        batch_size: int,
-        meter: Meter,
+        self, setting: Setting, name: str, attack: Attack, batch_size: int, meter: Meter
     ) -> None:
         self.setting, self.name, self.attack = setting, name, attack
         self.engine, self.meter = setting.engine, meter
@@ -79,9 +74,8 @@ class StageSearch:
     @property
     def has_work(self) -> bool:
         """Whether anything is left to try, or to tell."""
-        return self._is_searching or bool(self._unproven)
+        return self._is_searching() or bool(self._unproven)
 
-    @property
     def _is_searching(self) -> bool:
         return bool(self._waiting) or self._search is not None or self._polish is not None
 
@@ -119,7 +113,7 @@ class StageSearch:
         """The survivors, where a copy of the model found nothing as soon as it is proven again."""
         engine = self.engine
         if engine.is_copy:
-            if not engine.must_prove() and self._is_searching:
+            if not engine.must_prove() and self._is_searching():
                 return
             if not engine.prove_again(self._met):
                 self.search_again()
@@ -128,10 +122,7 @@ class StageSearch:
         yield from (survived for survived in ended.values() if survived is not None)
 
     def search_again(self) -> None:
-        """With the model itself, whatever its copy searched since it was last proven.
-
-        Every stage's, when the copy is retired: they all went by it.
-        """
+        """With the model itself, whatever its copy searched since it was last proven."""
         again = [*self._unproven, *self._under_way]
         self._unproven = {}
         self._start_over(again)

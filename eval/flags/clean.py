@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.report.intervals import wilson
+from eval.intervals import wilson
 from eval.report.percent import percent
 from eval.report.report import Flag
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from eval.report.intervals import wilson
+from eval.intervals import wilson
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from eval.ending import EndedBy
 from eval.estimate import METHOD, Estimate
 from eval.frozen import Frozen
+from eval.intervals import wilson
 from eval.report.fields import (
     Digest,
     ImageCount,
@@ -22,7 +23,6 @@ from eval.report.fields import (
     still,
 )
 from eval.report.flag_codes import Code
-from eval.report.intervals import wilson
 from eval.stage import Stage
 
 MOST_CLASSES = 10**7

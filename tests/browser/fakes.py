@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from eval.report.intervals import wilson
+from eval.intervals import wilson
 from eval.report.report import Flag
 from leaderboard.boards import Board, Leaderboard
 from leaderboard.rows import BoardRow, Claimed, Measured

@@ -14,14 +14,15 @@ from torch import Tensor, nn
 from eval import Report, evaluate, evaluation, protocol
 from eval.begin import begun
 from eval.data import ImageSet
-from eval.ending import Ending
+from eval.ending import EarlyEnd
 from eval.estimate import Estimate, drawn_order
-from eval.evaluation import Interrupted, schedule_of
+from eval.evaluation import Interrupted
 from eval.executors.base import Broken, Event, Job, Spent, Survived
 from eval.executors.pool import Pool
 from eval.request import Request
 from eval.run import Progress
 from eval.schedule import Anytime, BreadthFirst, Schedule
+from eval.soonest import schedule_of
 from eval.threat import Threat
 
 pytestmark = pytest.mark.usefixtures("short_autoattack")
@@ -262,7 +263,7 @@ def test_a_loose_end_takes_an_early_boundary_and_a_tight_one_a_late(
     asked = Request(tiny_data, Threat("Linf", "1/40"), whole, precision="fp32")
     found = []
     for points in (20.0, 0.5):
-        with begun(tiny_net, replace(asked, ending=Ending(points))) as run:
+        with begun(tiny_net, replace(asked, ending=EarlyEnd(points))) as run:
             schedule = schedule_of(run)
         assert isinstance(schedule, Anytime)
         found.append(schedule.n_on_all)

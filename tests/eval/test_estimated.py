@@ -11,7 +11,7 @@ from torch import nn
 
 from eval import Report, evaluate, protocol
 from eval.data import ImageSet
-from eval.ending import Ending
+from eval.ending import EarlyEnd
 from eval.errors import ReportError, UsageError
 from eval.narrowing import narrowing_spec
 from eval.report.estimated import narrowing
@@ -112,7 +112,7 @@ def test_a_time_that_cannot_be_is_refused(
     [("90s", 90), ("30m", 1800), ("1h30m", 5400), ("2d", 172800), ("1.5 h", 5400)],
 )
 def test_times_are_read_with_their_units(text: str, seconds: float) -> None:
-    assert Ending.of(None, text, protocol("pgd-5"), "fast").seconds == seconds
+    assert EarlyEnd.of(None, text, protocol("pgd-5"), "fast").seconds == seconds
 
 
 @pytest.mark.parametrize("options", [{"until": 1.0}, {"budget": "5m"}])

@@ -13,7 +13,7 @@ from eval.bench.contenders import Setup
 from eval.bench.record import Answer, BenchRecord, Timing
 from eval.bench.runner import run_bench
 from eval.data import ImageSet
-from eval.ending import Ending
+from eval.ending import EarlyEnd
 from eval.errors import UsageError
 from eval.evaluation import evaluate
 from tests.eval.bench.conftest import cut
@@ -36,7 +36,7 @@ def record(larger: Setup) -> BenchRecord:
             repeats=2,
             command="python -m eval.bench --answer 12",
             say=lambda _: None,
-            ending=Ending(points=12),
+            ending=EarlyEnd(points=12),
         )
 
 
@@ -64,7 +64,7 @@ def test_it_takes_fewer_passes_than_the_whole_run(record: BenchRecord) -> None:
 def test_an_answer_is_that_of_an_evaluation_until_then(larger: Setup, points: float) -> None:
     whole = replace(larger, protocol=cut("pgd-50", 50).model_copy(update={"name": "pgd-50"}))
     told: list[str] = []
-    answer = measure_answer(whole, "fp32", Ending(points=points), repeats=1, say=told.append)
+    answer = measure_answer(whole, "fp32", EarlyEnd(points=points), repeats=1, say=told.append)
     report = evaluate(
         whole.model,
         whole.data,
@@ -85,7 +85,7 @@ def test_an_answer_is_that_of_an_evaluation_until_then(larger: Setup, points: fl
 
 
 def test_the_narrowest_answer_is_the_exact_number(larger: Setup) -> None:
-    ending = Ending(points=1e-6)
+    ending = EarlyEnd(points=1e-6)
     answer = measure_answer(larger, "fp32", ending, repeats=1, say=lambda _: None)
     assert answer.full_run[0] == answer.full_run[1]
     assert answer.settled == answer.survivors

@@ -18,7 +18,7 @@ from eval.data import ImageSet
 from eval.errors import DataError, UsageError
 from eval.executors.base import Event, Job, Spent, Survived
 from eval.executors.pool import Pool
-from eval.report.intervals import wilson
+from eval.intervals import wilson
 from eval.run import Run
 from tests.eval.curves.conftest import EPS, Known, codes, counts
 

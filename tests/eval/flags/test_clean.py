@@ -10,7 +10,7 @@ from eval import evaluate
 from eval.data import ImageSet, from_tensors
 from eval.flags import clean
 from eval.flags.clean import clean_flags
-from eval.report.intervals import wilson
+from eval.intervals import wilson
 
 Ints = NDArray[np.int64]
 

@@ -10,7 +10,7 @@ from torch import nn
 from eval import Report, evaluate
 from eval.data import ImageSet
 from eval.errors import ReportError
-from eval.report.intervals import wilson
+from eval.intervals import wilson
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, norm
 
-from eval.report.intervals import Z95, wilson
+from eval.intervals import Z95, wilson
 from eval.report.percent import percent_range, signed_points
 
 

@@ -31,7 +31,7 @@ class Progress:
     estimate: Estimate | None = None
 
 
-class Asked:
+class Wave:
     """What an executor was asked in one wave of jobs, and how far it is."""
 
     def __init__(self, ledger: Ledger, on_progress: Callable[[Progress], None]) -> None:

@@ -1,0 +1,36 @@
+"""The order of work in which a run is soonest sure enough of its robust accuracy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from eval.attacks import build
+from eval.boundary import choose_boundary
+from eval.ending import EarlyEnd
+from eval.schedule import Anytime, BreadthFirst, Schedule
+
+if TYPE_CHECKING:
+    from eval.run import Run
+
+LEAST_AT_ONCE = 16
+"""Rows below which a CPU is slower, see `eval/bench_results/batches.csv`."""
+
+USUAL_POINTS = 1.0
+"""The half width that the order of work is made for where none was asked for."""
+
+
+def schedule_of(run: Run) -> Schedule:
+    """One stage after the other, unless it is to end early: then what is soonest sure enough."""
+    ending, stages = run.request.ending, run.protocol.stages
+    if ending == EarlyEnd() or not stages:
+        return BreadthFirst()
+    costs = []
+    for stage in stages:
+        most = build(stage, run.request.threat, run.clean.n_classes).most_passes(0)
+        costs.append(float(most.forwards + 2 * most.gradients))
+    n_right = int(run.clean.is_right.sum())
+    points = ending.points or USUAL_POINTS
+    best = choose_boundary(costs, len(run.request.data), n_right, points / 100)
+    # A CPU is as fast with few rows as with many.
+    share = 1 if run.setting.device.type == "cuda" else 4
+    return Anytime(best.n_on_all, max(LEAST_AT_ONCE, best.n_drawn // share))
