@@ -11,8 +11,8 @@ from leaderboard.columns import AUTOATTACK, CLEAN, family
 from leaderboard.join import join
 from leaderboard.places import NOT_COUNTED, Place, slug, unique
 from leaderboard.results import RESULTS, Refused
-from leaderboard.rows import BoardRow, Claimed, Measured
-from leaderboard.stats import rank_groups
+from leaderboard.rows import BoardRow, Claimed, Measured, precedence
+from leaderboard.stats import Interval, group_beside, rank_groups, share_beside
 
 __all__ = ["RESULTS", "Board", "Leaderboard", "Refused", "boards", "leaderboard"]
 
@@ -97,7 +97,7 @@ def _board(place: Place, key: str, rows: Sequence[BoardRow]) -> Board:
         subset_key=place.subset.key,
         subset=place.subset.text,
         key=key,
-        rows=tuple(sorted(ranked, key=lambda row: _order_of_rows(row, attack, claimed))),
+        rows=_in_order(ranked, attack, claimed),
         excluded=tuple(sorted((r for r in rows if r.excluded), key=lambda row: row.model)),
         ranked_by=attack if any(row.rank_group for row in ranked) else None,
     )
@@ -107,7 +107,7 @@ def _ranking_number(row: BoardRow, attack: str) -> Measured | Claimed | None:
     """The number of a row for an attack that ranks: measured by us, else by a third party."""
     ours = sorted(key for key in row.robust if family(key) == attack)
     if ours:
-        return row.robust[min(ours, key=lambda key: key.endswith(" reference"))]
+        return row.robust[min(ours, key=lambda key: precedence(key, row.robust[key]))]
     theirs = [claimed for key, claimed in row.third_party.items() if family(key) == attack]
     return theirs[0] if theirs else None
 
@@ -125,7 +125,8 @@ def _ranked_by(rows: Sequence[BoardRow]) -> str | None:
 
 
 def _ranked(rows: Sequence[BoardRow], attack: str | None) -> list[BoardRow]:
-    intervals: dict[int, tuple[float, float]] = {}
+    intervals: dict[int, Interval] = {}
+    estimates: dict[int, Interval] = {}
     reasons: dict[int, str] = {}
     for i, row in enumerate(rows):
         found = _ranking_number(row, attack) if attack else None
@@ -136,27 +137,59 @@ def _ranked(rows: Sequence[BoardRow], attack: str | None) -> list[BoardRow]:
         elif found.low is None or found.high is None:
             reasons[i] = "its source does not say how many images it counted"
         else:
-            intervals[i] = (found.low, found.high)
-    groups = dict(zip(intervals, rank_groups(list(intervals.values())), strict=True))
+            (estimates if _is_estimate(found) else intervals)[i] = (found.low, found.high)
+    exact = list(intervals.values())
+    groups = dict(zip(intervals, rank_groups(exact), strict=True))
+    for i, interval in estimates.items():
+        if exact:
+            groups[i] = group_beside(interval, exact)
+        else:
+            reasons[i] = "estimated, and no exact number stands here to rank it by"
     return [
         replace(row, rank_group=groups.get(i), unranked=reasons.get(i))
         for i, row in enumerate(rows)
     ]
 
 
-def _order_of_rows(
-    row: BoardRow, attack: str | None, claimed: str | None
-) -> tuple[int, float, str]:
-    """Best first by the attack that ranks; then by claims of one attack; then by clean accuracy."""
-    found = _ranking_number(row, attack) if attack else None
-    if found is not None:
-        share = found.accuracy if isinstance(found, Measured) else found.believed
-        return (0, -share, row.model)
-    for key, claim in row.claimed.items():
-        if family(key) == claimed:
-            return (1, -claim.believed, row.model)
-    clean = row.clean or row.claimed.get(CLEAN)
-    return (2, -clean.accuracy if clean else 0.0, row.model)
+def _in_order(
+    rows: Sequence[BoardRow], attack: str | None, claimed: str | None
+) -> tuple[BoardRow, ...]:
+    """Best first by the attack that ranks; then by claims of one attack; then by clean accuracy.
+
+    An estimate stands below every exact number that it overlaps.
+    """
+    ranking = [_ranking_number(row, attack) if attack else None for row in rows]
+    exact = [(_share(it), _interval(it)) for it in ranking if it and not _is_estimate(it)]
+
+    def key(row: BoardRow) -> tuple[int, float, bool, float, str]:
+        found = _ranking_number(row, attack) if attack else None
+        if found is not None:
+            share = _share(found)
+            if not _is_estimate(found):
+                return (0, -share, False, 0.0, row.model)
+            return (0, -share_beside(share, _interval(found), exact), True, -share, row.model)
+        for column, claim in row.claimed.items():
+            if family(column) == claimed:
+                return (1, -claim.believed, False, 0.0, row.model)
+        clean = row.clean or row.claimed.get(CLEAN)
+        return (2, -clean.accuracy if clean else 0.0, False, 0.0, row.model)
+
+    return tuple(sorted(rows, key=key))
+
+
+def _is_estimate(found: Measured | Claimed) -> bool:
+    return isinstance(found, Measured) and found.estimated is not None
+
+
+def _share(found: Measured | Claimed) -> float:
+    return found.accuracy if isinstance(found, Measured) else found.believed
+
+
+def _interval(found: Measured | Claimed) -> Interval:
+    """Of a claim that has none, the number itself."""
+    if found.low is None or found.high is None:
+        return _share(found), _share(found)
+    return found.low, found.high
 
 
 def _most_claimed(rows: Sequence[BoardRow]) -> str | None:

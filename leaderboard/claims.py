@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from eval.report.report import Accuracy, Report
 from leaderboard.columns import CLEAN, family
-from leaderboard.rows import BoardRow, Check, Claimed, Measured
-from zoo.judging import judge
+from leaderboard.rows import BoardRow, Check, Claimed, Measured, precedence
+from zoo.judging import judge, judge_early
 
 
 def checks(row: BoardRow) -> tuple[Check, ...]:
@@ -21,9 +19,10 @@ def checks(row: BoardRow) -> tuple[Check, ...]:
         ours = _ours(row, column, claimed)
         if ours is None:
             continue
-        measured, counted = ours
-        share = Accuracy.of(measured.correct, measured.n)
+        share, measured, counted = ours
         verdict, why = judge(claimed.accuracy, share)
+        if measured.estimated is not None:
+            verdict, why = judge_early(claimed.accuracy, measured.estimated.full_run, measured.n)
         found.append(
             Check(
                 protocol=column,
@@ -39,29 +38,43 @@ def checks(row: BoardRow) -> tuple[Check, ...]:
     return tuple(found)
 
 
-def _ours(row: BoardRow, column: str, claimed: Claimed) -> tuple[Measured, str | None] | None:
-    """Our number for the protocol of a claim, and what it counts."""
+def _ours(
+    row: BoardRow, column: str, claimed: Claimed
+) -> tuple[Accuracy, Measured, str | None] | None:
+    """Our number for the protocol of a claim, as the report and as tables have it; what it counts.
+
+    None where we have no number that counts as the claim does.
+    """
     if column == CLEAN:
-        return (row.clean, None) if row.clean else None
+        return (_report(row, row.clean).clean, row.clean, None) if row.clean else None
     if claimed.run_as is None and column.startswith("pgd"):
         return None
     same = [key for key in row.robust if family(key) == family(claimed.run_as or column)]
     if not same:
         return None
-    measured = row.robust[min(same, key=lambda key: key.endswith(" reference"))]
-    report = row.reports[row.report_paths.index(measured.report_path)]
-    return _last_iterates(report, measured) or (measured, "all stages")
+    measured = row.robust[min(same, key=lambda key: precedence(key, row.robust[key]))]
+    report = _report(row, measured)
+    if report.protocol.stages[-1].attack == "pgd-sat":
+        return _last_iterates(report, measured)
+    return (report.robust, measured, "all stages") if report.robust else None
 
 
-def _last_iterates(report: Report, measured: Measured) -> tuple[Measured, str] | None:
+def _last_iterates(report: Report, measured: Measured) -> tuple[Accuracy, Measured, str] | None:
     """As the released code of Smooth Adversarial Training counts, whose protocols are pgd-sat-K.
 
-    Our robust accuracy counts an image as broken if any iterate was, so it is lower or equal.
+    Our robust accuracy counts an image as broken if any iterate was, so it is lower or equal: where
+    a report has no last iterates, which is so before an order was drawn, it has nothing to compare.
     """
-    share = report.stages[-1].last_iterate_accuracy
-    if share is None or report.protocol.stages[-1].attack != "pgd-sat":
+    part, share = report.estimate, report.stages[-1].last_iterate_accuracy
+    if part is not None:
+        found, full_run = part.last_iterates, part.last_iterates_full_run
+    else:
+        n = measured.n
+        found, full_run = None if share is None else Accuracy.of(round(share * n), n), None
+    if found is None:
         return None
-    found = Accuracy.of(round(share * measured.n), measured.n)
-    low, high = found.ci95
-    last = replace(measured, accuracy=share, low=low, high=high, correct=found.correct)
-    return last, "last iterates"
+    return found, Measured.of(found, report, measured.report_path, full_run), "last iterates"
+
+
+def _report(row: BoardRow, measured: Measured) -> Report:
+    return row.reports[row.report_paths.index(measured.report_path)]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from eval.errors import ReportError, UsageError
 from eval.files.border import is_file
-from eval.report.report import Images, Report
+from eval.report.report import OPEN, Images, Report
 from leaderboard.columns import column
+from leaderboard.drawn import sample
 from leaderboard.places import same_eps
 from leaderboard.results import RESULTS, read_report
 from leaderboard.stats import Paired
@@ -36,7 +37,11 @@ class ReportComparison:
     """A against B on the same images; held means right after all stages.
 
     Where A or B attacked nothing there is no robust accuracy to compare: `robust` is None, and held
-    means right without an attack, for both.
+    means right without an attack, for both; so it is where either settled too few images.
+
+    Where a run ended early, held is compared on the images that can stand for all, see
+    `leaderboard.drawn.sample`, of those that are settled in both: everything but `clean` is of
+    these. n_settled: settled in both; n_open: open in A or B.
 
     a, b: name, protocol and engine of each. kept_by_a_only and the like: ids in the order of A.
     robust, clean: the paired counts. lost_by_b: of the images that only A keeps, how many each of
@@ -55,7 +60,14 @@ class ReportComparison:
     classes: tuple[ClassRow, ...]
     lost_by_a: Mapping[str, int]
     lost_by_b: Mapping[str, int]
+    n_settled: int
+    n_open: int
     notes: tuple[str, ...] = field(default=())
+
+    @property
+    def n(self) -> int:
+        """Images on which `held` is compared."""
+        return (self.robust or self.clean).n
 
     @property
     def held(self) -> Literal["robust", "clean"]:
@@ -68,7 +80,10 @@ class ReportComparison:
             "schema": "sat-zoo/comparison@1",
             "a": self.a,
             "b": self.b,
-            "n": self.clean.n,
+            "n": self.n,
+            "n_images": self.clean.n,
+            "n_settled": self.n_settled,
+            "n_open": self.n_open,
             "held": self.held,
             "robust": _paired(self.robust) if self.robust else None,
             "clean": _paired(self.clean),
@@ -93,17 +108,22 @@ def _paired(paired: Paired) -> dict[str, Any]:
 
 
 def compare(a: Report, b: Report) -> ReportComparison:
-    """Compare two reports, image by image.
+    """Compare two reports, image by image; of runs that ended early, see `ReportComparison`.
 
     Raises `ReportError` if they are not about the same images, labels and threat.
     """
     _check_threat(a, b)
     b = _in_order_of(a, b)
-    is_clean = a.robust is None or b.robust is None
-    ids, held_a, held_b = a.images.ids, holds(a, clean=is_clean), holds(b, clean=is_clean)
-    pairs = list(zip(ids, held_a, held_b, strict=True))
-    lost = zip(held_a, held_b, a.images.verdicts, b.images.verdicts, strict=True)
-    verdicts = list(lost)
+    among = sorted(sample(a) & sample(b))
+    is_clean = a.robust is None or b.robust is None or not among
+    if is_clean:
+        among = list(range(len(a.images.ids)))
+    held_a, held_b = (holds(report, clean=is_clean, among=among) for report in (a, b))
+    pairs = list(zip((a.images.ids[i] for i in among), held_a, held_b, strict=True))
+    by_a, by_b = ([report.images.verdicts[i] for i in among] for report in (a, b))
+    verdicts = list(zip(held_a, held_b, by_a, by_b, strict=True))
+    either = zip(a.images.verdicts, b.images.verdicts, strict=True)
+    n_open = sum(OPEN in pair for pair in either)
     return ReportComparison(
         a=_name(a),
         b=_name(b),
@@ -113,10 +133,12 @@ def compare(a: Report, b: Report) -> ReportComparison:
         neither=tuple(i for i, in_a, in_b in pairs if not in_a and not in_b),
         robust=None if is_clean else Paired.of(held_a, held_b),
         clean=Paired.of(holds(a, clean=True), holds(b, clean=True)),
-        classes=_classes(a.images.labels, held_a, held_b),
+        classes=_classes([a.images.labels[i] for i in among], held_a, held_b),
         lost_by_a=Counter(by for in_a, in_b, by, _ in verdicts if in_b and not in_a),
         lost_by_b=Counter(by for in_a, in_b, _, by in verdicts if in_a and not in_b),
-        notes=_notes(a, b),
+        n_settled=len(a.images.ids) - n_open,
+        n_open=n_open,
+        notes=(*_early_notes(a, b, n_open, 0 if is_clean else len(among)), *_notes(a, b)),
     )
 
 
@@ -177,7 +199,7 @@ def _in_order_of(a: Report, b: Report) -> Report:
     return b.model_copy(update={"images": images})
 
 
-def _classes(labels: tuple[int, ...], a: list[bool], b: list[bool]) -> tuple[ClassRow, ...]:
+def _classes(labels: Sequence[int], a: list[bool], b: list[bool]) -> tuple[ClassRow, ...]:
     rows: dict[int, ClassRow] = {}
     for label, in_a, in_b in zip(labels, a, b, strict=True):
         row = rows.setdefault(label, ClassRow(label, 0, 0, 0, 0, 0))
@@ -194,6 +216,31 @@ def _classes(labels: tuple[int, ...], a: list[bool], b: list[bool]) -> tuple[Cla
 
 def _name(report: Report) -> str:
     return f"{report.model.name}, {report.protocol.name}, engine {report.engine.name}"
+
+
+def _early_notes(a: Report, b: Report, n_open: int, n: int) -> tuple[str, ...]:
+    """What to know of the n images that stand for all, where runs ended early; n = 0: none do."""
+    if a.robust is None or b.robust is None or not n_open:
+        return ()
+    early = [which for which, report in (("A", a), ("B", b)) if report.estimate is not None]
+    who = " and ".join(early)
+    n_all = len(a.images.ids)
+    if not n:
+        return (
+            f"{who} ended with {n_open} of {n_all} images open and too few settled to stand for"
+            " all, so only accuracy without an attack is compared: let the run go on",
+        )
+    n_settled = n_all - n_open
+    left_out = (
+        f" Of the other {n_settled - n} the stages on all images broke more than a fair share, so"
+        " that they would not stand for all."
+    )
+    return (
+        f"{who} ended early: {n_open} of {n_all} images are open in A or B and {n_settled} settled"
+        f" in both. Robust accuracy is compared on {n} of these, those ahead of the first open one"
+        f" in an order drawn by chance.{left_out if n < n_settled else ''} Where a run ends depends"
+        " on what it found, so take interval and p as rough",
+    )
 
 
 def _notes(a: Report, b: Report) -> tuple[str, ...]:

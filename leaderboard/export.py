@@ -15,14 +15,16 @@ from leaderboard import escape
 from leaderboard.boards import Board, Leaderboard
 from leaderboard.columns import Column, family
 from leaderboard.rows import BoardRow, Claimed, Measured
-from leaderboard.texts import cell, columns, heading, rank, remarks, yes_no
+from leaderboard.texts import OF_ESTIMATES, cell, columns, heading, mark, rank, remarks, yes_no
 from leaderboard.twins import Gain, twins
 
-_ABOUT = """Accuracies in per cent. `measured`: by us, from a Report, with its 95 % Wilson interval;
-`third-party`: published by somebody who attacked another's model; `claimed`: by the authors.
+_ABOUT = f"""Accuracies in per cent. `measured`: by us, from a Report, with 95 % Wilson interval.
+`estimated`: of a run that ended before all images were settled; its interval covers the open ones
+too. `third-party`: published by somebody who attacked another's model. `claimed`: by the authors.
 Attacks differ in strength, so only numbers of one attack can be compared. rank: models whose
 interval overlaps that of the best of their group share a rank, since chance explains the rest;
-claims are not ranked, nor models with a flag that casts doubt on the number."""
+claims are not ranked, nor models with a flag that casts doubt on the number;
+{OF_ESTIMATES}."""
 
 HOW_TO_ADD = "sat-zoo eval MODEL --out report.json && sat-zoo leaderboard add report.json"
 
@@ -107,11 +109,16 @@ _CSV = (
     *("dataset", "norm", "eps", "images", "rank_group", "model", "architecture", "activation"),
     *("extra_data", "parameters", "flops", "source", "attack", "protocol", "accuracy", "low"),
     *("high", "n", "correct", "best_known", "flags", "unranked", "excluded", "from", "note"),
+    *("estimated", "open", "full_run_low", "full_run_high"),
 )
 
 
 def to_csv(whole: Leaderboard) -> str:
-    """One line a number, with what it is about; accuracies are fractions."""
+    """One line a number, with what it is about; accuracies are fractions.
+
+    estimated: yes or no for a measured one. low, high: for the distribution of the images, of an
+    estimate too; full_run_low, full_run_high: for what the whole run would find on these images.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_CSV)
@@ -135,10 +142,16 @@ def _csv_lines(board: Board, row: BoardRow) -> Iterator[list[Any]]:
         what += [found.high, found.n]
         if isinstance(found, Measured):
             rest = [found.correct, None, flags, row.unranked, row.excluded, found.report_path.name]
-            yield [*about, *what, *rest, None]
+            yield [*about, *what, *rest, None, *_csv_estimate(found)]
         else:
             rest = [None, found.best_known, flags, row.unranked, row.excluded, found.source]
-            yield [*about, *what, *rest, found.note]
+            yield [*about, *what, *rest, found.note, None, None, None, None]
+
+
+def _csv_estimate(found: Measured) -> list[Any]:
+    if found.estimated is None:
+        return ["no", 0, None, None]
+    return ["yes", found.estimated.n_open, *found.estimated.full_run]
 
 
 def _or_empty(value: Any) -> Any:
@@ -178,6 +191,7 @@ def _json_row(row: BoardRow) -> dict[str, Any]:
             {
                 "protocol": check.protocol,
                 "measured": check.measured.accuracy,
+                "estimated": check.measured.estimated is not None,
                 "ci95": [check.measured.low, check.measured.high],
                 "claimed": check.claimed.accuracy,
                 "difference": check.difference,
@@ -194,8 +208,16 @@ def _json_row(row: BoardRow) -> dict[str, Any]:
 
 
 def _json_number(found: Measured | Claimed) -> dict[str, Any]:
-    facts = {k: v for k, v in vars(found).items() if k != "report_path"}
-    return facts | ({"report": found.report_path.name} if isinstance(found, Measured) else {})
+    facts = {k: v for k, v in vars(found).items() if k not in {"report_path", "estimated"}}
+    if isinstance(found, Claimed):
+        return facts
+    early = found.estimated
+    return facts | {
+        "report": found.report_path.name,
+        "estimated": early is not None,
+        "open": early.n_open if early else 0,
+        "full_run": early.full_run if early else None,
+    }
 
 
 def to_latex(whole: Leaderboard) -> str:
@@ -219,5 +241,5 @@ def _latex_cell(found: Measured | Claimed | None) -> str:
         return "--"
     if isinstance(found, Measured):
         interval = f"{percent(found.low)}--{percent(found.high)}"
-        return f"{percent(found.accuracy)} {{\\scriptsize ({interval})}}"
+        return f"{percent(found.accuracy)} {{\\scriptsize ({interval}){mark(found)}}}"
     return percent(found.believed)

@@ -110,9 +110,10 @@ def _shown_names(models: Iterable[Model]) -> dict[Model, str]:
 
 def _measured_row(found: Sequence[StoredReport], name: str, eps: str) -> BoardRow:
     """The row of one model from its reports on one board."""
-    # The lowest seed counts, so that nobody picks the luckiest; of equal ones, the newest.
+    # The lowest seed counts, so that nobody picks the luckiest; of equal ones, the newest. An
+    # estimate stands only where there is no exact number.
     newest = sorted(found, key=lambda one: one.report.created, reverse=True)
-    ordered = sorted(newest, key=lambda one: (one.report.engine.name, one.report.seed))
+    ordered = sorted(newest, key=lambda one: _precedence(one.report))
     robust: dict[str, Measured] = {}
     for one in ordered:
         if one.report.robust is not None:
@@ -138,10 +139,14 @@ def _measured_row(found: Sequence[StoredReport], name: str, eps: str) -> BoardRo
     return replace(row, checks=checks(row))
 
 
+def _precedence(report: Report) -> tuple[str, bool, int]:
+    return report.engine.name, report.estimate is not None, report.seed
+
+
 def _share(one: StoredReport, share: Accuracy) -> Measured:
     """`share`, the clean or the robust accuracy of a report, as tables hold it."""
-    low, high = share.ci95
-    return Measured(share.accuracy, low, high, share.n, share.correct, one.path)
+    part = one.report.estimate
+    return Measured.of(share, one.report, one.path, part.full_run if part else None)
 
 
 def _card_row(info: ModelCard) -> BoardRow:

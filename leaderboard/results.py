@@ -1,7 +1,8 @@
 """The Reports that tables are made of, and the files that cannot be used, each with its reason.
 
-A file is used if it is a Report, if that Report can be what it says, and if no newer one is of the
-same run. Its own totals are checked as it is read, by `eval.report`; here, what it says of others.
+A file is used if it is a Report, if that Report can be what it says, and if no better or newer one
+is of the same run. Its own totals are checked as it is read, by `eval.report`; here, what it says
+of others.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from eval.report.known import check_images, check_protocol
 from eval.report.report import Report
 from leaderboard.bundled import bundled_digest, known_card
 from leaderboard.columns import column
+from leaderboard.drawn import n_settled
 from leaderboard.places import same_eps
 
 RESULTS = Path(__file__).parent / "results"
@@ -71,8 +73,9 @@ def read_report(path: Path) -> Report:
 def read_results(results: Sequence[Path] = (RESULTS,)) -> Results:
     """Every report in these folders (their *.json) and files.
 
-    Of several reports of one run the newest is used. What cannot be used is named with its reason
-    and does not stop the rest. Raises `UsageError` for a path that does not exist.
+    Of several reports of one run the one with most images settled is used, so that an exact one
+    wins over every estimate; of equal ones, the newest. What cannot be used is named with its
+    reason and does not stop the rest. Raises `UsageError` for a path that does not exist.
     """
     stored: dict[str, StoredReport] = {}
     refused: list[Refused] = []
@@ -84,7 +87,7 @@ def read_results(results: Sequence[Path] = (RESULTS,)) -> Results:
             continue
         run = run_key(new.report)
         old = stored.get(run)
-        if old is None or new.report.created > old.report.created:
+        if old is None or _precedence(new.report) > _precedence(old.report):
             stored[run] = new
         if old is not None:
             kept = stored[run]
@@ -93,16 +96,26 @@ def read_results(results: Sequence[Path] = (RESULTS,)) -> Results:
                 Refused(
                     other.path,
                     f"report {plain(str(other.path))} is of the same run as"
-                    f" {plain(str(kept.path))}",
+                    f" {plain(str(kept.path))}{_why_less(other.report, kept.report)}",
                 )
             )
     return Results(tuple(stored.values()), tuple(refused))
 
 
+def _precedence(report: Report) -> tuple[int, str]:
+    return n_settled(report), report.created
+
+
+def _why_less(other: Report, kept: Report) -> str:
+    n_more = n_settled(kept) - n_settled(other)
+    return f", which has {n_more} more images settled" if n_more else ""
+
+
 def run_key(report: Report) -> str:
     """What makes a run: weights, images, threat, protocol, engine and seed; a sha256.
 
-    Two reports of one run differ in nothing but when and where they were made.
+    Two reports of one run differ in nothing but when and where they were made, and in how many
+    images were settled when they ended.
     """
     parts = (
         report.model.name,

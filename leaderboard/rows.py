@@ -12,22 +12,62 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from eval.report.flag_codes import costs_rank
-from eval.report.report import Flag, Report
+from eval.report.report import OPEN, Accuracy, Flag, Report
 from leaderboard.columns import CLEAN, SOURCES, Column, Source
 from leaderboard.published import Published
 from zoo.cards import ModelCard
 
 
 @dataclass(frozen=True)
+class Estimated:
+    """What makes a number an estimate: its run ended before all of its images were settled.
+
+    n_open: those that are not. full_run: what the whole run would find on these very images, sure
+    to 95 %; (low, high) in [0, 1].
+    """
+
+    n_open: int
+    full_run: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class Measured:
-    """An accuracy that we measured, with its 95 % Wilson interval; it comes from `report_path`."""
+    """An accuracy that we measured; it comes from `report_path`.
+
+    low, high: 95 % interval for the distribution of the images, Wilson's where all are settled.
+    correct: of the n images; None of an estimate, which counts no such number. estimated: None
+    where all images are settled.
+    """
 
     accuracy: float
     low: float
     high: float
     n: int
-    correct: int
+    correct: int | None
     report_path: Path
+    estimated: Estimated | None = None
+
+    @classmethod
+    def of(
+        cls, share: Accuracy, report: Report, path: Path, full_run: tuple[float, float] | None
+    ) -> Measured:
+        """`share`, an accuracy of `report`; full_run: what belongs to it, None where it is exact.
+
+        Raises `ValueError` where an estimate comes without it.
+        """
+        estimated = None
+        if share.estimated:
+            if full_run is None:
+                raise ValueError(f"{path}: an estimate without what the whole run would find")
+            estimated = Estimated(report.images.verdicts.count(OPEN), full_run)
+        low, high = share.ci95
+        correct = None if estimated else share.correct
+        return cls(share.accuracy, low, high, share.n, correct, path, estimated)
+
+
+def precedence(column: str, found: Measured) -> tuple[bool, bool]:
+    """Of our numbers of one attack the smallest counts: exact before estimated, then our engine."""
+    return found.estimated is not None, column.endswith(" reference")
 
 
 @dataclass(frozen=True)
@@ -81,7 +121,8 @@ class BoardRow:
     robust, claimed, third_party: by column, see `leaderboard.columns`: "pgd-50", "autoattack",
     "autoattack-standard@1"; "clean" in the last two, while our own clean accuracy is `clean`.
     rank_group: 1 is best; intervals of one group overlap that of its best, see
-    `leaderboard.stats.rank_groups`; None: not ranked, and `unranked` says why.
+    `leaderboard.stats.rank_groups`; that of an estimate is `group_beside` there; None: not ranked,
+    and `unranked` says why.
     excluded: why it stands outside the table.
     """
 
@@ -119,6 +160,11 @@ class BoardRow:
         return {
             Column(source, key): found for source in SOURCES for key, found in whose[source].items()
         }
+
+    @property
+    def is_estimated(self) -> bool:
+        """Whether any number of ours is an estimate."""
+        return any(found.estimated for found in self.robust.values())
 
     @property
     def doubts(self) -> tuple[str, ...]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from eval.errors import ReportError
-from eval.report.report import Report
+from eval.report.report import OPEN, Report
 from leaderboard.columns import column
+from leaderboard.drawn import n_settled
 from leaderboard.places import slug
 from leaderboard.results import RESULTS, read_report, run_key
 
@@ -39,11 +41,12 @@ def add(path: Path, results: Path = RESULTS, *, force: bool = False) -> Added:
     Args:
         path: a report, as `sat-zoo eval --out` writes it.
         results: a folder; made if it is not there.
-        force: replace reports of the same run.
+        force: replace reports of the same run. An estimate is replaced without it by a report with
+            more images settled, and an exact report is never replaced by an estimate.
 
     Raises:
-        ReportError: a report that cannot be true, another of the same run without `force`, a
-            folder that cannot be written.
+        ReportError: a report that cannot be true, another of the same run without `force`, an
+            exact one of the same run where this is an estimate, a folder that cannot be written.
 
     """
     report = read_report(path)
@@ -56,12 +59,7 @@ def add(path: Path, results: Path = RESULTS, *, force: bool = False) -> Added:
     same, left_out = same_run(report, results)
     if path.resolve() in {found.resolve() for found in same}:
         raise ReportError(f"report {path} is among the results already")
-    if same and not force:
-        first, created = next(iter(same.items()))
-        raise ReportError(
-            f"report {path} is of the same run as {first}, made {created}: to replace that one,"
-            " add --force"
-        )
+    _check_replaces(path, report, same, force=force)
     target = results / canonical_name(report)
     report.write(target)
     for old in same:
@@ -70,9 +68,27 @@ def add(path: Path, results: Path = RESULTS, *, force: bool = False) -> Added:
     return Added(target, report, tuple(same), tuple(left_out))
 
 
-def same_run(report: Report, results: Path) -> tuple[dict[Path, str], list[str]]:
-    """When reports in the folder of the same run were made, and why files in it are no reports."""
-    run, found, left_out = run_key(report), dict[Path, str](), list[str]()
+def _check_replaces(
+    path: Path, report: Report, same: Mapping[Path, Report], *, force: bool
+) -> None:
+    """Raise `ReportError` where `report` may not stand in the place of those of the same run."""
+    for old, other in same.items():
+        if report.estimate is not None and other.estimate is None:
+            raise ReportError(
+                f"report {path} is an estimate, {report.images.verdicts.count(OPEN)} of its images"
+                f" are open, and {old} is exact and of the same run: that one stays"
+            )
+        is_better = other.estimate is not None and n_settled(report) > n_settled(other)
+        if not (force or is_better):
+            raise ReportError(
+                f"report {path} is of the same run as {old}, made {other.created}: to replace that"
+                " one, add --force"
+            )
+
+
+def same_run(report: Report, results: Path) -> tuple[dict[Path, Report], list[str]]:
+    """The reports in the folder of the same run, and why files in it are no reports."""
+    run, found, left_out = run_key(report), dict[Path, Report](), list[str]()
     for path in sorted(results.glob("*.json")):
         try:
             other = Report.read(path)
@@ -80,5 +96,5 @@ def same_run(report: Report, results: Path) -> tuple[dict[Path, str], list[str]]
             left_out.append(str(error))
             continue
         if run_key(other) == run:
-            found[path] = other.created
+            found[path] = other
     return found, left_out

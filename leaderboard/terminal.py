@@ -14,7 +14,7 @@ from leaderboard.compare import ReportComparison
 from leaderboard.escape import plain
 from leaderboard.export import HOW_TO_ADD
 from leaderboard.stats import Paired
-from leaderboard.texts import cell, columns, heading, rank, remarks, yes_no
+from leaderboard.texts import OF_ESTIMATES, cell, columns, heading, rank, remarks, yes_no
 
 ROWS = 20
 """What fits on one screen with its head and foot."""
@@ -67,6 +67,8 @@ def _print_foot(board: Board, others: Sequence[Board], console: Console) -> None
             f"rank by {board.ranked_by}: a group overlaps the 95 % interval of its best; claims and"
             " models with a flag that casts doubt on the number are not ranked"
         )
+    if any(row.is_estimated for row in board.rows):
+        console.print(f"estimated: the run ended before all images were settled; {OF_ESTIMATES}")
     if others:
         console.print("other tables, never to be mixed with this one:")
     for other in others:
@@ -84,9 +86,10 @@ def print_comparison(done: ReportComparison, console: Console) -> None:
     if done.robust is not None:
         table.add_row("robust", *_paired(done.robust))
     console.print(table)
-    console.print(
-        f"{done.clean.n} images, paired; interval: Newcombe 1998, method 10; p: exact McNemar test"
-    )
+    images = f"{done.clean.n} images"
+    if done.n != done.clean.n:
+        images += f", robust on {done.n} of them: {done.n_open} are open, see the note"
+    console.print(f"{images}, paired; interval: Newcombe 1998, method 10; p: exact McNemar test")
     _print_lost("A keeps, B loses", done.lost_by_b, console)
     _print_lost("B keeps, A loses", done.lost_by_a, console)
     differing = [row for row in done.classes if row.only_a or row.only_b]

@@ -17,13 +17,25 @@ def columns(board: Board, *, at_most: int | None = None) -> list[Column]:
     return sorted(kept, key=lambda column: (SOURCES.index(column.source), order(column.key)))
 
 
-def cell(found: Measured | Claimed | None, *, interval: bool = True) -> str:
+OF_ESTIMATES = (
+    "an estimate changes no rank: its group is never better than that of an exact number whose"
+    " interval it overlaps, and its row stands below every such one"
+)
+"""The rule of ranks for runs that ended early, wherever ranks are explained."""
+
+
+def mark(found: Measured | Claimed | None) -> str:
+    """What follows a number wherever one stands: ", estimated", or nothing."""
+    return ", estimated" if isinstance(found, Measured) and found.estimated else ""
+
+
+def cell(found: Measured | Claimed | None) -> str:
     """A number in per cent, a measured one with its 95 % interval, or nothing."""
     if found is None:
         return ""
     text = percent(found.accuracy)
     if isinstance(found, Measured):
-        return f"{text} ({percent_range(found.low, found.high)})" if interval else text
+        return f"{text} ({percent_range(found.low, found.high)}){mark(found)}"
     best = percent(found.believed)
     return text if best == text else f"{text}, best known {best}"
 
@@ -47,7 +59,8 @@ def remarks(row: BoardRow) -> str:
     """Flags and claims that did not hold, in a few words."""
     found = [f"flag {flag.code}" for flag in row.flags]
     found += [
-        f"{title(check.protocol)}: claim {percent(check.claimed.accuracy)} is outside the interval"
+        f"{title(check.protocol)}: claim {percent(check.claimed.accuracy)} is outside the"
+        f" {'estimated ' if check.measured.estimated else ''}interval"
         for check in row.checks
         if not check.inside
     ]

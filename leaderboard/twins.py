@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from eval.errors import ReportError
-from eval.report.report import Report
+from eval.report.report import OPEN, Report
 from leaderboard.boards import Board
 from leaderboard.columns import CLEAN
 from leaderboard.rows import BoardRow, Measured
@@ -40,7 +40,11 @@ class Gain:
 
 
 def twins(boards: Sequence[Board]) -> tuple[Gain, ...]:
-    """Every gain that can be measured: pairs that differ in nothing but the activation."""
+    """Every gain that can be measured: pairs that differ in nothing but the activation.
+
+    None of an estimate: a paired difference needs the verdicts of all images. `compare` says what
+    those that are there tell.
+    """
     return tuple(
         gain
         for board in boards
@@ -59,17 +63,26 @@ def is_twin(smooth: ModelCard, relu: ModelCard) -> bool:
     return all(getattr(smooth, field) == getattr(relu, field) for field in same)
 
 
-def holds(report: Report, *, clean: bool = False) -> list[bool]:
+def holds(report: Report, *, clean: bool = False, among: Sequence[int] | None = None) -> list[bool]:
     """For each image: is it right without an attack, or does it stay right under all stages?
 
-    Raises `ReportError` if the second is asked of a report whose protocol has no stage.
+    among: positions of the images that are asked about; None for all. Raises `ReportError` if the
+    second is asked of a report whose protocol has no stage, or of an image that is open: nobody
+    knows whether that one is lost.
     """
     if not clean and report.robust is None:
         raise ReportError(
             f"the report of {report.model.name} is of {report.protocol.name}, which attacks"
             " nothing: it does not say which images are robust"
         )
-    return [(v != "clean") if clean else (v == "robust") for v in report.images.verdicts]
+    every = report.images.verdicts
+    asked = every if among is None else [every[i] for i in among]
+    if not clean and OPEN in asked:
+        raise ReportError(
+            f"the report of {report.model.name} is an estimate, {asked.count(OPEN)} of these images"
+            " are open: it does not say whether they are robust"
+        )
+    return [(v != "clean") if clean else (v == "robust") for v in asked]
 
 
 def _gains(board: Board, row: BoardRow, twin: BoardRow) -> Iterable[Gain]:
@@ -82,6 +95,8 @@ def _gains(board: Board, row: BoardRow, twin: BoardRow) -> Iterable[Gain]:
         pairs.insert(0, (CLEAN, row.clean, twin.clean))
     for column, ours, theirs in pairs:
         mine, other = _report(row, ours), _report(twin, theirs)
+        if ours.estimated or theirs.estimated:
+            continue
         if mine.images.ids != other.images.ids or mine.images.labels != other.images.labels:
             continue
         is_clean = column == CLEAN

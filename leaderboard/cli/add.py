@@ -23,14 +23,20 @@ Examples:
     type=click.Path(path_type=Path),
     help="Folder to store it in; made if missing.  [default: leaderboard/results of the package]",
 )
-@click.option("--force", is_flag=True, help="Replace a report of the same run.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Replace a report of the same run; never an exact one by an estimate.",
+)
 def command(report: Path, results: Path | None, force: bool) -> None:
     """Check REPORT and store it among the results.
 
     Every total is computed again from the verdicts; a protocol that is unknown or not the one it
-    names, and weights or images that are not those of the model and data set, are refused.
+    names, and weights or images that are not those of the model and data set, are refused. An
+    estimate gives way to a report of the same run with more images settled.
     """
-    from eval.report.percent import percent
+    from eval.report.parts import OPEN
+    from eval.report.percent import percent, percent_range
     from leaderboard.results import RESULTS
     from leaderboard.submit import add
 
@@ -39,6 +45,13 @@ def command(report: Path, results: Path | None, force: bool) -> None:
     share, kind = (done.report.clean, "clean") if robust is None else (robust, "robust")
     tell_left_out(done.left_out)
     what = plain(f"{done.report.model.name}, {done.report.protocol.name}")
-    echo(f"{done.path}: {what}, {kind} {percent(share.accuracy)} % of {share.n} images")
+    found = f"{kind} {percent(share.accuracy)} % of {share.n} images"
+    if share.estimated:
+        n_open = done.report.images.verdicts.count(OPEN)
+        found = (
+            f"{kind} estimated, {percent_range(*share.ci95)} %: {n_open} of {share.n} images are"
+            " open"
+        )
+    echo(f"{done.path}: {what}, {found}")
     for old in done.replaced:
         echo(f"replaced {old}")

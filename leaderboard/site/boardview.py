@@ -15,6 +15,7 @@ from leaderboard.published import NOT_STATED
 from leaderboard.rows import BoardRow, Claimed, Measured
 from leaderboard.site import charts, libraries
 from leaderboard.site.markup import asset, count, percent_or_dash, render
+from leaderboard.texts import OF_ESTIMATES, mark
 
 DASH = "–"
 LABELS = {CLEAN: "Clean", NOT_STATED: "Attack not stated"}
@@ -98,12 +99,11 @@ def board_view(board: Board) -> dict[str, Any]:
     robust = (it for row in board.rows for it in columns_by_attack([row]) if it.key != CLEAN)
     filled = Counter(map(attack, robust))
     facts = [fact for fact in FACTS if any(fact.of(row) not in {None, ""} for row in board.rows)]
-    n_measured = sum(bool(row.reports) for row in board.rows)
     return {
         "key": board.key,
         "title": board_name(board),
         "dataset": DATASETS.get(board.dataset, board.dataset),
-        "lede": _lede(board, n_measured),
+        "lede": _lede(board),
         "caption": _caption(board),
         "is_ranked": board.ranked_by is not None,
         "heads": [("Model", ""), *((it.name, it.css) for it in facts)],
@@ -146,6 +146,8 @@ def board_data(board: Board) -> list[dict[str, Any]]:
 def chart_values(row: BoardRow, all_columns: Sequence[Column]) -> dict[str, dict[str, list[Any]]]:
     """By attack and by whose: clean, low, high, robust, low, high, robust as stated; in per cent.
 
+    And, last, what the tooltip says behind the robust one: that it is estimated, or nothing.
+
     Both accuracies of a point are the same person's, so that it is a point and not a mixture.
     Where a stronger evaluation of somebody else broke more, the point is at what is believed.
     """
@@ -156,7 +158,8 @@ def chart_values(row: BoardRow, all_columns: Sequence[Column]) -> dict[str, dict
         if it.key == CLEAN or robust is None or it.source in found.get(attack(it), {}):
             continue
         clean = numbers.get(Column(it.source, CLEAN))
-        point = [*_triple(clean), *_triple(robust), round(100 * robust.accuracy, 2)]
+        stated = round(100 * robust.accuracy, 2)
+        point = [*_triple(clean), *_triple(robust), stated, mark(robust)]
         found.setdefault(attack(it), {})[it.source] = point
     return found
 
@@ -208,7 +211,7 @@ def _row(row: BoardRow, facts: Sequence[Fact], all_columns: Sequence[Column]) ->
 def _cell(it: Column, found: Measured | Claimed | None) -> dict[str, Any]:
     small = ""
     if isinstance(found, Measured):
-        small = percent_range(found.low, found.high)
+        small = f"{percent_range(found.low, found.high)}{mark(found)}"
     elif found is not None and found.believed < found.accuracy:
         small = f"best known {percent(found.believed)}"
     return {
@@ -218,18 +221,30 @@ def _cell(it: Column, found: Measured | Claimed | None) -> dict[str, Any]:
     }
 
 
-def _lede(board: Board, n_measured: int) -> str:
+def n_measured(board: Board) -> str:
+    """How many rows have numbers of ours, and how many of them estimates, as "3 (1 estimated)"."""
+    n_early = sum(row.is_estimated for row in board.rows)
+    early = f" ({n_early} estimated)" if n_early else ""
+    return f"{sum(bool(row.reports) for row in board.rows)}{early}"
+
+
+def _lede(board: Board) -> str:
     n = len(board.rows)
-    rows = f"{n} model{'' if n == 1 else 's'}"
-    ours = f", {n_measured} of them measured by us" if n_measured else ", none measured by us yet"
+    rows, ours = f"{n} model{'' if n == 1 else 's'}", ", none measured by us yet"
+    if any(row.reports for row in board.rows):
+        ours = f", {n_measured(board)} of them measured by us"
     return f"{board.subset[:1].upper()}{board.subset[1:]}. {rows}{ours}."
 
 
 def _caption(board: Board) -> str:
     unit = "Per cent; small print: 95 % interval."
+    is_early = any(row.is_estimated for row in board.rows)
+    if is_early:
+        unit += " Estimated: the run ended before all images were settled."
     if board.ranked_by is None:
         return f"{unit} Nothing here is ranked."
-    return f"{unit} Groups are by {board.ranked_by}: within one, intervals overlap."
+    rule = f" {OF_ESTIMATES[:1].upper()}{OF_ESTIMATES[1:]}." if is_early else ""
+    return f"{unit} Groups are by {board.ranked_by}: within one, intervals overlap.{rule}"
 
 
 def _filters(rows: Sequence[BoardRow]) -> list[tuple[str, str, list[tuple[str, str]]]]:
@@ -247,5 +262,5 @@ def _numbers(row: BoardRow) -> str:
     said = []
     for it in columns_by_attack([row]):
         found = row.numbers[it]
-        said.append(f"{title(it.key)} {percent(found.accuracy)} ({WHOSE[it.source]})")
+        said.append(f"{title(it.key)} {percent(found.accuracy)} ({WHOSE[it.source]}{mark(found)})")
     return "; ".join(said) or DASH

@@ -11,8 +11,10 @@ from leaderboard.boards import Board
 from leaderboard.columns import SOURCES, Column, column, title
 from leaderboard.rows import BoardRow, Check, Claimed, Measured
 from leaderboard.site.boardview import DASH, LABELS, WHOSE, board_name, columns_by_attack
+from leaderboard.site.early import about_early
 from leaderboard.site.gallery import Gallery
 from leaderboard.site.markup import count, percent_or_dash, points, render
+from leaderboard.texts import mark
 from zoo.cards import ModelCard
 from zoo.registry import FAMILIES
 
@@ -73,14 +75,17 @@ def check_view(check: Check) -> dict[str, Any]:
         "protocol": title(check.protocol),
         "claimed": percent(check.claimed.accuracy),
         "measured": percent(check.measured.accuracy),
-        "range": percent_range(check.measured.low, check.measured.high),
+        "low": 100 * check.measured.low,
+        "high": 100 * check.measured.high,
+        "range": percent_range(check.measured.low, check.measured.high) + mark(check.measured),
         "difference": points(check.difference),
         "verdict": verdict,
         "tag": "good" if check.inside else "warn",
         "why": f"counts {check.counted}" if check.counted else None,
         "text": (
             f"{title(check.protocol)}: claimed {percent(check.claimed.accuracy)}, measured"
-            f" {percent(check.measured.accuracy)} ({points(check.difference)} points)."
+            f" {percent(check.measured.accuracy)}{mark(check.measured)}"
+            f" ({points(check.difference)} points)."
         ),
     }
 
@@ -107,7 +112,11 @@ def _large(it: Column, found: Measured | Claimed) -> dict[str, Any]:
 def _range(found: Measured | Claimed) -> str:
     if found.low is None or found.high is None:
         return ""
-    of = f", {found.correct:,} of {found.n:,}" if isinstance(found, Measured) else ""
+    of = ""
+    if isinstance(found, Measured) and found.correct is not None:
+        of = f", {found.correct:,} of {found.n:,}"
+    elif isinstance(found, Measured) and found.estimated is not None:
+        of = f"{mark(found)}, {found.estimated.n_open:,} of {found.n:,} images open"
     return f"{percent_range(found.low, found.high)}{of}"
 
 
@@ -203,6 +212,7 @@ def _report(report: Report) -> dict[str, Any]:
                 else ""
             )
         ),
+        "early": about_early(report),
         "stages": stages if report.stages else [],
         "flags": report.flags,
         "command": report.command,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,9 +10,16 @@ from leaderboard.boards import Board, Leaderboard
 from leaderboard.columns import CLEAN, family, title
 from leaderboard.rows import BoardRow, Claimed
 from leaderboard.site import charts, libraries
-from leaderboard.site.boardview import WHOSE, attack, board_name, chart_values, columns_by_attack
+from leaderboard.site.boardview import (
+    WHOSE,
+    board_name,
+    columns_by_attack,
+    n_measured,
+)
 from leaderboard.site.markup import asset, percent_or_dash, points, render
 from leaderboard.site.modelview import check_view
+from leaderboard.site.strips import strips_of
+from leaderboard.texts import OF_ESTIMATES, mark
 from leaderboard.twins import Gain
 
 
@@ -51,6 +56,7 @@ def index_view(found: Leaderboard, gains: Sequence[Gain]) -> dict[str, Any]:
     strongest = [gain for gain in gains if gain.protocol != CLEAN][:3]
     return {
         "n_reports": len(reports),
+        "of_estimates": OF_ESTIMATES,
         "sections": [
             (
                 "Measured by us",
@@ -78,29 +84,33 @@ def _cards(boards: Sequence[Board]) -> list[dict[str, Any]]:
 
 
 def _counts(board: Board) -> dict[str, Any]:
-    measured = sum(bool(row.reports) for row in board.rows)
+    is_ours = any(row.reports for row in board.rows)
     counts = f"{len(board.rows)} model{'' if len(board.rows) == 1 else 's'}"
-    counts += f", {measured} measured by us" if measured else ""
+    counts += f", {n_measured(board)} measured by us" if is_ours else ""
     counts += f", {len(board.excluded)} listed apart" if board.excluded else ""
     best = _best(board)
     if best is None:
         return {"counts": counts, "best": None, "best_what": ""}
-    value, what, source = best
+    value, what, source, estimated = best
     best_of = "best ranked" if board.ranked_by else "best"
     return {
         "counts": counts,
         "best": percent_or_dash(value),
-        "best_what": f"{best_of} robust accuracy, {what}, {WHOSE[source]}",
+        "best_what": f"{best_of} robust accuracy, {what}, {WHOSE[source]}{estimated}",
     }
 
 
-def _best(board: Board) -> tuple[float, str, str] | None:
-    """The highest ranked robust accuracy under the attack that ranks the board."""
+def _best(board: Board) -> tuple[float, str, str, str] | None:
+    """The highest ranked robust accuracy under the attack that ranks the board.
+
+    With its attack, its source and its mark; an estimate only where no exact one is there.
+    """
     shares = [
         (
             found.believed if isinstance(found, Claimed) else found.accuracy,
             family(it.key),
             it.source,
+            mark(found),
         )
         for it in columns_by_attack(board.rows)
         if it.key != CLEAN and board.ranked_by in {None, family(it.key)}
@@ -108,7 +118,7 @@ def _best(board: Board) -> tuple[float, str, str] | None:
         if (row.rank_group is not None or board.ranked_by is None)
         and (found := row.numbers.get(it)) is not None
     ]
-    return max(shares, default=None)
+    return max(shares, key=lambda share: (not share[3], share), default=None)
 
 
 def claims_view(boards: Sequence[Board]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -163,7 +173,7 @@ def _reported(row: BoardRow, board: Board) -> dict[str, Any] | None:
 
 def _check_points(it: Mapping[str, Any]) -> list[dict[str, Any]]:
     label = f"{it['name']}, {it['protocol']}"
-    low, high = (float(end) for end in it["range"].split(" to "))
+    low, high = round(it["low"], 1), round(it["high"], 1)
     lines = [["claimed", it["claimed"]], ["measured", f"{it['measured']} ({it['range']})"]]
     lines.append(["verdict", it["verdict"]])
     common = {"label": label, "name": label, "page": f"models/{it['key']}.html", "lines": lines}
@@ -186,7 +196,7 @@ def activations_view(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What templates/activations.html shows, and the data of its charts."""
     shown = [_gain(gain) for gain in gains]
-    strips = [strip for board in boards for strip in _strips(board)]
+    strips = [strip for board in boards for strip in strips_of(board)]
     strips.sort(
         key=lambda strip: (-len({p["activation"] for p in strip["points"]}), strip["label"])
     )
@@ -233,56 +243,3 @@ def _gain(gain: Gain) -> dict[str, Any]:
         "x_low": round(100 * gain.low, 2),
         "x_high": round(100 * gain.high, 2),
     }
-
-
-def _strips(board: Board) -> list[dict[str, Any]]:
-    """One strip chart for each attack under which two activations have a number."""
-    by_attack: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    labels = {}
-    all_columns = columns_by_attack(board.rows)
-    for row in board.rows:
-        if not row.activation:
-            continue
-        for key, numbers in chart_values(row, all_columns).items():
-            labels[key] = next(family(it.key) for it in all_columns if attack(it) == key)
-            by_attack[key] += [_strip_point(row, kind, it) for kind, it in numbers.items()]
-    return [
-        {
-            "label": f"{board_name(board)}, {board.subset}: {labels[key]}",
-            "points": found,
-            "table": _medians(found),
-        }
-        for key, found in by_attack.items()
-        if len({point["activation"] for point in found}) > 1
-    ]
-
-
-def _strip_point(row: BoardRow, kind: str, numbers: Sequence[Any]) -> dict[str, Any]:
-    lines = [[WHOSE[kind], ""], ["robust", percent(numbers[3] / 100)]]
-    lines.append(["architecture", row.architecture or "not stated"])
-    return {
-        "name": row.model,
-        "page": f"models/{row.key}.html",
-        "activation": row.activation,
-        "kind": WHOSE[kind],
-        "z": 2 if kind == "measured" else 1,
-        "y": numbers[3],
-        "lines": lines,
-        "described": f"{row.model}, {row.activation}, {numbers[3]}",
-    }
-
-
-def _medians(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    by_name: dict[str, list[float]] = defaultdict(list)
-    for point in found:
-        by_name[point["activation"]].append(point["y"])
-    lines = sorted(by_name.items(), key=lambda item: -statistics.median(item[1]))
-    return [
-        {
-            "activation": name,
-            "n": len(values),
-            "median": f"{statistics.median(values):.1f}",
-            "best": f"{max(values):.1f}",
-        }
-        for name, values in lines
-    ]

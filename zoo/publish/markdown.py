@@ -34,7 +34,7 @@ def code(value: str) -> str:
 
 
 def accuracy(share: Accuracy) -> str:
-    """A share as people read it, in per cent: 76.7 (72.0 to 80.7)."""
+    """A share as people read it, in per cent: 76.7 (72.0 to 80.7), and "estimated" where it is."""
     estimated = ", estimated" if share.estimated else ""
     return f"{percent(share.accuracy)} ({percent_range(*share.ci95)}){estimated}"
 

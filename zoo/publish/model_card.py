@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from eval.report.percent import percent
+from eval.report.parts import OPEN
+from eval.report.percent import percent, percent_range
 from zoo.publish.markdown import accuracy, code, sure, table, text
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def _eval_result(
         metric_type=kind,
         metric_name=f"{sure(name)}, {_counted(share)}",
         metric_value=share.accuracy,
-        metric_args={**args, "correct": share.correct, "n": share.n, "ci95": list(share.ci95)},
+        metric_args={**args, **_evidence(report, share)},
     )
 
 
@@ -137,10 +138,20 @@ def _distinct(results: list[EvalResult]) -> list[EvalResult]:
 
 
 def _counted(share: Accuracy) -> str:
-    low, high = share.ci95
-    interval = f"95 % interval {percent(low)} to {percent(high)} %"
-    estimated = ", estimated" if share.estimated else ""
-    return f"{share.correct} of {share.n}, {interval}{estimated}"
+    """An estimate counts nothing: those of its images that are known to be right are not all."""
+    interval = f"95 % interval {percent_range(*share.ci95)} %"
+    if share.estimated:
+        return f"estimated, not all of {share.n} images settled, {interval}"
+    return f"{share.correct} of {share.n}, {interval}"
+
+
+def _evidence(report: Report, share: Accuracy) -> dict[str, Any]:
+    """What a number rests on; full_run: what the whole run would find, where not all is settled."""
+    found: dict[str, Any] = {"n": share.n, "ci95": list(share.ci95)}
+    if not share.estimated:
+        return {"correct": share.correct, **found}
+    found |= {"estimated": True, "open": report.images.verdicts.count(OPEN)}
+    return found | ({"full_run": list(report.estimate.full_run)} if report.estimate else {})
 
 
 def _about(page: Page) -> str:
@@ -200,9 +211,16 @@ def _measured(page: Page) -> str:
         return f"{head}\n\nNo Report of these weights: {UNKNOWN}."
     columns = ("data", "attack", "clean accuracy", "robust accuracy", "engine", "flags", "Report")
     rows = [_row(result) for result in page.results]
+    early = ""
+    if any(result.report.estimate for result in page.results):
+        early = (
+            " Estimated: the run ended before all images were settled; the number is a best guess,"
+            " and the interval covers the images that are open."
+        )
     return (
-        f"{head}\n\nPer cent with 95 % Wilson intervals. Every number can be recomputed from the"
-        f" verdicts in its Report: `sat-zoo verify FILE`.\n\n{table(columns, rows)}"
+        f"{head}\n\nPer cent with 95 % Wilson intervals.{early} Every number can be"
+        " recomputed from the verdicts in its Report: `sat-zoo verify FILE`."
+        f"\n\n{table(columns, rows)}"
     )
 
 

@@ -56,11 +56,11 @@ table.search.fixed("filters", wanted);
 const LABELS = { measured: "measured by us", "third-party": "third party", claimed: "claimed" };
 const percent = (value) => `${value.toFixed(1)} %`;
 
-function point(link, entry, kind, [clean, cleanLow, cleanHigh, robust, low, high, stated]) {
+function point(link, entry, kind, [clean, cleanLow, cleanHigh, robust, low, high, stated, mark]) {
   const range = low === null ? "" : ` (${low.toFixed(1)} to ${high.toFixed(1)})`;
   const lines = [
     [LABELS[kind], ""],
-    ["robust", percent(robust) + range],
+    ["robust", percent(robust) + range + mark],
     ["clean", clean === null ? "not published" : percent(clean)],
   ];
   if (stated !== robust) lines.push(["before a stronger attack", percent(stated)]);
@@ -69,7 +69,7 @@ function point(link, entry, kind, [clean, cleanLow, cleanHigh, robust, low, high
   return {
     name: link.textContent, page: link.href, kind: LABELS[kind], z: kind === "measured" ? 2 : 1,
     x: clean, x_low: cleanLow, x_high: cleanHigh, y: robust, y_low: low, y_high: high,
-    parameters: entry.parameters, flops: entry.flops, counts: entry.counts, lines,
+    parameters: entry.parameters, flops: entry.flops, counts: entry.counts && !mark, lines,
     described: `${link.textContent}, ${lines.map(([a, b]) => `${a} ${b}`).join(", ")}`,
   };
 }
@@ -83,7 +83,7 @@ function points() {
   });
 }
 
-// The rows that no other row beats in both accuracies; flagged rows beat nobody. The
+// The rows that no other row beats in both accuracies; flagged rows and estimates beat nobody. The
 // line goes on to the left and down, to the edges of what is shown.
 function front(all) {
   let best = -Infinity;

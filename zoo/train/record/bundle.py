@@ -14,6 +14,7 @@ from eval.errors import SatZooError, UsageError
 from eval.evaluation import evaluate
 from eval.files.writing import write_atomically
 from eval.report.percent import percent
+from eval.report.report import OPEN, Report
 from eval.run import Progress
 from zoo.cards import ModelCard
 from zoo.loading import from_weights
@@ -181,10 +182,21 @@ def _measure(
             out=path,
             on_progress=on_progress,
         )
-        share = report.robust or report.clean
-        say(f"{attack}: {percent(share.accuracy)} % of {share.n} images")
+        say(f"{attack}: {_found(report, path)}")
         paths.append(path)
     return paths
+
+
+def _found(report: Report, path: Path) -> str:
+    """The accuracy of a whole run; `SatZooError` for an estimate, which no package comes with."""
+    if report.estimate is not None:
+        raise SatZooError(
+            f"the run of {report.protocol.name} ended with"
+            f" {report.images.verdicts.count(OPEN)} images open, so that {path} is an estimate and"
+            " nothing was bundled: bundle it again"
+        )
+    share = report.robust or report.clean
+    return f"{percent(share.accuracy)} % of {share.n} images"
 
 
 def measuring_command(info: ModelCard, data: str, attack: str) -> str:
