@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leaderboard.stats import Paired, rank_groups
+from leaderboard.stats import Paired, group_beside, rank_groups, share_beside
 
 COUNTS = st.tuples(*[st.integers(0, 400)] * 4).filter(any)
 INTERVALS = st.lists(
@@ -93,3 +93,38 @@ def test_groups_do_not_depend_on_the_order(
 ) -> None:
     groups = dict(zip(intervals, rank_groups(intervals), strict=True))
     assert dict(zip(intervals[::-1], rank_groups(intervals[::-1]), strict=True)) == groups
+
+
+@pytest.mark.parametrize(
+    ("estimate", "group"),
+    [
+        ((0.80, 0.90), 1),  # above all
+        ((0.72, 0.90), 1),  # overlaps the best
+        ((0.68, 0.90), 2),  # and one of the second group
+        ((0.10, 0.90), 3),  # and all
+        ((0.40, 0.50), 3),  # between two groups: as far from the second as the third
+        ((0.00, 0.05), 4),  # below all
+    ],
+)
+def test_the_group_of_an_estimate(estimate: tuple[float, float], group: int) -> None:
+    exact = [(0.70, 0.74), (0.68, 0.72), (0.66, 0.69), (0.10, 0.20)]
+    assert rank_groups(exact) == [1, 1, 2, 3]
+    assert group_beside(estimate, exact) == group
+
+
+@given(exact=INTERVALS, estimate=st.tuples(st.floats(0, 0.5), st.floats(0.5, 1)))
+def test_no_estimate_is_in_a_better_group_than_an_exact_one_beside_it(
+    exact: list[tuple[float, float]], estimate: tuple[float, float]
+) -> None:
+    groups = rank_groups(exact)
+    group = group_beside(estimate, exact)
+    assert 1 <= group <= max([0, *groups]) + 1
+    shares = [(low + high) / 2 for low, high in exact]
+    share = share_beside(0.5, estimate, list(zip(shares, exact, strict=True)))
+    assert share <= 0.5
+    for (low, high), other, at in zip(exact, groups, shares, strict=True):
+        if low <= estimate[1] and estimate[0] <= high:
+            assert group >= other
+            assert share <= at
+        elif low > estimate[1]:
+            assert group >= other

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zoo
+from tests.leaderboard.early import ended_early
 from zoo.cards import Claim, ModelCard
 from zoo.publish.markdown import text
 from zoo.publish.model_card import Page, render
@@ -153,3 +154,28 @@ def test_a_report_without_an_attack_adds_no_robust_number(name: str) -> None:
     assert {r.metric_type for r in HubCard(shown).data.eval_results} == {"accuracy"}
     (line,) = [line for line in shown.splitlines() if f"reports/{found.file}" in line]
     assert [cell.strip() for cell in line.split("|")][4] == ""
+
+
+@pytest.mark.parametrize("settled", [1, 100, 280])
+def test_an_estimate_is_published_as_one_and_counts_nothing(settled: int) -> None:
+    (whole,) = [f for f in reports() if f.file.endswith("digits.autoattack.json")]
+    cut = ended_early(whole.report, settled, after="apgd-ce")
+    content = render(page(zoo.card(DIGITS), (Result("cut.json", b"", cut),)))
+    result = next(
+        r for r in HubCard(content).data.eval_results if r.metric_type == "robust_accuracy"
+    )
+    low, high = (f"{100 * end:.1f}" for end in cut.robust.ci95)
+    assert result.metric_name.endswith(
+        f"estimated, not all of 360 images settled, 95 % interval {low} to {high} %"
+    )
+    assert "correct" not in result.metric_args
+    assert result.metric_args["estimated"] is True
+    assert result.metric_args["open"] == cut.images.verdicts.count("open")
+    assert result.metric_args["full_run"] == list(cut.estimate.full_run)
+    assert f"{cut.robust.correct} of 360" not in content
+    assert f"{100 * cut.robust.accuracy:.1f} ({low} to {high}), estimated |" in content
+    assert "the interval covers the images that are open" in content
+
+
+def test_a_page_of_whole_runs_does_not_speak_of_estimates() -> None:
+    assert "stimated" not in render(page(zoo.card(DIGITS), reports()))

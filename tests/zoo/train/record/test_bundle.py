@@ -10,6 +10,8 @@ from eval.errors import SatZooError, UsageError
 from eval.files.writing import sha256_of
 from eval.report.report import Report
 from eval.run import Progress
+from leaderboard.results import RESULTS
+from tests.leaderboard.early import ended_early
 from zoo import card
 from zoo.registry import FAMILIES
 from zoo.train.record.bundle import ATTACKS, bundle, measuring_command, with_bundle
@@ -131,3 +133,28 @@ def test_only_a_finished_run_of_the_model_is_bundled(
         bundle(
             card(NAME), run, data=None, data_dir=None, device="cpu", say=print, families=families
         )
+
+
+def test_nothing_is_bundled_with_an_estimate(
+    run: Path, families: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Report.read(RESULTS / f"{NAME}.autoattack.json")
+    cut = ended_early(whole, 100, after="apgd-ce")
+    monkeypatch.setattr("zoo.train.record.bundle.evaluate", lambda *_, **__: cut)
+    before = (families / "digits" / "cards.yaml").read_bytes()
+    told: list[str] = []
+    with pytest.raises(
+        SatZooError, match=r"185 images open, so that .* is an estimate and"
+    ):
+        bundle(
+            card(NAME),
+            run,
+            data=None,
+            data_dir=None,
+            device="cpu",
+            say=told.append,
+            families=families,
+        )
+    assert (families / "digits" / "cards.yaml").read_bytes() == before
+    assert not [*(families.parents[1] / "leaderboard" / "results").iterdir()]
+    assert not any("%" in line for line in told)
