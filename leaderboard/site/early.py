@@ -6,7 +6,7 @@ from eval.report.percent import percent, percent_range
 from eval.report.report import OPEN, Report
 
 _ENDED = {
-    "until": "as soon as its interval was as narrow as asked",
+    "until": "as soon as its interval was what was asked for",
     "budget": "when its time was up",
     "interruption": "when it was interrupted",
 }

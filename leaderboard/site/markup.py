@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from eval.report.percent import percent, signed_points
+from leaderboard.texts import OF_ESTIMATES
 
 HERE = Path(__file__).parent
 
@@ -127,4 +128,5 @@ def _environment() -> Environment:
     environment.filters.update(
         percent=percent_or_dash, points=points, count=count, safe_url=safe_url, data_json=data_json
     )
+    environment.globals["of_estimates"] = OF_ESTIMATES
     return environment

@@ -19,7 +19,7 @@ from leaderboard.site.boardview import (
 from leaderboard.site.markup import asset, percent_or_dash, points, render
 from leaderboard.site.modelview import check_view
 from leaderboard.site.strips import strips_of
-from leaderboard.texts import OF_ESTIMATES, mark
+from leaderboard.texts import mark
 from leaderboard.twins import Gain
 
 
@@ -56,7 +56,6 @@ def index_view(found: Leaderboard, gains: Sequence[Gain]) -> dict[str, Any]:
     strongest = [gain for gain in gains if gain.protocol != CLEAN][:3]
     return {
         "n_reports": len(reports),
-        "of_estimates": OF_ESTIMATES,
         "sections": [
             (
                 "Measured by us",

@@ -130,6 +130,11 @@ def test_an_estimate_holds_no_count_and_both_intervals(results: Folder) -> None:
     assert found.estimated == Estimated(185, cut.estimate.full_run)
 
 
+def test_an_estimate_needs_what_the_whole_run_would_find() -> None:
+    with pytest.raises(ValueError, match="an estimate without what the whole run would find"):
+        Measured.of(early(9).robust, early(9), Path("r.json"), None)
+
+
 def test_no_gain_is_made_of_an_estimate(results: Folder) -> None:
     clean = {"clean"}
     for pair in ((early(200), TWIN), (DIGITS, ended_early(TWIN, 200, after="apgd-ce"))):

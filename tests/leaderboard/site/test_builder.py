@@ -78,7 +78,8 @@ def test_a_point_is_at_what_is_believed() -> None:
     found = board_data(
         type(board(0))("cifar10", "Linf", "8/255", "full", "all", "key", (row,), (), None)
     )
-    assert found[0]["values"]["autoattack"]["third-party"] == [90, None, None, 70, None, None, 75]
+    point = found[0]["values"]["autoattack"]["third-party"]
+    assert point == [90, None, None, 70, None, None, 75, ""]
 
 
 def test_no_hostile_name_stands_unescaped_anywhere() -> None:

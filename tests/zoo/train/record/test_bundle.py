@@ -143,9 +143,7 @@ def test_nothing_is_bundled_with_an_estimate(
     monkeypatch.setattr("zoo.train.record.bundle.evaluate", lambda *_, **__: cut)
     before = (families / "digits" / "cards.yaml").read_bytes()
     told: list[str] = []
-    with pytest.raises(
-        SatZooError, match=r"185 images open, so that .* is an estimate and"
-    ):
+    with pytest.raises(SatZooError, match=r"185 images open, so that .* is an estimate and"):
         bundle(
             card(NAME),
             run,
