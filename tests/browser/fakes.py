@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from eval.intervals import wilson
 from eval.report.report import Flag
 from leaderboard.boards import Board, Leaderboard
-from leaderboard.rows import BoardRow, Claimed, Measured
+from leaderboard.rows import BoardRow, Claimed, Estimated, Measured
 
 SCRIPT = "<script>document.title = 'owned'</script>"
 BREAKOUT = "</script><img src=x onerror=\"document.title = 'owned'\">"
@@ -20,14 +21,22 @@ def measured(correct: int, n: int = 1000) -> Measured:
     return Measured(correct / n, low, high, n, correct, Path("report.json"))
 
 
+def estimated(correct: int, n: int = 1000) -> Measured:
+    return replace(measured(correct, n), correct=None, estimated=Estimated(n // 2, (0.1, 0.9)))
+
+
 def row(number: int) -> BoardRow:
-    """Every third row measured, the others of a third party; accuracies differ row by row."""
+    """Every third row measured, the others of a third party; accuracies differ row by row.
+
+    The first is estimated: it would stand in every front.
+    """
     clean, robust = 950 - number % 389, 700 - number
     name = HOSTILE[number] if number < len(HOSTILE) else f"model-{number:03d}"
     numbers: dict[str, Claimed] = {}
     if number % 3:
         numbers["clean"] = Claimed(clean / 1000, "a source")
         numbers["autoattack"] = Claimed(robust / 1000, "a source")
+    ours = measured if number else estimated
     is_flagged = number % 50 == 7
     return BoardRow(
         key=f"board-row-{number}",
@@ -39,7 +48,7 @@ def row(number: int) -> BoardRow:
         flops=1_000_000 * (number + 1) if number % 5 else None,
         extra_data=(True, False, None)[number % 3],
         clean=None if numbers else measured(clean),
-        robust={} if numbers else {"autoattack-standard@1": measured(robust)},
+        robust={} if numbers else {"autoattack-standard@1": ours(robust)},
         third_party=numbers,
         claimed={"pgd-20": Claimed(0.5, SCRIPT, BREAKOUT)} if number % 10 == 0 else {},
         flags=(Flag(code="square-breaks", detail=BREAKOUT),) if is_flagged else (),

@@ -118,7 +118,8 @@ def test_attacks_are_shown_one_at_a_time(page: Page) -> None:
 
 def test_the_front_holds_what_no_row_beats_in_both(page: Page) -> None:
     best, corners = -1.0, 0
-    ranked = [row for row in ROWS if row.rank_group is not None]
+    ranked = [row for row in ROWS if row.rank_group is not None and not row.is_estimated]
+    assert len(ranked) < sum(row.rank_group is not None for row in ROWS)
     for row in sorted(ranked, key=lambda row: (-clean(row), -robust(row))):
         if robust(row) > best:
             best, corners = robust(row), corners + 1
@@ -140,6 +141,17 @@ def test_a_tooltip_says_what_a_point_is_and_runs_nothing(page: Page) -> None:
     assert "69.9 %" in text
     page.mouse.move(5, 5)
     tip.wait_for(state="hidden")
+
+
+def test_the_tooltip_of_an_estimate_says_so(page: Page) -> None:
+    page.locator("#top").select_option("15")
+    wait_for_points(page, 15)
+    marked = page.locator(POINTS + "[aria-label*=', estimated']")
+    assert marked.count() == 1
+    marked.hover(force=True)
+    tip = page.get_by_role("tooltip")
+    tip.wait_for()
+    assert re.search(r"robust\s*70\.0 % \([\d.]+ to [\d.]+\), estimated", tip.inner_text())
 
 
 def test_hostile_names_are_only_text(page: Page, big: Path, open_page: Open) -> None:
