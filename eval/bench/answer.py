@@ -13,9 +13,9 @@ from eval.bench.machine import wait
 from eval.bench.record import Answer, Timing
 from eval.ending import EarlyEnd
 from eval.engine.engine import Precision
-from eval.soonest import schedule_of
 from eval.request import Request
 from eval.run import Run
+from eval.soonest import schedule_of
 
 
 def measure_answer(
