@@ -89,7 +89,7 @@ _ALIASES = {
     "autoattack-rand": "autoattack-rand@1",
 }
 UPPER_BOUNDS = frozenset({"quick@1"})
-"""Protocols that leave out much of what AutoAttack tries: it may break more, and breaks no less."""
+"""Protocols that leave out much of what AutoAttack tries, which probably breaks more."""
 
 NAMES = ("clean", "fgsm", "pgd-10", "pgd-20", "pgd-50", "pgd-sat-50@1", *_ALIASES)
 """Names shown in help and error messages; pgd-K and pgd-sat-K take any K."""

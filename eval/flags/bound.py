@@ -9,7 +9,8 @@ from eval.report.report import Flag
 def bound_flags(protocol: Protocol) -> list[Flag]:
     """Said of every run of a protocol in `UPPER_BOUNDS`, so that each reader of its Report sees it.
 
-    It is an upper bound because each break was verified, and whatever else breaks lowers it.
+    An upper bound of robust accuracy it is under every protocol, since each break is verified and
+    whatever else breaks lowers it; under these a reader must not take it for more.
     """
     if protocol.name not in UPPER_BOUNDS:
         return []

@@ -115,8 +115,8 @@ FLAGS: Mapping[str, Meaning] = {
         "Run again with --fresh (fresh=True) if the numbers must come from one machine.",
     ),
     "upper-bound": Meaning(
-        "The protocol leaves out much of what AutoAttack tries, so that the robust accuracy is an"
-        " upper bound of AutoAttack's.",
+        "The protocol leaves out much of what AutoAttack tries: the robust accuracy is an upper"
+        " bound, and AutoAttack's is probably lower.",
         'Quote it as an upper bound, and --attack autoattack (attack="autoattack") where the number'
         " itself is wanted.",
     ),
