@@ -135,6 +135,21 @@ def test_the_untouched_model_comes_to_the_same_verdicts(
 
 
 @pytest.mark.usefixtures("short")
+def test_it_may_stop_early_and_goes_on_to_the_same_verdicts(
+    tiny_net: nn.Module, tiny_data: ImageSet, tmp_path: Path
+) -> None:
+    options = {"attack": "quick", "batch_size": 4, **EPS}
+    whole = evaluate(tiny_net, tiny_data, **options)
+    part = evaluate(tiny_net, tiny_data, until=20, journal=tmp_path / "j", **options)
+    assert part.robust.estimated
+    assert part.estimate is not None
+    low, high = part.estimate.full_run
+    assert low <= whole.robust.accuracy <= high
+    assert "upper-bound" in {flag.code for flag in part.flags}
+    assert same_findings(evaluate(tiny_net, tiny_data, journal=tmp_path / "j", **options), whole)
+
+
+@pytest.mark.usefixtures("short")
 def test_its_reports_say_that_it_is_an_upper_bound(
     tiny_net: nn.Module, tiny_data: ImageSet
 ) -> None:
