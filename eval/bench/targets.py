@@ -46,7 +46,7 @@ ORDERS = {"likeliest": None, "nearest": 20}
 
 
 @dataclass(frozen=True)
-class Setup:
+class Trial:
     """The model as it is, its copy that searches, and the ball."""
 
     model: nn.Module
@@ -54,7 +54,7 @@ class Setup:
     threat: Threat
 
 
-def tasks(setup: Setup, data: ImageSet, stage: str) -> Task:
+def tasks(setup: Trial, data: ImageSet, stage: str) -> Task:
     """The images that the model gets right, with the keys of `stage`; all at once."""
     batch = data.batch(range(len(data)))
     logits = torch.cat([predict(setup.model, x) for x in torch.split(batch.x, 128)])
@@ -64,13 +64,13 @@ def tasks(setup: Setup, data: ImageSet, stage: str) -> Task:
     return whole.select(logits.argmax(1) == batch.y)
 
 
-def fallen_at(setup: Setup, attack: Attack, whole: Task) -> Tensor:
+def fallen_at(setup: Trial, attack: Attack, whole: Task) -> Tensor:
     """(B,) by which run, 1, 2, ..., each image is first broken; 0 where none breaks it."""
     parts = torch.split(torch.arange(len(whole.y)), 128)
     return torch.cat([_fallen_at(setup, attack, whole.select(part)) for part in parts])
 
 
-def _fallen_at(setup: Setup, attack: Attack, task: Task) -> Tensor:
+def _fallen_at(setup: Trial, attack: Attack, task: Task) -> Tensor:
     net, found = setup.engine.search, torch.zeros_like(task.y)
     task = attack.prepared(setup.engine.exact, task)
     for run in range(attack.n_runs):
@@ -96,7 +96,7 @@ def table(
 ) -> list[tuple[object, ...]]:
     """The rows without the model's and the data's names."""
     first, second = protocol("quick").stages
-    setup = Setup(
+    setup = Trial(
         model, build_engine(model, data.batch(range(min(len(data), 32))).x, "fp32"), threat
     )
     whole, rows = tasks(setup, data, first.name), list[tuple[object, ...]]()
