@@ -103,8 +103,9 @@ class Estimate:
     """What is known of the robust accuracy on n images.
 
     right: images that no attack has broken for good yet, among them all that are open. s: survivors
-    of the stages that run on all images; None until these are done, and then nothing was drawn yet.
-    m: of the s, attacked to the end; k: of the m, standing. low, high: 95 % confidence sequence for
+    of the stages that run on all images; None until these are done, and nothing is drawn before.
+    m: of the s, attacked to the end; k: of the m, standing, or, where nothing is drawn, of all
+    images those known to be robust. low, high: 95 % confidence sequence for
     the number of robust images of the n. wide: the same with 97.5 %. last_iterates: the same of the
     images that are right at the end of their run, where an attack goes on to it.
     """
@@ -215,6 +216,10 @@ class Tally:
         )
 
 
-def before_the_draw(n: int, right: int) -> Estimate:
-    """Of n images, while stages run on all of them and `right` are not broken yet."""
-    return Estimate(n=n, right=right, s=None, m=0, k=0, low=0, high=right, wide=(0, right))
+def before_the_draw(n: int, right: int, robust: int) -> Estimate:
+    """Of n images, where no order was drawn: between what is proven of either kind, for certain.
+
+    right: not broken yet. robust: of these, attacked to the end.
+    """
+    ends = robust, right
+    return Estimate(n=n, right=right, s=None, m=0, k=robust, low=robust, high=right, wide=ends)

@@ -147,7 +147,7 @@ class Ledger:
             return frozenset()
         if self._tally is not None:
             return frozenset(self._tally.order[self._tally.estimate.m :])
-        return frozenset(i for i, verdict in enumerate(self._verdicts) if verdict == "robust")
+        return frozenset(i for i in range(self.n) if self._outcome(i) is None)
 
     @property
     def verdicts(self) -> tuple[str, ...]:
@@ -160,7 +160,9 @@ class Ledger:
         """What is known of the number of robust images."""
         if self._tally is not None:
             return self._with_ends(self._tally.estimate)
-        return before_the_draw(self.n, self.n_right)
+        outcomes = [self._outcome(i) for i in range(self.n)]
+        n_robust, n_open = outcomes.count(True), outcomes.count(None)
+        return before_the_draw(self.n, n_robust + n_open, n_robust)
 
     @property
     def last_on_all(self) -> str | None:

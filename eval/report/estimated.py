@@ -23,9 +23,9 @@ def estimate_of(report: Report) -> Estimate:
     if part is None:
         raise ValueError("the report has no estimate: all of its images are settled")
     if part.after is None:
-        if "robust" in report.images.verdicts:
-            raise ValueError("estimate.after is null, but images are robust: no order was drawn")
-        return before_the_draw(len(report.images.ids), report.images.verdicts.count(OPEN))
+        verdicts = report.images.verdicts
+        n_robust, n_open = verdicts.count("robust"), verdicts.count(OPEN)
+        return before_the_draw(len(verdicts), n_robust + n_open, n_robust)
     tally = _tally(report, part.after)
     tally.advance(lambda i: _outcome(report.images.verdicts[i]))
     known = tally.estimate

@@ -139,7 +139,9 @@ class EstimatePart(Frozen):
         description="s, the images that stood then, in whose order the rest is done; null as above"
     )
     settled: ImageCount = Field(description="m, those of them that have been attacked to the end")
-    robust: ImageCount = Field(description="k, those of these that stand")
+    robust: ImageCount = Field(
+        description="k, those of these that stand; where nothing was drawn, of all images"
+    )
     full_run: tuple[Share, Share] = Field(
         description="a 95 % confidence sequence, valid whenever one stops, for the robust accuracy"
         " that the whole run would find on these very images; robust.ci95 is of the distribution"

@@ -126,6 +126,27 @@ def test_an_interruption_while_stages_run_on_all_images_says_what_is_left(
     assert n_open == 45 - report.images.verdicts.count("apgd-ce")
 
 
+def test_an_interruption_in_the_last_stage_knows_what_is_through(
+    tiny_net: nn.Module, tiny_data: ImageSet, exact: Report
+) -> None:
+    def interrupt(now: Progress) -> None:
+        if now.stage == "square" and now.done == 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted) as stopped:
+        evaluate(tiny_net, tiny_data, on_progress=interrupt, **OPTIONS)
+    report = stopped.value.report
+    assert Report.model_validate_json(report.to_json()) == report
+    part = report.estimate
+    assert part is not None
+    assert part.after is None
+    n_robust = report.images.verdicts.count("robust")
+    assert n_robust >= 6
+    assert part.full_run == (n_robust / 60, (n_robust + report.images.verdicts.count("open")) / 60)
+    assert exact.robust is not None
+    assert part.full_run[0] <= exact.robust.accuracy <= part.full_run[1]
+
+
 def test_what_ends_early_does_not_enter_before_those_drawn_ahead_of_it(
     tiny_net: nn.Module, tiny_data: ImageSet
 ) -> None:

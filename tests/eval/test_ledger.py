@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eval.estimate import Estimate, Tally, drawn_order
-from eval.executors.base import Broken, Event, Survived
+from eval.executors.base import Broken, Ended, Event, Survived
 from eval.ledger import Ledger
 
 STAGES = ("first", "second", "third")
@@ -111,7 +111,7 @@ def test_intervals_nest_or_start_anew_and_right_images_only_become_fewer(
         assert nests or later_high < low or high < later_low
 
 
-def test_before_the_draw_nothing_is_settled_whatever_is_known() -> None:
+def test_where_nothing_is_drawn_what_is_proven_bounds_the_number() -> None:
     falls = [3, 0, 3, -1]
     ledger = ledger_of(falls)
     for position in (0, 1, 2):
@@ -120,3 +120,17 @@ def test_before_the_draw_nothing_is_settled_whatever_is_known() -> None:
     assert ledger.estimate.s is None
     assert ledger.estimate.interval == (0.0, 0.5)
     assert ledger.verdicts == ("open", "first", "open", "clean")
+    for stage in (1, 2):
+        ledger.take(event_of(falls, 2, stage))
+    assert ledger.estimate.interval == (0.25, 0.5)
+    assert ledger.verdicts == ("open", "first", "robust", "clean")
+
+
+def test_a_broken_image_without_its_last_iterate_is_open() -> None:
+    ledger = Ledger([True, True], {"pgd": True})
+    ledger.take(Broken("pgd", 0, NOTHING, is_broken_8bit=True))
+    assert ledger.verdicts == ("open", "open")
+    assert ledger.estimate.interval == (0.0, 1.0)
+    ledger.take(Ended("pgd", 0, is_right=True))
+    assert ledger.verdicts == ("pgd", "open")
+    assert ledger.estimate.interval == (0.0, 0.5)

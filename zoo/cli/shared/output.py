@@ -116,22 +116,23 @@ def _print_robust(report: Report, robust: Accuracy, console: Console) -> None:
         console.print(f"robust accuracy  {_interval(robust)}", style="bold")
         return
     n_open = report.images.verdicts.count(OPEN)
+    sure, drawn = "for certain", f"{estimate.robust} are known to be robust"
+    if estimate.survivors is not None:
+        sure = "sure to 95 %"
+        drawn = (
+            f"of the {estimate.survivors} images that stood after {estimate.after},"
+            f" {estimate.settled} were attacked to the end and {estimate.robust} stand"
+            f" ({estimate.method})"
+        )
     console.print(
         f"robust accuracy  estimated, {percent_range(*estimate.full_run)} %: what the whole run"
-        f" finds on these {robust.n} images, sure to 95 %",
+        f" finds on these {robust.n} images, {sure}",
         style="bold",
     )
     console.print(
         f"  of the images' distribution: 95 % interval {percent_range(*robust.ci95)} %;"
         f" best guess {percent(robust.accuracy)} %"
     )
-    drawn = "the stages that run on all images are not done"
-    if estimate.survivors is not None:
-        drawn = (
-            f"of the {estimate.survivors} images that stood after {estimate.after},"
-            f" {estimate.settled} were attacked to the end and {estimate.robust} stand"
-            f" ({estimate.method})"
-        )
     console.print(f"  {n_open} images are open: {drawn}")
     console.print(f"  {_how_to_go_on(report)}")
 
