@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import click
 
+from eval.errors import UsageError
 from eval.protocols import protocol
 from zoo.choice import Named
 from zoo.cli.plan import batch_size_option, plan_evaluation
@@ -162,6 +163,9 @@ def command(
     threat = check(choice.card, norm, eps, out, save_adversarial)
     plan = protocol(attack, step_size=step_size, last_iterate=last_iterate)
     check_ending(plan, until, budget, plot, engine)
+    for option, value in (("until", until), ("budget", budget), ("plot", plot)):
+        if is_plan and value is not None:
+            raise UsageError(f"--plan tells what the whole run would cost: leave out --{option}")
     if isinstance(choice, Named):
         offer_weights(choice.card, choice.wanted.weights, yes=yes)
 

@@ -80,6 +80,7 @@ def test_ctrl_c_leaves_a_report(
         (("--plot", "x.docx"), "x.docx is of no kind that can be drawn: end its name in .svg"),
         (("--plot", "x.svg", "--attack", "clean"), "is to show how robust accuracy becomes known"),
         (("--plot", "no/such/x.svg"), "--plot"),
+        (("--plan", "--until", "1"), "--plan tells what the whole run would cost: leave out --unt"),
     ],
 )
 def test_a_wrong_end_is_answered_before_anything_starts(
