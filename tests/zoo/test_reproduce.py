@@ -11,7 +11,7 @@ from eval.errors import ReportError, UsageError
 from eval.report.report import Accuracy, Report
 from zoo import registry
 from zoo.cards import Claim, ThreatSpec
-from zoo.judging import judge
+from zoo.judging import decided, judge
 from zoo.model import ZooModel
 from zoo.reproduce import Settings, measurements, reproduce
 
@@ -165,3 +165,47 @@ def test_no_claim_under_an_attack_is_measured_without_one(protocol: str) -> None
     runs, not_run = measurements(digits(CLEAN, claim).card)
     assert [run.protocol for run in runs] == ["clean"]
     assert [it.reason for it in not_run] == [f"clean attacks nothing and cannot measure {protocol}"]
+
+
+@pytest.mark.parametrize("claimed", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("run_as", ["pgd-sat-2@1", "pgd-2"])
+def test_a_claim_that_is_decided_early_has_the_verdict_of_the_whole_run(
+    tmp_path: Path, claimed: float, run_as: str
+) -> None:
+    images = open_data("digits").take(120)
+    model = digits(PGD.model_copy(update={"accuracy": claimed, "run_as": run_as}))
+    (whole,) = reproduce(model, images, tmp_path / "whole", Settings(batch_size=8)).rows
+    settings = Settings(batch_size=8, until="decided")
+    (early,) = reproduce(model, images, tmp_path / "early", settings).rows
+    assert early.verdict == whole.verdict
+    assert early.counts == whole.counts
+    if claimed < 0.9:
+        assert early.measured.estimated
+        assert early.why.startswith("decided early: the whole run would find ")
+        assert Report.read(Path(early.report)).estimate is not None
+
+
+def test_a_run_that_ends_by_its_width_does_not_decide_what_is_open(tmp_path: Path) -> None:
+    images = open_data("digits").take(120)
+    model = digits(PGD.model_copy(update={"accuracy": 0.85, "run_as": "pgd-2"}))
+    (early,) = reproduce(model, images, tmp_path, Settings(batch_size=8, until=30)).rows
+    assert early.measured.estimated
+    assert early.verdict == "cannot tell"
+    assert "its verdict is not decided" in early.why
+
+
+@pytest.mark.parametrize(
+    ("claimed", "low", "high", "n", "verdict"),
+    [
+        (0.1, 400, 600, 1000, "differs"),
+        (0.9, 400, 600, 1000, "differs"),
+        (0.5, 300, 700, 1000, None),  # differs at both ends, and not in between
+        (0.5, 490, 510, 1000, "cannot tell"),
+        (0.5, 49_900, 50_100, 100_000, "holds"),
+        (0.5, 480, 600, 1000, None),
+    ],
+)
+def test_a_verdict_is_decided_where_every_number_that_is_left_comes_to_it(
+    claimed: float, low: int, high: int, n: int, verdict: str | None
+) -> None:
+    assert decided(claimed, low, high, n) == verdict

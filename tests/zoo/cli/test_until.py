@@ -125,3 +125,11 @@ def test_runs_killed_under_until_end_with_the_interval_of_undisturbed_ones(
         assert mine.estimate == wanted.estimate
         n_estimated += mine.estimate is not None
     assert n_estimated == len(found)
+
+
+def test_reproduce_takes_a_width_or_no_value_and_refuses_others(sat_zoo: Run) -> None:
+    done = sat_zoo("reproduce", "resnet50-silu-sat", "--until", "soon", "--data-dir", "nowhere")
+    assert done.code == 2
+    assert "--until soon is no half width of an interval in percentage points" in done.err
+    done = sat_zoo("reproduce", "resnet50-silu-sat", "--until", "--data-dir", "nowhere")
+    assert "--until" not in done.err
