@@ -61,7 +61,10 @@ def begun(
         classifier, flags = fitted(model, request.name, probes, needs_gradient=is_attacked)
         check_labels(request.data, classifier.contract.n_classes)
         shape = tuple(probes.shape[1:])
-        with _journal(request, model, digest, shape) as journal, _told_where(journal, on_message):
+        with (
+            _journal(request, model, digest, shape) as journal,
+            _told_where(request, journal, on_message),
+        ):
             asked = _as_last_time(request, journal)
             memory = _memory(classifier, asked, place)
             engine, looked = _first_look(classifier, asked, place, memory)
@@ -131,15 +134,17 @@ def _journal(
 
 
 @contextmanager
-def _told_where(journal: Journal | None, on_message: Callable[[str], None]) -> Iterator[None]:
+def _told_where(
+    request: Request, journal: Journal | None, on_message: Callable[[str], None]
+) -> Iterator[None]:
     """Say where the verdicts lie when the block is interrupted."""
     try:
         yield
     except KeyboardInterrupt:
         if journal is not None:
-            on_message(
-                f"the verdicts so far are in {journal.path}: the same command goes on from there"
-            )
+            same = "the same command"
+            same += " without `fresh=True`" if request.fresh else ""
+            on_message(f"the verdicts so far are in {journal.path}: {same} goes on from there")
         raise
 
 

@@ -114,8 +114,8 @@ def evaluate(
             `eval.estimate.Estimate` that says whether it is enough. The images that are not settled
             then are "open" in the Report, whose `robust` is estimated; without it the same call
             goes on from the journal to the exact number.
-        budget: end after this time, "90s", "30m" or "1h30m", in the same way; the first of the two
-            counts.
+        budget: end after this time, "90s", "30m" or "1h30m", in the same way, but not before this
+            call has found out something; the first of the two counts.
         save_adversarial: write the adversarial images to this file, see `eval.adversarial`.
         plot: draw how the interval narrowed into this file, .svg or .png.
         on_progress: called with a `Progress` after each batch.
@@ -169,10 +169,10 @@ def evaluate(
             started=started,
             ended_by=ended_by,
         )
-        if save_adversarial is not None:
-            AdversarialImages.of(run, report).write(save_adversarial)
         if out is not None:
             report.write(out)
+        if save_adversarial is not None:
+            AdversarialImages.of(run, report).write(save_adversarial)
         if plot is not None:
             write_plot(narrowing_spec(report), plot)
         if ended_by == "interruption":

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from eval.errors import SatZooError
 from eval.estimate import Estimate, Tally, before_the_draw, drawn_order
-from eval.executors.base import Broken, Event
+from eval.executors.base import Broken, Event, Survived
 from eval.journal.known import Known
 from eval.report.report import StageResult
 
@@ -31,6 +31,8 @@ class Ledger:
         self._tally: Tally | None = None
         self._ends: Tally | None = None  # the same images, by their last iterates
         self._n_on_all = 0
+        self.n_taken = 0
+        """Verdicts that were taken, not recalled."""
 
     def recall(self, stage: str, known: Known) -> None:
         """What earlier sessions found out in `stage`; the stages before it were recalled."""
@@ -41,8 +43,14 @@ class Ledger:
     def take(self, event: Event) -> None:
         """Note one event."""
         self._known[event.stage].take(event)
+        self.n_taken += isinstance(event, Broken | Survived)
         if isinstance(event, Broken):
             self._verdicts[event.position] = event.stage
+
+    def has_come_to(self, stage: str, position: int) -> bool:
+        """Whether an image survived every stage before this one."""
+        names = [*self._needs_end]
+        return all(position in self._known[one].survived for one in names[: names.index(stage)])
 
     @property
     def n(self) -> int:

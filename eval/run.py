@@ -22,6 +22,7 @@ from eval.executors.base import (
     Survived,
     whole_batches,
 )
+from eval.files.interrupts import uninterrupted
 from eval.flags.model import fault_flags, result_flags, search_flags
 from eval.ledger import Ledger
 from eval.report.report import Flag, StageResult
@@ -92,7 +93,8 @@ class Run:
     ) -> None:
         """Carry out the jobs of the schedule: without one, one stage after the other.
 
-        is_enough, is_late: asked after each event; either ends the attack there.
+        is_enough, is_late: asked after each event; either ends the attack there, but not before
+        something was found out, or a run that is late again and again would never end.
         """
         schedule = schedule or BreadthFirst()
         for i, wave in enumerate(schedule.waves(self.protocol.stages, self)):
@@ -115,15 +117,17 @@ class Run:
         was: an image of which nothing is told would pass for robust.
         """
         if self.ledger.advance(is_enough):
+            self.ledger.advance(lambda _: False)  # nothing is attacked: all that is known may count
             return True
         wave = Wave(self.ledger, self.on_progress)
         for event in self.executor.run(wave.noted(jobs)):
-            wave.check(event)
-            self._take(event)
-            is_told = self.ledger.advance(is_enough)
+            with uninterrupted():
+                wave.check(event)
+                self._take(event)
+                is_told = self.ledger.advance(is_enough)
             if isinstance(event, Broken | Survived):
                 wave.show(event)
-            if is_told or is_late():
+            if is_told or (self.ledger.n_taken and is_late()):
                 return True
         wave.check_all_told()
         return False
@@ -176,9 +180,9 @@ class Run:
         return (*found, *self._changed_flags())
 
     def _take(self, event: Event) -> None:
-        self.ledger.take(event)
         if isinstance(event, Broken) and self.images is not None:
             self.images[event.position] = event.x_adv.cpu()
+        self.ledger.take(event)
         if self.journal is not None:
             self.journal.add(event)
 

@@ -51,10 +51,15 @@ class Wave:
             yield job
 
     def check(self, event: Event) -> None:
-        """Raises `SatZooError` for an event of what was not asked."""
+        """Raises `SatZooError` for an event of what was not asked, or not yet."""
         positions = self._positions.get(event.stage)
         if positions is None or not (isinstance(event, Spent) or event.position in positions):
             raise SatZooError(f"an executor told {event}, which is of no image of its job")
+        if isinstance(event, Spent) or self._ledger.has_come_to(event.stage, event.position):
+            return
+        raise SatZooError(
+            f"an executor told {event}, but that image has not survived the stages before"
+        )
 
     def check_all_told(self) -> None:
         """Raises `SatZooError` where nothing was told of an image."""

@@ -232,8 +232,8 @@ def _early_notes(a: Report, b: Report, n_open: int, n: int) -> tuple[str, ...]:
         )
     n_settled = n_all - n_open
     left_out = (
-        f" Of the other {n_settled - n} the stages on all images broke more than a fair share, so"
-        " that they would not stand for all."
+        f" Of the other {n_settled - n} too many are lost, to the clean pass and the stages that"
+        " ran on all images, so that they would not stand for all."
     )
     return (
         f"{who} ended early: {n_open} of {n_all} images are open in A or B and {n_settled} settled"

@@ -35,7 +35,8 @@ def judge(claimed: float, measured: Accuracy) -> tuple[Verdict, str]:
 def decided(claimed: float, low: int, high: int, n: int) -> Verdict | None:
     """The verdict that every count from `low` to `high` of `n` images comes to, if there is one."""
     ends = [Accuracy.of(correct, n) for correct in (low, high)]
-    verdicts = {judge(claimed, end)[0] for end in ends}
+    widest = Accuracy.of(min(max(n // 2, low), high), n)  # intervals are, in the middle
+    verdicts = {judge(claimed, one)[0] for one in (*ends, widest)}
     is_between = ends[0].ci95[1] < claimed < ends[1].ci95[0]
     return verdicts.pop() if len(verdicts) == 1 and not is_between else None
 
@@ -47,4 +48,7 @@ def judge_early(claimed: float, full_run: tuple[float, float], n: int) -> tuple[
     verdict = decided(claimed, low, high, n)
     if verdict is None:
         return "cannot tell", f"{found}, and its verdict is not decided: go on without an end"
-    return verdict, f"decided early: {found}, and any number of that comes to the same verdict"
+    why = f"decided early: {found}, and any number of that comes to the same verdict"
+    if verdict == "cannot tell":
+        why += f"; {judge(claimed, Accuracy.of(high, n))[1]}"
+    return verdict, why

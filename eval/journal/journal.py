@@ -21,6 +21,7 @@ import numpy as np
 from eval.errors import JournalError
 from eval.executors.base import Broken, Ended, Event, Spent, Survived
 from eval.files.home import home
+from eval.files.interrupts import uninterrupted
 from eval.journal.check import Bounds
 from eval.journal.file import JournalFile
 from eval.journal.key import Key, Session
@@ -80,12 +81,16 @@ class Journal:
         self._error: JournalError | None = None
         self._stop = threading.Event()
         self._writer = threading.Thread(target=self._keep_writing, daemon=True)
-        rows = self._file.read("SELECT about, seconds FROM sessions ORDER BY rowid")
+        try:
+            rows = self._file.read("SELECT about, seconds FROM sessions ORDER BY rowid")
+            self._known = _known(self._file)
+        except BaseException:  # or it would be in use for as long as this process lives
+            self._file.close()
+            raise
         self.sessions = [Session(**json.loads(about)) for about, _ in rows]
         """The earlier sessions that found something out."""
         self.seconds = sum(seconds for _, seconds in rows)
         """How long they took, up to the last verdict that each wrote."""
-        self._known = _known(self._file)
 
     @property
     def path(self) -> Path:
@@ -113,8 +118,9 @@ class Journal:
 
     def begin(self, session: Session) -> None:
         """Start to write, under the circumstances `session`."""
-        self._session = session
-        self._writer.start()
+        with uninterrupted():  # half a thread cannot be waited for
+            self._session = session
+            self._writer.start()
 
     def add(self, event: Event) -> None:
         """Hand over one event. Raises `JournalError` if an earlier one could not be written."""

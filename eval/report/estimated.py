@@ -82,8 +82,14 @@ def faults(report: Report) -> Iterator[str]:
     if part is None:
         return
     stage = report.protocol.stages[-1]
-    if part.after is not None and stage.needs_last_iterate and part.right_at_end is None:
-        yield f"estimate.right_at_end is missing, but stage {stage.name} has last iterates"
+    has_ends = part.after is not None and stage.needs_last_iterate
+    if has_ends != (part.right_at_end is not None):
+        what = "missing, but" if has_ends else "there, but no order was drawn or"
+        has = "has last iterates" if has_ends else "has no last iterates"
+        yield f"estimate.right_at_end is {what} stage {stage.name} {has}"
+        return
+    if any(result.last_iterate_accuracy is not None for result in report.stages):
+        yield "last_iterate_accuracy is there, but images are open: see estimate.last_iterates"
         return
     try:
         known = estimate_of(report)

@@ -53,6 +53,8 @@ def mutations(said: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         "last_iterates": said["robust"],
     }.items():
         yield name, changed(estimate={**said["estimate"], name: value})
+    stages = [{**one, "last_iterate_accuracy": 0.5} for one in said["stages"]]
+    yield "exact last iterates", changed(stages=stages)
     yield "after nothing", changed(estimate={**said["estimate"], "after": None})
     yield "narrower", changed(robust={**said["robust"], "ci95": [low, high]})
     guess = said["robust"]["accuracy"]

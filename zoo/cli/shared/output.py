@@ -74,19 +74,22 @@ def print_report(report: Report, out: Path | None) -> None:
     )
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("stage")
-    for column in ("attacked", "broken", "rejected", "accuracy after", "passes / image", "seconds"):
+    # Passes were spent on open images too, which are not among those attacked.
+    is_open = report.estimate is not None
+    passes_head = "passes" if is_open else "passes / image"
+    for column in ("attacked", "broken", "rejected", "accuracy after", passes_head, "seconds"):
         table.add_column(column, justify="right")
     clean = f"{percent(report.clean.accuracy)} %"
     table.add_row("clean", str(report.data.n), "", "", clean, "", "")
     for stage in report.stages:
-        passes = (stage.forwards + stage.backwards) / max(stage.attacked, 1)
+        passes = stage.forwards + stage.backwards
         table.add_row(
             stage.name,
             str(stage.attacked),
             str(stage.broken),
             str(stage.rejected),
-            f"{percent(stage.accuracy_after)} %",
-            f"{passes:,.0f}",
+            f"{'at most ' * is_open}{percent(stage.accuracy_after)} %",
+            f"{passes if is_open else passes / max(stage.attacked, 1):,.0f}",
             f"{stage.seconds:.1f}",
         )
     console.print(table)
@@ -134,13 +137,21 @@ def _print_robust(report: Report, robust: Accuracy, console: Console) -> None:
         f" best guess {percent(robust.accuracy)} %"
     )
     console.print(f"  {n_open} images are open: {drawn}")
+    if estimate.last_iterates_full_run is not None:
+        last = percent_range(*estimate.last_iterates_full_run)
+        console.print(f"  last iterates: {last} %, sure to 95 % (as many papers count)")
     console.print(f"  {_how_to_go_on(report)}")
 
 
 def _how_to_go_on(report: Report) -> str:
-    left_out = {"until": " without --until", "budget": "", "interruption": ""}
-    ended = report.estimate.ended_by if report.estimate else "interruption"
-    return f"the same command{left_out[ended]} goes on from the journal, to the exact number"
+    given = report.command.split()
+    ends = [
+        option
+        for option in ("--until", "--budget", "--fresh")
+        if any(one == option or one.startswith(f"{option}=") for one in given)
+    ]
+    without = f" without {' and '.join(ends)}" if ends else ""
+    return f"the same command{without} goes on from the journal, to the exact number"
 
 
 def _interval(share: Accuracy) -> str:
