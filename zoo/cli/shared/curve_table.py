@@ -38,7 +38,7 @@ def print_curve(curve: Curve, written: Sequence[Path]) -> None:
             console.print(said, as_options(flag.detail))
     seconds = sum(series.seconds for series in curve.series)
     files = f"; written to {' and '.join(map(str, written))}" if written else ""
-    console.print(Text(f"{seconds:.0f} s{files}"))
+    console.print(Text(f"{seconds:.0f} s{files}"), soft_wrap=True)  # a path stays whole
 
 
 def _attack(curve: Curve) -> str:

@@ -110,7 +110,8 @@ def print_report(report: Report, out: Path | None) -> None:
         )
     for flag in report.flags:
         console.print(Text(f"flag {flag.code}:", style="yellow"), as_options(flag.detail))
-    console.print(f"{report.seconds:.0f} s" + (f"; report written to {out}" if out else ""))
+    written = f"; report written to {out}" if out else ""
+    console.print(Text(f"{report.seconds:.0f} s{written}"), soft_wrap=True)  # a path stays whole
 
 
 def _print_robust(report: Report, robust: Accuracy, console: Console) -> None:
