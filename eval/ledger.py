@@ -26,7 +26,7 @@ class Ledger:
 
     def __init__(self, is_right: Iterable[bool], needs_end: Mapping[str, bool]) -> None:
         self._verdicts = ["robust" if right else "clean" for right in is_right]
-        self._needs_end = dict(needs_end)
+        self._needs_end, self._stages = dict(needs_end), [*needs_end]
         self._known = {stage: Known.nothing(stage) for stage in self._needs_end}
         self._tally: Tally | None = None
         self._ends: Tally | None = None  # the same images, by their last iterates
@@ -49,8 +49,8 @@ class Ledger:
 
     def has_come_to(self, stage: str, position: int) -> bool:
         """Whether an image survived every stage before this one."""
-        names = [*self._needs_end]
-        return all(position in self._known[one].survived for one in names[: names.index(stage)])
+        before = self._stages[: self._stages.index(stage)]
+        return all(position in self._known[one].survived for one in before)
 
     @property
     def n(self) -> int:
@@ -65,7 +65,7 @@ class Ledger:
     @property
     def n_settled(self) -> int:
         """Images of which it is known whether they are robust."""
-        survived = self._known[[*self._needs_end][-1]].survived
+        survived = self._known[self._stages[-1]].survived
         return sum(v != "robust" or i in survived for i, v in enumerate(self._verdicts))
 
     def n_known(self, stage: str) -> int:
@@ -74,14 +74,12 @@ class Ledger:
 
     def standing(self, stage: str) -> list[int]:
         """The images that come to `stage`: right, and broken by none before it."""
-        names = [*self._needs_end]
-        before = {"clean", *names[: names.index(stage)]}
+        before = {"clean", *self._stages[: self._stages.index(stage)]}
         return [i for i, verdict in enumerate(self._verdicts) if verdict not in before]
 
     def stages_after(self, stage: str) -> list[str]:
         """The stages that attack what `stage` leaves."""
-        names = [*self._needs_end]
-        return names[names.index(stage) + 1 :]
+        return self._stages[self._stages.index(stage) + 1 :]
 
     def missing(self, stage: str, positions: Sequence[int]) -> list[int]:
         """Those of `positions` of which `stage` has something to find out."""
@@ -89,10 +87,10 @@ class Ledger:
 
     def draw(self, n_on_all: int, ids: Sequence[str], seed: int) -> None:
         """Draw the order of the images that stand after the first `n_on_all` stages, all done."""
-        standing = self.standing([*self._needs_end][n_on_all])
+        standing = self.standing(self._stages[n_on_all])
         order = [standing[i] for i in drawn_order([ids[i] for i in standing], seed)]
         self._tally, self._n_on_all = Tally(order, self.n), n_on_all
-        if [*self._needs_end.values()][-1]:
+        if self._needs_end[self._stages[-1]]:
             self._ends = Tally(order, self.n)
 
     @property
@@ -116,8 +114,8 @@ class Ledger:
         return replace(now, last_iterates=self._ends.estimate)
 
     def _right_at_end(self, position: int) -> bool:
-        last = [*self._needs_end][-1]
-        return self._verdicts[position] == "robust" or self._known[last].right_at_end[position]
+        known = self._known[self._stages[-1]]
+        return self._verdicts[position] == "robust" or known.right_at_end[position]
 
     @property
     def right_at_end(self) -> str | None:
@@ -132,30 +130,24 @@ class Ledger:
 
     def _outcome(self, position: int) -> bool | None:
         """Whether an image is robust; None: not known yet."""
-        for last in reversed(self._needs_end):
-            known = self._known[last]
-            comes_to_it = self._verdicts[position] in {"robust", last}
-            if comes_to_it and self._needs_end[last] and position not in known.right_at_end:
+        verdict = self._verdicts[position]
+        for last in self._stages[-1:]:  # none where nothing is attacked
+            comes_to_it, needs_end = verdict in {"robust", last}, self._needs_end[last]
+            if comes_to_it and self._known[last].is_missing(position, needs_end=needs_end):
                 return None
-            if self._verdicts[position] == "robust" and position not in known.survived:
-                return None
-            break
-        return self._verdicts[position] == "robust"
+        return verdict == "robust"
 
     @property
     def is_complete(self) -> bool:
         """Whether every image has the verdict that it ends with."""
-        last = [*self._needs_end][-1:]
-        return not any(self.missing(stage, self.standing(stage)) for stage in last)
+        return all(map(self.is_known, range(self.n)))
 
     @property
     def open(self) -> frozenset[int]:
         """The images that are not settled; none when all is known."""
-        if self.is_complete:
-            return frozenset()
-        if self._tally is not None:
+        if self._tally is not None and not self.is_complete:
             return frozenset(self._tally.order[self._tally.estimate.m :])
-        return frozenset(i for i in range(self.n) if self._outcome(i) is None)
+        return frozenset(i for i in range(self.n) if not self.is_known(i))
 
     @property
     def verdicts(self) -> tuple[str, ...]:
@@ -178,7 +170,7 @@ class Ledger:
 
         None where no order was drawn yet.
         """
-        return None if self._tally is None else ["clean", *self._needs_end][self._n_on_all]
+        return None if self._tally is None else ["clean", *self._stages][self._n_on_all]
 
     @property
     def trace(self) -> Sequence[tuple[int, int, int]]:
@@ -215,5 +207,5 @@ class Ledger:
 
     def _attacked(self, stage: str) -> set[int]:
         """Those of them that `stage` attacked: open ones too, where it ran on all images."""
-        is_on_all = self._tally is not None and [*self._needs_end].index(stage) < self._n_on_all
+        is_on_all = self._tally is not None and self._stages.index(stage) < self._n_on_all
         return self._come_to(stage) - (frozenset() if is_on_all else self.open)

@@ -58,8 +58,12 @@ class Known:
         needs_end: the last iterate is wanted too. It comes after the verdict, so a run that was
         killed in between walks the same way again.
         """
-        done = self.settled & self.right_at_end.keys() if needs_end else self.settled
-        return [p for p in positions if p not in done]
+        return [p for p in positions if self.is_missing(p, needs_end=needs_end)]
+
+    def is_missing(self, position: int, *, needs_end: bool) -> bool:
+        """The same of one image, in constant time."""
+        is_settled = position in self.broken or position in self.survived
+        return not is_settled or (needs_end and position not in self.right_at_end)
 
     def take(self, event: Event) -> None:
         """Note one event. What is verified broken stays broken."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -37,21 +37,6 @@ def estimate_of(report: Report) -> Estimate:
     return known
 
 
-def last_iterates_of(report: Report, right_at_end: str) -> Estimate:
-    """What follows for last iterates, one sign for each settled image; raises as `estimate_of`."""
-    if report.estimate is None or report.estimate.after is None:
-        raise ValueError("estimate.right_at_end is there, but no order was drawn")
-    tally = _tally(report, report.estimate.after)
-    settled = tally.order[: estimate_of(report).m]
-    if len(right_at_end) != len(settled):
-        raise ValueError(f"estimate.right_at_end does not speak of {len(settled)} settled images")
-    is_right = {i: sign == "1" for i, sign in zip(settled, right_at_end, strict=True)}
-    if wrong := [i for i in settled if report.images.verdicts[i] == "robust" and not is_right[i]]:
-        raise ValueError(f"image {report.images.ids[wrong[0]]!r} is robust, but wrong at its end")
-    tally.advance(is_right.get)
-    return tally.estimate
-
-
 def narrowing(report: Report) -> Sequence[tuple[int, int, int]]:
     """How the interval narrowed: (m, low, high) as counts, see `Tally.trace`.
 
@@ -67,48 +52,58 @@ def narrowing(report: Report) -> Sequence[tuple[int, int, int]]:
     return tally.trace
 
 
-def faults(report: Report) -> Iterator[str]:
-    """What the estimate of a Report says otherwise than its verdicts, if anything."""
+def checked_estimate(report: Report) -> Estimate | None:
+    """What follows from the verdicts of a Report with open images; None of a whole run.
+
+    Computed once, for all that a reader compares with it. Raises `ValueError` where the estimate
+    that it states says otherwise.
+    """
     n_open, part, robust = report.images.verdicts.count(OPEN), report.estimate, report.robust
     is_estimated = robust is not None and robust.estimated
     if {part is not None, is_estimated, n_open > 0} == {True, False}:
-        yield (
+        raise ValueError(
             f"{n_open} images are open, robust.estimated is {is_estimated} and estimate is"
             f" {'there' if part else 'null'}: these go together"
         )
-        return
     if report.clean.estimated:
-        yield "clean.estimated is true, but every image was classified"
+        raise ValueError("clean.estimated is true, but every image was classified")
     if part is None:
-        return
+        return None
     stage = report.protocol.stages[-1]
     has_ends = part.after is not None and stage.needs_last_iterate
     if has_ends != (part.right_at_end is not None):
         what = "missing, but" if has_ends else "there, but no order was drawn or"
         has = "has last iterates" if has_ends else "has no last iterates"
-        yield f"estimate.right_at_end is {what} stage {stage.name} {has}"
-        return
+        raise ValueError(f"estimate.right_at_end is {what} stage {stage.name} {has}")
     if any(result.last_iterate_accuracy is not None for result in report.stages):
-        yield "last_iterate_accuracy is there, but images are open: see estimate.last_iterates"
-        return
-    try:
-        known = estimate_of(report)
-        ends = None
-        if part.right_at_end is not None:
-            ends = last_iterates_of(report, part.right_at_end)
-    except ValueError as error:
-        yield str(error)
-        return
-    said = part.model_dump()
+        raise ValueError(
+            "last_iterate_accuracy is there, but images are open: see estimate.last_iterates"
+        )
+    known = estimate_of(report)
+    if part.right_at_end is not None and part.after is not None:
+        ends = _last_iterates(report, part.after, part.right_at_end, known.m)
+        known = replace(known, last_iterates=ends)
     again = EstimatePart.of(
-        replace(known, last_iterates=ends),
-        ended_by=part.ended_by,
-        after=part.after,
-        right_at_end=part.right_at_end,
-    ).model_dump()
-    for name, value in again.items():
+        known, ended_by=part.ended_by, after=part.after, right_at_end=part.right_at_end
+    )
+    said = part.model_dump()
+    for name, value in again.model_dump().items():
         if said[name] != value:
-            yield f"estimate.{name} is {said[name]}, but the images say {value}"
+            raise ValueError(f"estimate.{name} is {said[name]}, but the images say {value}")
+    return known
+
+
+def _last_iterates(report: Report, after: str, right_at_end: str, m: int) -> Estimate:
+    """What follows for last iterates, of which `right_at_end` has one sign for each of m images."""
+    tally = _tally(report, after)
+    settled = tally.order[:m]
+    if len(right_at_end) != m:
+        raise ValueError(f"estimate.right_at_end does not speak of {m} settled images")
+    is_right = {i: sign == "1" for i, sign in zip(settled, right_at_end, strict=True)}
+    if wrong := [i for i in settled if report.images.verdicts[i] == "robust" and not is_right[i]]:
+        raise ValueError(f"image {report.images.ids[wrong[0]]!r} is robust, but wrong at its end")
+    tally.advance(is_right.get)
+    return tally.estimate
 
 
 def _tally(report: Report, after: str) -> Tally:

@@ -15,12 +15,13 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from eval.errors import ReportError, UsageError, first_fault
+from eval.estimate import Estimate
 from eval.files.border import border, plain, read_bytes
 from eval.files.record import parse_json
 from eval.files.writing import write_atomically
 from eval.frozen import Frozen
 from eval.report.bounds import contradiction
-from eval.report.estimated import estimate_of, faults
+from eval.report.estimated import checked_estimate
 from eval.report.fields import SEEDS, Moment, Note, Seconds
 from eval.report.old import unattacked
 from eval.report.parts import (
@@ -120,9 +121,7 @@ class Report(Frozen):
                 f"robust.correct is {robust.correct} and clean.correct only {clean.correct}, but an"
                 " image that is wrong without an attack is not robust"
             )
-        for fault in faults(self):
-            raise ValueError(fault)
-        for what, claimed, recomputed in self._totals():
+        for what, claimed, recomputed in self._totals(checked_estimate(self)):
             if not math.isclose(claimed, recomputed, abs_tol=1e-9):
                 raise ValueError(f"{what} is {claimed} but the images say {recomputed}")
         return self
@@ -157,7 +156,7 @@ class Report(Frozen):
             raise ValueError(fault)
         return self
 
-    def _totals(self) -> list[tuple[str, float, float]]:
+    def _totals(self, known: Estimate | None) -> list[tuple[str, float, float]]:
         verdicts, n = self.images.verdicts, len(self.images.ids)
         clean = n - verdicts.count("clean")
         totals: list[tuple[str, float, float]] = [
@@ -166,10 +165,10 @@ class Report(Frozen):
             ("data.n", self.data.n, n),
         ]
         shares = [("clean", self.clean, Accuracy.of(clean, n))]
-        if self.estimate is not None and self.robust is not None:
-            shares.append(("robust", self.robust, Accuracy.of_estimate(estimate_of(self))))
-        elif self.robust is not None:
-            shares.append(("robust", self.robust, Accuracy.of(verdicts.count("robust"), n)))
+        if self.robust is not None:
+            counted = Accuracy.of(verdicts.count("robust"), n)
+            again = Accuracy.of_estimate(known) if known else counted
+            shares.append(("robust", self.robust, again))
         for name, part, again in shares:
             totals += [
                 (f"{name}.correct", part.correct, again.correct),
