@@ -10,11 +10,18 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from zoo.choice import Named, choose
-from zoo.cli.plan import batch_size_option
 from zoo.cli.shared.console import say
 from zoo.cli.shared.data import chosen_images, data_options, download_bar
 from zoo.cli.shared.model import chosen_model, model_options
 from zoo.cli.shared.offer import offer_weights, yes_option
+from zoo.cli.shared.search import (
+    batch_size_option,
+    device_option,
+    engine_option,
+    norm_option,
+    seed_option,
+    step_size_option,
+)
 from zoo.cli.shared.start import import_torch
 from zoo.curves import check_curve, curve
 
@@ -44,10 +51,8 @@ Examples:
     "--attack",
     help="As in sat-zoo eval; with --steps pgd or pgd-sat.  [default: pgd-20, with --steps pgd]",
 )
-@click.option("--norm", help="Linf or L2.  [default: the model's own]")
-@click.option(
-    "--step-size", help="Step of pgd-K: eps/N, or in pixel units 1/255.  [default: eps/4]"
-)
+@norm_option
+@step_size_option
 @click.option(
     "--check/--no-check",
     default=True,
@@ -56,13 +61,7 @@ Examples:
     " can be made plain grey (1/2 in Linf).",
 )
 @data_options
-@click.option(
-    "--engine",
-    type=click.Choice(["fast", "reference"]),
-    default="fast",
-    show_default=True,
-    help="Ours, or the AutoAttack authors' package.",
-)
+@engine_option
 @click.option(
     "--precision",
     type=click.Choice(["auto", "fp32", "bf16"]),
@@ -70,15 +69,9 @@ Examples:
     show_default=True,
     help="Of the search; verdicts are always fp32.",
 )
-@click.option(
-    "--batch-size",
-    default="auto",
-    show_default=True,
-    callback=batch_size_option,
-    help="Images in one pass. auto: what fits into memory, at most 128 on a CPU.",
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Of all random numbers.")
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 ...")
+@batch_size_option
+@seed_option
+@device_option
 @click.option("--out", type=click.Path(path_type=Path), help="Also write the curve as JSON here.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw it here, as .svg or .png.")
 @click.option(

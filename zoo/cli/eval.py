@@ -12,11 +12,19 @@ import click
 from eval.errors import UsageError
 from eval.protocols import protocol
 from zoo.choice import Named
-from zoo.cli.plan import batch_size_option, plan_evaluation
+from zoo.cli.plan import plan_evaluation
 from zoo.cli.shared.console import say
 from zoo.cli.shared.data import chosen_images, data_options, download_bar
 from zoo.cli.shared.model import chosen_model, model_options
 from zoo.cli.shared.offer import offer_weights, yes_option
+from zoo.cli.shared.search import (
+    batch_size_option,
+    device_option,
+    engine_option,
+    norm_option,
+    seed_option,
+    step_size_option,
+)
 from zoo.cli.shared.start import import_torch
 from zoo.evaluation import check, check_ending, evaluate, load_both
 
@@ -49,10 +57,8 @@ Models that are not of the zoo:
     " version may be named, as autoattack-standard@1.",
 )
 @click.option("--eps", help="Radius of the ball, as 8/255.  [default: the model's own]")
-@click.option("--norm", help="Linf or L2.  [default: the model's own]")
-@click.option(
-    "--step-size", help="Step of pgd-K: eps/N, or in pixel units 1/255.  [default: eps/4]"
-)
+@norm_option
+@step_size_option
 @click.option(
     "--last-iterate",
     is_flag=True,
@@ -60,13 +66,7 @@ Models that are not of the zoo:
     " iterates that many papers count; the verdicts are the same.",
 )
 @data_options
-@click.option(
-    "--engine",
-    type=click.Choice(["fast", "reference"]),
-    default="fast",
-    show_default=True,
-    help="Ours, or the AutoAttack authors' package.",
-)
+@engine_option
 @click.option(
     "--precision",
     type=click.Choice(["auto", "fp32", "bf16"]),
@@ -75,15 +75,9 @@ Models that are not of the zoo:
     help="Of the search; verdicts are always fp32. auto: bf16 where it is measured to be 1.3"
     " times faster.",
 )
-@click.option(
-    "--batch-size",
-    default="auto",
-    show_default=True,
-    callback=batch_size_option,
-    help="Images in one pass. auto: what fits into memory, at most 128 on a CPU.",
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Of all random numbers.")
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 ...")
+@batch_size_option
+@seed_option
+@device_option
 @click.option("--out", type=click.Path(path_type=Path), help="Also write the report to this file.")
 @click.option(
     "--save-adversarial",

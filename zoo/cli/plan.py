@@ -1,4 +1,4 @@
-"""What an evaluation will cost, and how many images it computes at once."""
+"""What an evaluation will cost."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from rich.table import Table
 from rich.text import Text
 
 from eval.errors import UsageError
-from eval.files.border import plain
 from zoo.cli.shared.console import stdout
 
 if TYPE_CHECKING:
@@ -19,16 +18,6 @@ if TYPE_CHECKING:
     from eval.plan import Plan, Work
     from eval.protocols import Protocol
     from eval.threat import Threat
-
-
-def batch_size_option(_context: object, _option: object, value: str) -> int | None:
-    """A batch size as typed -> a number, or None for "auto". Raises `UsageError` for the rest."""
-    if value == "auto":
-        return None
-    if not value.isdecimal() or len(value) > 9 or int(value) < 1:
-        shown = plain(repr(value), 40)
-        raise UsageError(f"--batch-size {shown} is not possible: give auto, or 1 or more images")
-    return int(value)
 
 
 def plan_evaluation(

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eval.arguments import as_options
-from zoo.cli.plan import batch_size_option
 from zoo.cli.shared.console import say, stdout
 from zoo.cli.shared.data import chosen_images, data_options, download_bar
 from zoo.cli.shared.model import prefix_option
 from zoo.cli.shared.offer import offer_weights, yes_option
+from zoo.cli.shared.search import batch_size_option, device_option, seed_option
 
 if TYPE_CHECKING:
     from zoo.reproduce import Reproduction
@@ -46,15 +46,9 @@ STYLES = {"holds": "green", "differs": "bold red", "cannot tell": "yellow", "oth
     metavar="DIR",
     help="Folder of the reports.  [default: SAT_ZOO_HOME/reproductions/NAME]",
 )
-@click.option(
-    "--batch-size",
-    default="auto",
-    show_default=True,
-    callback=batch_size_option,
-    help="Images in one pass. auto: what fits into memory, at most 128 on a CPU.",
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Of all random numbers.")
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 ...")
+@batch_size_option
+@seed_option
+@device_option
 @click.option("--fresh", is_flag=True, help="Start over; forget what the journals hold.")
 @click.option(
     "--until",
