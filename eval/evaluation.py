@@ -6,9 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +14,7 @@ from torch import Tensor, nn
 from eval.adversarial import AdversarialImages
 from eval.begin import begun
 from eval.data import ImageSet, decoded_once, from_tensors
+from eval.described import Source, data_part, engine_part, model_part
 from eval.ending import EarlyEnd, EndedBy
 from eval.engine.engine import Precision
 from eval.estimate import Estimate
@@ -25,11 +24,8 @@ from eval.plots import write_plot
 from eval.protocols import protocol
 from eval.report.report import (
     Accuracy,
-    DataPart,
-    EnginePart,
     EstimatePart,
     Images,
-    ModelPart,
     ProtocolPart,
     Report,
     Survive8Bit,
@@ -41,8 +37,6 @@ from eval.soonest import schedule_of
 from eval.threat import Threat
 
 __all__ = ["Interrupted", "Progress", "evaluate"]
-
-Source = Literal["bundled", "store", "hub", "file", "factory"]
 
 
 @torch.inference_mode(False)  # whose tensors no gradient reaches, should the caller be in it
@@ -231,31 +225,11 @@ def _report(
         schema="sat-zoo/report@1",
         created=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         command=command,
-        model=ModelPart(
-            name=request.name,
-            source=source,
-            weights_sha256=run.digest,
-            file_sha256=file_sha256,
-            parameters=sum(p.numel() for p in run.setting.classifier.parameters()),
-            classes=run.clean.n_classes,
-        ),
-        data=DataPart(
-            name=data.name,
-            split=data.split,
-            n=n,
-            ids_sha256=data.ids_sha256,
-            pixels_sha256=data.pixels_sha256(),
-            official_subset=data.official_subset,
-        ),
+        model=model_part(run, source, file_sha256),
+        data=data_part(data),
         threat=ThreatPart(norm=threat.norm, eps=threat.eps, eps_text=threat.eps_text),
         protocol=ProtocolPart(name=request.protocol.name, stages=request.protocol.stages),
-        engine=EnginePart(
-            name=request.engine,
-            precision=run.setting.engine.precision,
-            device=str(run.setting.device),
-            version=version("sat-zoo"),
-            torch=torch.__version__,
-        ),
+        engine=engine_part(run),
         seed=request.seed,
         clean=Accuracy.of(n_right, n),
         robust=robust if is_attacked else None,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from eval.data import ImageSet
-    from eval.evaluation import Source
+    from eval.described import Source
 
 _FIXED = {"digits": (1, 8), "cifar10": (3, 32), "cifar10-jpeg": (3, 32)}
 """Channels and edge of the pictures of data sets in which all have one size."""

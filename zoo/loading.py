@@ -18,7 +18,7 @@ from zoo.weights.file import read_weights
 from zoo.weights.find import find_weights
 
 if TYPE_CHECKING:
-    from eval.evaluation import Source
+    from eval.described import Source
     from zoo.cards import ModelCard
     from zoo.weights.file import Weights
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from eval.definition import weights_sha256
 
 if TYPE_CHECKING:
-    from eval.evaluation import Source
+    from eval.described import Source
     from zoo.cards import InputSpec, ModelCard
 
 

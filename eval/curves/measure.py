@@ -13,9 +13,9 @@ from eval.curves.curve import SCHEMA, Curve
 from eval.curves.measuring import Measuring
 from eval.curves.plan import Said, curve_plan
 from eval.data import ImageSet, decoded_once, from_tensors
+from eval.described import Source
 from eval.engine.engine import Precision
 from eval.errors import UsageError
-from eval.evaluation import Source
 from eval.files.writing import check_writable
 from eval.protocols import protocol
 from eval.report.report import ProtocolPart

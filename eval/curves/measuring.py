@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 
-import torch
 from torch import nn
 
 from eval.begin import begun
@@ -15,8 +13,8 @@ from eval.curves.fallen import Fallen
 from eval.curves.flags import curve_flags
 from eval.curves.plan import CurvePlan, PlannedPoint, large_eps
 from eval.curves.series import CurvePoint, CurveSeries, LargeCheck
-from eval.evaluation import Source
-from eval.report.report import Accuracy, DataPart, EnginePart, Flag, ModelPart, StageResult
+from eval.described import Source, data_part, engine_part, model_part
+from eval.report.report import Accuracy, EnginePart, Flag, StageResult
 from eval.request import Request
 from eval.run import Progress, Run
 from eval.threat import Threat
@@ -66,24 +64,14 @@ class Measuring:
             )
         norm, n = self.plan.points[-1].threat.norm, len(self.request.data)
         return CurveSeries(
-            model=self._model_part(whole, source, file_sha256),
-            data=_data_part(self.request),
-            engine=self.first or _engine_part(whole),
+            model=model_part(whole, source, file_sha256),
+            data=data_part(self.request.data),
+            engine=self.first or engine_part(whole),
             fell=tuple(fallen.at),
             points=tuple(points),
             check=check,
             flags=curve_flags(found, points, check, norm, n),
             seconds=time.perf_counter() - started + self.earlier_s,
-        )
-
-    def _model_part(self, whole: Run, source: Source, file_sha256: str | None) -> ModelPart:
-        return ModelPart(
-            name=self.request.name,
-            source=source,
-            weights_sha256=whole.digest,
-            file_sha256=file_sha256,
-            parameters=sum(p.numel() for p in whole.setting.classifier.parameters()),
-            classes=whole.clean.n_classes,
         )
 
     def _point(
@@ -147,7 +135,7 @@ class Measuring:
             run.attack()
             fallen.take(run, standing, number)
             flags, results = run.flags, run.stage_results
-            self.first = self.first or _engine_part(run)
+            self.first = self.first or engine_part(run)
         found += [(flag, f"{label}, of {len(standing)} images that stood") for flag in flags]
         return _Spent.of(len(standing), results)
 
@@ -222,26 +210,4 @@ def _clean_point(whole: Run, fallen: Fallen) -> CurvePoint:
         seconds=0.0,
         forwards=len(whole.verdicts),
         backwards=0,
-    )
-
-
-def _data_part(request: Request) -> DataPart:
-    data = request.data
-    return DataPart(
-        name=data.name,
-        split=data.split,
-        n=len(data),
-        ids_sha256=data.ids_sha256,
-        pixels_sha256=data.pixels_sha256(),
-        official_subset=data.official_subset,
-    )
-
-
-def _engine_part(run: Run) -> EnginePart:
-    return EnginePart(
-        name=run.request.engine,
-        precision=run.setting.engine.precision,
-        device=str(run.setting.device),
-        version=version("sat-zoo"),
-        torch=torch.__version__,
     )

@@ -19,7 +19,7 @@ from zoo.weights.header import checked_header
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from eval.evaluation import Source
+    from eval.described import Source
 
 __all__ = ["REPAIR", "Found", "WeightFile", "Weights", "load_file", "read", "read_weights"]
 
