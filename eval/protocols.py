@@ -55,7 +55,8 @@ _SQUARE = Stage(name="square", attack="square", loss="margin", steps=5000, p_ini
 
 # Croce & Hein 2020, arXiv 2003.01690, section 5 and the authors' package (whose `standard` uses
 # 9 targets; with fewer classes, all of the wrong ones). FAB: arXiv 1907.02044. Square: 1912.00049.
-_VERSIONED: dict[str, tuple[Stage, ...]] = {
+# A handed case (`../shared/cases/12`) shortens one of these by this name.
+_AUTOATTACK: dict[str, tuple[Stage, ...]] = {
     "autoattack-standard@1": (
         _apgd("apgd-ce", "ce"),
         _apgd("apgd-t", "dlr-targeted", targets=9),
@@ -74,8 +75,10 @@ _VERSIONED: dict[str, tuple[Stage, ...]] = {
         _apgd("apgd-ce", "ce", eot=20),
         _apgd("apgd-dlr", "dlr", eot=20),
     ),
-    # The first stage is that of the standard, to the bit. Few targets, of those whose boundary is
-    # nearest: arXiv 2407.02240. How many and how long was measured: eval/README.md, "quick@1".
+}
+# The first stage is that of the standard, to the bit. Few targets, of those whose boundary is
+# nearest: arXiv 2407.02240. How many and how long was measured: eval/README.md, "quick@1".
+_QUICK: dict[str, tuple[Stage, ...]] = {
     "quick@1": (
         _apgd("apgd-ce", "ce"),
         _apgd("apgd-near", "margin-targeted", steps=50, targets=4, nearest_of=20),
@@ -116,7 +119,8 @@ def protocol(
 
     """
     key = name.lower()
-    stages = _VERSIONED.get(_ALIASES.get(key, key))
+    versioned = _ALIASES.get(key, key)
+    stages = _AUTOATTACK.get(versioned) or _QUICK.get(versioned)
     if step_size is not None and not isinstance(step_size, str):
         step_size = text_of(exact(step_size, "step size", "eps/4 or 1/255"))
     if step_size is not None and re.fullmatch(r"pgd-\d+", key) is None:
@@ -128,7 +132,7 @@ def protocol(
             f"step size {step_size[:20]!r}... is not a positive number: write eps/4, eps, or 1/255"
         )
     if stages is not None:
-        return Protocol(name=_ALIASES.get(key, key), stages=stages)
+        return Protocol(name=versioned, stages=stages)
     if key == "clean":
         return Protocol(name="clean", stages=())
     if key == "fgsm":

@@ -201,9 +201,9 @@ def test_the_default_dtype_of_the_process_changes_no_verdict(
     float64_by_default: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name, stages in protocols._VERSIONED.items():
+    for name, stages in protocols._AUTOATTACK.items():
         short = tuple(stage.model_copy(update={"steps": 4}) for stage in stages)
-        monkeypatch.setitem(protocols._VERSIONED, name, short)
+        monkeypatch.setitem(protocols._AUTOATTACK, name, short)
     options = {"attack": attack, "norm": norm, "eps": eps}
     double = measured(tiny_net, tiny_data.take(10), **options)
     torch.set_default_dtype(torch.float32)

@@ -69,7 +69,7 @@ def test_a_copy_that_goes_wrong_on_the_way_is_found_out(
 ) -> None:
     monkeypatch.setattr(kind, "n_good", n_good)
     short = [s.model_copy(update={"steps": 12}) for s in protocol("autoattack").stages]
-    monkeypatch.setitem(protocols._VERSIONED, "autoattack-standard@1", tuple(short))
+    monkeypatch.setitem(protocols._AUTOATTACK, "autoattack-standard@1", tuple(short))
     images = IMAGES[:6] if attack == "autoattack" else IMAGES
     options = {"eps": "1/20", "last_iterate": attack != "autoattack"}
     options |= {"batch_size": 3} if budget else {}  # several stages are under way at once

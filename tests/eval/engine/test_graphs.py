@@ -73,7 +73,7 @@ def test_verdicts_are_the_same_with_looks_as_rare_as_on_a_gpu(
 ) -> None:
     options = {"attack": attack, "eps": "1/60", "precision": precision, "batch_size": 24}
     short = [s.model_copy(update={"steps": 12}) for s in protocol("autoattack").stages]
-    monkeypatch.setitem(protocols._VERSIONED, "autoattack-standard@1", tuple(short))
+    monkeypatch.setitem(protocols._AUTOATTACK, "autoattack-standard@1", tuple(short))
     often = evaluate(tiny_net, tiny_data, **options)
 
     def stride(self: StageSearch, search: Any) -> int:

@@ -80,7 +80,7 @@ def run(arguments: list[str], home: Path, kill_after: list[float]) -> dict[str, 
 def shorten_protocol() -> None:
     """Make `short@1`: every attack, with few steps."""
     stages = protocols.protocol("pgd-10").stages + protocols.protocol("autoattack").stages
-    protocols._VERSIONED["short@1"] = tuple(
+    protocols._AUTOATTACK["short@1"] = tuple(
         stage.model_copy(update={"steps": SHORT[stage.name], "targets": stage.targets and 3})
         for stage in stages
     )
