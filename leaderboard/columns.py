@@ -34,6 +34,15 @@ _FAMILIES = {
     "fgsm": "FGSM",
     "quick": "quick (upper bound)",
 }
+_STAGES = {
+    "apgd-ce": "APGD-CE",
+    "apgd-dlr": "APGD-DLR",
+    "apgd-t": "APGD-T",
+    "fab": "FAB",
+    "fab-t": "FAB-T",
+    "square": "Square",
+    "fgsm": "FGSM",
+}
 AUTOATTACK = "AutoAttack"
 
 
@@ -66,11 +75,20 @@ def column(report: Report) -> str:
 def family(column: str) -> str:
     """The attack of a column: AutoAttack, PGD-50, PGD-100 targeted ..."""
     name = column.removesuffix(" reference")
-    known = _FAMILIES.get(re.sub(r"@\d+$", "", name))
+    bare = re.sub(r"@\d+$", "", name)
+    known = _FAMILIES.get(bare)
     if known is not None:
         return known
+    if bare in _STAGES:  # alone: a part of AutoAttack, and never its number
+        return f"{_STAGES[bare]} alone"
+    if bare.startswith("custom-"):
+        stages = bare.removeprefix("custom-").split("+")
+        return f"custom {' + '.join(_STAGES.get(one, _pgd(one)) for one in stages)}"
     # Counted and started another way than pgd-K, see `eval.protocols`: an attack of its own.
-    name = re.sub(r"^pgd-sat-(\d+)(@\d+)?$", r"PGD-\1 (SAT code)", name)
+    return _pgd(re.sub(r"^pgd-sat-(\d+)(@\d+)?$", r"PGD-\1 (SAT code)", name))
+
+
+def _pgd(name: str) -> str:
     return re.sub(r"^pgd-(\d+)", r"PGD-\1", name)
 
 

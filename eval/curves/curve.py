@@ -227,7 +227,7 @@ def _as_named(part: ProtocolPart) -> bool:
     """Whether its stages are those that its name stands for, as far as we know the name."""
     first = part.stages[0]
     step_size, last_iterate = (first.step_size, first.last_iterate)
-    if first.attack != "pgd":
+    if first.attack != "pgd" or len(part.stages) > 1:
         step_size, last_iterate = None, False
     try:
         wanted = protocol(part.name, step_size=step_size, last_iterate=last_iterate)

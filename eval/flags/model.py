@@ -60,15 +60,18 @@ def fault_flags(engine: Engine | None) -> list[Flag]:
 
 
 def result_flags(stages: Sequence[StageResult], n: int) -> list[Flag]:
-    """What the stages of an AutoAttack protocol on `n` images say about the gradients."""
+    """What the stages of a protocol on `n` images say about the gradients."""
     found = [
         Flag(
             code="square-breaks",
             detail=f"Square broke {stage.broken} images ({percent(stage.broken / n)} points) that"
             " gradient attacks had missed: the gradients may be masked",
         )
-        for stage in stages
-        if stage.name == "square" and stage.broken / n > SQUARE_POINTS
+        for i, stage in enumerate(stages)
+        if stage.name == "square"
+        and stage.broken / n > SQUARE_POINTS
+        # After FGSM or few steps of PGD it is no sign: those miss much without any masking.
+        and any(before.name.startswith(("apgd", "fab")) for before in stages[:i])
     ]
     if len(stages) > 1:
         gap = stages[0].accuracy_after - stages[-1].accuracy_after

@@ -25,7 +25,8 @@ def check_protocol(report: Report) -> None:
     Also for an unknown name: nothing says what it promises.
     """
     stages = report.protocol.stages
-    pgd = stages[0] if stages and stages[0].attack == "pgd" else None
+    # What may be chosen of pgd-K may not of a list that holds it, and of any attack that is no PGD.
+    pgd = stages[0] if len(stages) == 1 and stages[0].attack == "pgd" else None
     step_size, last_iterate = (pgd.step_size, pgd.last_iterate) if pgd else (None, False)
     name = plain(report.protocol.name)
     try:

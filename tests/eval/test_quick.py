@@ -12,7 +12,7 @@ from eval.attacks import build
 from eval.data import ImageSet, from_tensors
 from eval.errors import UsageError
 from eval.flags.bound import bound_flags
-from eval.protocols import NAMES, UPPER_BOUNDS, Protocol
+from eval.protocols import NAMES, Protocol
 from eval.threat import Threat
 from tests.eval.test_resume import evaluated_with_interruptions, same_findings
 
@@ -159,9 +159,11 @@ def test_its_reports_say_that_it_is_an_upper_bound(
     assert Report.model_validate_json(report.to_json()).flags == report.flags
 
 
-def test_no_other_protocol_is_called_one() -> None:
+def test_so_are_stages_of_autoattack_alone_and_lists_and_nothing_else() -> None:
     bounded = {protocol(name).name for name in NAMES if bound_flags(protocol(name))}
-    assert bounded == UPPER_BOUNDS == {"quick@1"}
+    alone = {f"{name}@1" for name in ("apgd-ce", "apgd-dlr", "apgd-t", "fab", "fab-t", "square")}
+    assert bounded == alone | {"quick@1"}
+    assert bound_flags(protocol("pgd-50,square"))
 
 
 @pytest.mark.parametrize("name", ["quick", "quick@1", "QUICK"])

@@ -53,7 +53,8 @@ Models that are not of the zoo:
     default="autoattack",
     show_default=True,
     help="clean, fgsm, pgd-K, autoattack, autoattack-plus, autoattack-rand, quick (a fraction of"
-    " autoattack's passes; its robust accuracy is an upper bound), pgd-sat-K (the SAT paper's); a"
+    " autoattack's passes; its robust accuracy is an upper bound), pgd-sat-K (the SAT paper's);"
+    " apgd-ce, apgd-dlr, apgd-t, fab, fab-t or square alone, or a list, as apgd-ce,square; a"
     " version may be named, as autoattack-standard@1.",
 )
 @click.option("--eps", help="Radius of the ball, as 8/255.  [default: the model's own]")

@@ -8,7 +8,7 @@ import click
 
 from eval.errors import ReportError, UsageError
 from eval.files.border import border, is_file, plain
-from eval.protocols import UPPER_BOUNDS
+from eval.protocols import is_upper_bound
 from eval.report.digest import what_images_follow_from
 from eval.report.known import check_images, check_protocol
 from eval.report.percent import percent_range
@@ -98,7 +98,7 @@ def _verify_report(path: Path, weights: Path | None, strip_prefix: str | None) -
     n_stages = f"{len(report.stages)} stage{'' if len(report.stages) == 1 else 's'}"
     found = f"clean {report.clean.correct}"
     if report.robust is not None:
-        bound = " (an upper bound)" if report.protocol.name in UPPER_BOUNDS else ""
+        bound = " (an upper bound)" if is_upper_bound(report.protocol.name) else ""
         found += f" and robust {report.robust.correct}{bound}"
     if report.estimate is not None:
         n_open = report.images.verdicts.count(OPEN)
