@@ -169,15 +169,15 @@ def test_a_sentence_for_people_has_no_fault() -> None:
     assert fault_of_sentence("report r.json is not valid: it is empty; write it again") == ""
 
 
-def test_the_readme_says_what_the_longer_run_found() -> None:
+def test_the_document_says_what_the_longer_run_found() -> None:
     counts = json.loads((Path(__file__).parent / "counts.json").read_text())
     assert counts["formats"].keys() == FORMATS.keys()
     total = Counter[str]()
     for of_format in counts["formats"].values():
         assert sum(of_format[kind] for kind in KINDS) == of_format["cases"] >= 100
         total.update(of_format)
-    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
-    said = re.sub(r"\s+", " ", readme.split("## Why to trust a number")[1])
+    text = (Path(__file__).resolve().parents[2] / "CONTRIBUTING.md").read_text()
+    said = re.sub(r"\s+", " ", text.split("## What strangers hand over")[1])
     assert f"`{counts['command']}`" in said
     assert f"{total['cases']:,} damaged files of {len(FORMATS)} formats" in said
     assert f"{total['refused']:,} were refused" in said
