@@ -22,6 +22,7 @@ from eval.engine.borrowed import borrowed
 from eval.errors import DataError, ReportError, WeightsMismatch
 from eval.files.border import border, plain
 from eval.files.limits import check
+from eval.files.paths import AnyPath, path_of
 from eval.files.record import parse_json
 from eval.files.writing import write_atomically
 from eval.frozen import Frozen
@@ -137,21 +138,22 @@ class AdversarialImages:
         """How many images the Report calls broken, whether they are here or not."""
         return len(_broken(self.report))
 
-    def write(self, path: Path) -> None:
+    def write(self, path: AnyPath) -> None:
         """Write a safetensors file with the tensor `x_adv`. Raises `ReportError` if it cannot."""
         said = {
             SCHEMA: self.origin.model_dump_json(),
             REPORT: self.report.model_dump_json(by_alias=True),
         }
-        write_atomically(path, save({"x_adv": self.x_adv.contiguous()}, said))
+        write_atomically(path_of(path, "path"), save({"x_adv": self.x_adv.contiguous()}, said))
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: AnyPath) -> Self:
         """Read what `write` wrote.
 
         Raises `ReportError` if that is not what the file holds, for a file that an earlier sat-zoo
         wrote without its Report, and for one whose parts do not follow from each other.
         """
+        path = path_of(path, "path")
         with border(path, ReportError, "give a file that `save_adversarial` wrote"):
             if not stat.S_ISREG(path.stat().st_mode):
                 raise ValueError("it is no regular file")

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from eval.begin import begun
-from eval.data import from_tensors
+from eval.data import as_images, decoded_once, from_tensors
 from eval.engine.engine import Precision
 from eval.errors import UsageError
+from eval.functions import ModelLike, as_module
 from eval.protocols import protocol
+from eval.radius import Number
 from eval.report.report import Flag
 from eval.request import Request
-from eval.threat import Threat
+from eval.threat import Norm, Threat
+
+if TYPE_CHECKING:
+    from eval.data.given import DataLike, Numbers
 
 
 @dataclass(frozen=True)
@@ -49,20 +55,22 @@ class Attacked:
 
 
 def attack(
-    model: nn.Module,
-    x: Tensor,
-    y: Tensor,
+    model: ModelLike,
+    x: Numbers | DataLike,
+    y: Numbers | None = None,
     name: str = "autoattack",
     *,
-    eps: str | float = "8/255",
-    norm: str | float = "Linf",
-    step_size: str | float | None = None,
+    eps: Number = "8/255",
+    norm: Norm = "Linf",
+    step_size: Number | None = None,
     seed: int = 0,
     precision: Precision = "auto",
     batch_size: int = 128,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
 ) -> Attacked:
     """Attack images x (N, C, H, W) in [0, 1] with labels y (N,) by the protocol `name`.
+
+    x, y: tensors, arrays or lists; or as x alone an image set, a `Dataset` or a `DataLoader`.
 
     The images meet the same random numbers, and so the same verdicts, as in
     `eval.evaluate(model, (x, y), attack=name, ...)`; see there for the other arguments.
@@ -70,24 +78,28 @@ def attack(
     Raises as `eval.evaluate`; `UsageError` for "clean", which is no attack.
 
     """
+    if isinstance(y, str):
+        raise UsageError(f"`y` {y!r} is a text: name the attack by `name={y!r}`")
+    model = as_module(model)
     plan, threat = protocol(name, step_size=step_size), Threat.of(norm, eps)
     if not plan.stages:
         raise UsageError(f"attack {name!r} attacks nothing: use for example pgd-20 or autoattack")
+    images = as_images(cast("DataLike", x)) if y is None else from_tensors(cast("Numbers", x), y)
     request = Request(
-        data=from_tensors(x, y),
+        data=decoded_once(images),
         threat=threat,
         protocol=plan,
         precision=precision,
         seed=seed,
         batch_size=batch_size,
-        device=device,
+        device=str(device),
         allow_probabilities=True,
         keeps_images=True,
     )
     with torch.inference_mode(False), begun(model, request) as run:
         run.attack()
         flags = run.flags
-    x_adv = x.detach().float().cpu().clone()
+    x_adv, _ = images.tensors()
     for position, image in (run.images or {}).items():
         x_adv[position] = image
     return Attacked(

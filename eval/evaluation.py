@@ -6,22 +6,24 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
 
 from eval.adversarial import AdversarialImages
 from eval.begin import begun
-from eval.data import ImageSet, decoded_once, from_tensors
+from eval.data import as_images, decoded_once
 from eval.described import Source, data_part, engine_part, model_part
 from eval.ending import EarlyEnd, EndedBy
 from eval.engine.engine import Precision
 from eval.estimate import Estimate
+from eval.files.paths import AnyPath, path_of
 from eval.files.writing import check_writable
+from eval.functions import ModelLike, as_module, refuse_journal
 from eval.narrowing import check_narrowing, narrowing_spec
 from eval.plots import write_plot
 from eval.protocols import protocol
+from eval.radius import Number
 from eval.report.report import (
     Accuracy,
     EstimatePart,
@@ -34,39 +36,42 @@ from eval.report.report import (
 from eval.request import EngineName, Request
 from eval.run import Progress, Run
 from eval.soonest import schedule_of
-from eval.threat import Threat
+from eval.threat import Norm, Threat
+
+if TYPE_CHECKING:
+    from eval.data.given import DataLike
 
 __all__ = ["Interrupted", "Progress", "evaluate"]
 
 
 @torch.inference_mode(False)  # whose tensors no gradient reaches, should the caller be in it
 def evaluate(
-    model: nn.Module,
-    data: ImageSet | tuple[Tensor, Tensor],
+    model: ModelLike,
+    data: DataLike,
     *,
     attack: str = "autoattack",
-    eps: str | float = "8/255",
-    norm: str | float = "Linf",
-    step_size: str | float | None = None,
+    eps: Number = "8/255",
+    norm: Norm = "Linf",
+    step_size: Number | None = None,
     last_iterate: bool = False,
     engine: EngineName = "fast",
     precision: Precision = "auto",
     n: int | None = None,
     seed: int = 0,
     batch_size: int | None = None,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
     name: str = "model",
     source: Source = "factory",
     file_sha256: str | None = None,
     command: str = "",
-    out: Path | None = None,
+    out: AnyPath | None = None,
     allow_probabilities: bool = False,
-    journal: Path | None = None,
+    journal: AnyPath | None = None,
     fresh: bool = False,
     until: float | str | Callable[[Estimate], bool] | None = None,
     budget: str | timedelta | None = None,
-    save_adversarial: Path | None = None,
-    plot: Path | None = None,
+    save_adversarial: AnyPath | None = None,
+    plot: AnyPath | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     on_message: Callable[[str], None] | None = None,
 ) -> Report:
@@ -75,13 +80,16 @@ def evaluate(
     Args:
         model: images (B, C, H, W) float32 in [0, 1] -> logits (B, K); in eval mode, with its
             normalisation inside. It is not changed: what a run does to it is undone, also where
-            the run ends with an error or Ctrl-C.
-        data: an image set (`eval.open_data`, `eval.data.from_arrays`) or a pair of tensors
-            x (N, C, H, W) in [0, 1] and labels y (N,).
+            the run ends with an error or Ctrl-C. A function that is no module is taken too, with
+            the flag `function-model`, and without a journal.
+        data: an image set (`eval.open_data`, `eval.data.from_arrays`); a pair of images
+            x (N, C, H, W), float in [0, 1] or uint8, and labels y (N,), as tensors, arrays or
+            lists; or a `Dataset` of (x, y) or `DataLoader` of batches of them, unshuffled, which is
+            read once, see `eval.data.loaders`.
         attack: a protocol's name, see `eval.protocols.protocol`.
         eps: radius of the ball in pixel units of [0, 1]: "8/255", or a float that is k/255 or
             another short fraction to 1e-9, which is then exactly that.
-        norm: "Linf" or "L2"; also inf or 2.
+        norm: "Linf" or "L2"; also inf or 2, whatever kind of number it is.
         step_size: for pgd-K, instead of eps/4.
         last_iterate: for pgd-K: attack broken images to the end of their run, so that the Report
             has the accuracy of last iterates too. The verdicts are the same, and take longer.
@@ -125,18 +133,23 @@ def evaluate(
 
     """
     started = time.perf_counter()
-    images = from_tensors(*data) if isinstance(data, tuple) else data
+    model = as_module(model)
+    out, journal = path_of(out, "out"), path_of(journal, "journal")
+    save_adversarial = path_of(save_adversarial, "save_adversarial")
+    plot = path_of(plot, "plot")
+    if journal is not None:
+        refuse_journal(model)
     plan = protocol(attack, step_size=step_size, last_iterate=last_iterate)
     ending = EarlyEnd.of(until, budget, plan, engine)
     request = Request(
-        data=decoded_once(images if n is None else images.take(n)),
+        data=decoded_once(as_images(data, n)),
         threat=Threat.of(norm, eps),
         protocol=plan,
         engine=engine,
         precision=precision,
         seed=seed,
         batch_size=batch_size,
-        device=device,
+        device=str(device),
         name=name,
         allow_probabilities=allow_probabilities,
         journal=journal,

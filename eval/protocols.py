@@ -12,7 +12,7 @@ from typing import Literal
 from eval.attacks.registry import others
 from eval.errors import UsageError, unknown
 from eval.frozen import Frozen
-from eval.radius import exact, text_of
+from eval.radius import Number, exact, text_of
 from eval.stage import LONGEST_STEP, Stage, step_in_pixels
 
 
@@ -106,9 +106,7 @@ def is_upper_bound(name: str) -> bool:
     return name in _QUICK or name.removesuffix("@1") in _SINGLE or name.startswith(_CUSTOM)
 
 
-def protocol(
-    name: str, *, step_size: str | float | None = None, last_iterate: bool = False
-) -> Protocol:
+def protocol(name: str, *, step_size: Number | None = None, last_iterate: bool = False) -> Protocol:
     """The protocol called `name`.
 
     Args:

@@ -6,10 +6,16 @@ and one number must have one text however it was written.
 
 from __future__ import annotations
 
+import operator
 import re
+from decimal import Decimal
 from fractions import Fraction
+from typing import Any, SupportsFloat
 
 from eval.errors import UsageError
+
+Number = str | SupportsFloat
+"""How a public function takes one: a text, a number of Python or numpy, a tensor of one element."""
 
 TOLERANCE = 1e-9
 """How far a float may lie from the fraction that is meant."""
@@ -45,9 +51,11 @@ def parse(text: str) -> Fraction:
 
 
 def exact(value: object, what: str, example: str) -> Fraction:
-    """The fraction that `value` is: a text, a whole number, or a float near a short fraction.
+    """The fraction that `value` is: a text, a whole number, or a number near a short fraction.
 
-    value: as a caller gave it; numpy's numbers and tensors of one element count as numbers.
+    value: as a caller gave it; numpy's numbers and tensors of one element count as numbers. A
+    Decimal or a Fraction is itself, unless it is near a short fraction without being one, as
+    Decimal(8) / 255 is: then it is that, like the float.
     what, example: for errors, the argument's name and what to write instead.
 
     Raises `UsageError` for what is no number, and for a float that is not within 1e-9 of a
@@ -57,12 +65,14 @@ def exact(value: object, what: str, example: str) -> Fraction:
     share = 0.0
     if not isinstance(value, str) and hasattr(value, "item") and hasattr(value, "dtype"):
         share = _SINGLE if value.dtype.itemsize == 4 else 0.0
-        value = value.item()
+        value = _only(value, what, example)
     if isinstance(value, float):
         return _of_float(value, max(TOLERANCE, 1.01 * share * abs(value)), what, example)
     try:
         if isinstance(value, bool):
             raise ValueError
+        if (short := _short_fraction(value)) is not None:
+            return short
         number = parse(str(value))  # of a Decimal or a Fraction too, so that these are bounded
         if len(text_of(number)) > MAX_TEXT:
             raise ValueError
@@ -70,6 +80,44 @@ def exact(value: object, what: str, example: str) -> Fraction:
     except ValueError:
         raise UsageError(
             f"{what} {_short(value)} is not a number: write a fraction, 8/255, or a decimal, 0.03"
+        ) from None
+
+
+def _only(value: Any, what: str, example: str) -> object:
+    """The one element of an array or a tensor."""
+    try:
+        return value.item()
+    except (ValueError, RuntimeError):
+        raise UsageError(
+            f"{what} holds {value.size if isinstance(value.size, int) else value.numel()} numbers,"
+            f" and one is needed: write {example}"
+        ) from None
+
+
+def _short_fraction(value: object) -> Fraction | None:
+    """What a Decimal or a Fraction means that is no short fraction itself but near one."""
+    if isinstance(value, Decimal) and not value.is_finite():
+        return None
+    if not isinstance(value, Decimal | Fraction):
+        return None
+    if not -(10**9) < value < 10**9:
+        return None
+    near = Fraction(float(value)).limit_denominator(MAX_DENOMINATOR)
+    return near if near and abs(float(near) - float(value)) <= TOLERANCE else None
+
+
+def whole_number(value: object, what: str, example: int) -> int:
+    """`value` as Python's whole number, also one of numpy's or a tensor's.
+
+    what: the argument's name. Raises `UsageError` for anything else, 1.0 and True too.
+    """
+    try:
+        if isinstance(value, bool | str):
+            raise TypeError
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise UsageError(
+            f"`{what}` {_short(value)} is no whole number: give for example {example}"
         ) from None
 
 

@@ -11,6 +11,7 @@ from eval.engine.engine import Precision
 from eval.errors import DataError, UsageError
 from eval.files.border import LONGEST
 from eval.protocols import Protocol
+from eval.radius import whole_number
 from eval.report.fields import LONGEST_ID, SEEDS, still
 from eval.threat import Threat
 
@@ -44,6 +45,10 @@ class Request:
     ending: EarlyEnd = field(default_factory=EarlyEnd)
 
     def __post_init__(self) -> None:
+        for name, example in (("seed", 0), ("batch_size", 128)):
+            value = getattr(self, name)
+            if value is not None or name == "seed":
+                object.__setattr__(self, name, whole_number(value, name, example))
         if self.batch_size is not None and self.batch_size < 1:
             raise UsageError(f"batch size {self.batch_size} is not positive: use for example 128")
         if not SEEDS.start <= self.seed < SEEDS.stop:

@@ -7,13 +7,15 @@ only next to tensors.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, SupportsFloat
 
 from eval.errors import UsageError, unknown
+from eval.files.border import plain
 from eval.lengths import length, shortened
-from eval.radius import exact, text_of
+from eval.radius import Number, exact, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +23,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 NORMS = ("Linf", "L2")
-_NAMES = {"inf": "Linf", "2": "L2"}
+_NAMES = {"inf": "Linf", "infinity": "Linf", "∞": "Linf", "2": "L2"}
+
+Norm = str | SupportsFloat
+"""How a public function takes a norm: a name, or its number, as a tensor or numpy's too."""
 
 EXAMPLE = "`eps='8/255'`"
 
@@ -56,8 +61,8 @@ class Threat:
         object.__setattr__(self, "eps", float(radius))
 
     @classmethod
-    def of(cls, norm: str | float, eps: str | float) -> Self:
-        """The same from numbers: norm 2 or inf; eps 8/255 as a float, also one of numpy's.
+    def of(cls, norm: Norm, eps: Number) -> Self:
+        """The same from numbers: norm 2 or inf; eps 8/255 as a float, as numpy's, a tensor's.
 
         Raises `UsageError` as the constructor does, and for a float eps that is not within 1e-9 of
         k/255 or another short fraction: there the text says what is meant.
@@ -95,20 +100,23 @@ class Threat:
         return flat.isfinite().all(1) & in_range & (self.distance(x_adv, x) <= self.eps + TOLERANCE)
 
 
-def norm_name(norm: str | float) -> str:
+def norm_name(norm: Norm) -> str:
     """One of `NORMS` for whatever people call it: "linf", "inf", "L_2", 2, float("inf").
 
     Raises `UsageError` for another norm.
     """
     name = next((known for known in NORMS if is_norm(norm, known)), None)
     if name is None:
-        raise unknown("norm", str(norm), NORMS)
+        raise unknown("norm", plain(str(norm), 40), NORMS)
     return name
 
 
-def is_norm(norm: str | float, known: str) -> bool:
+def is_norm(norm: Norm, known: str) -> bool:
     """Whether `norm` is one more name of `known`, which is one of `NORMS`."""
-    said = str(norm).lower().removesuffix(".0").replace("_", "").removeprefix("l")
+    if not isinstance(norm, str | bool):
+        with contextlib.suppress(TypeError, ValueError, RuntimeError):  # then it is no number
+            norm = float(norm)
+    said = str(norm).strip().lower().removesuffix(".0").replace("_", "").removeprefix("l")
     return _NAMES.get(said) == known
 
 

@@ -5,13 +5,14 @@ Nothing is built, and no weight file is read, before `load`. No torch at import.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval.errors import ModelError, UsageError, first_line
 from eval.factory import make_model
+from eval.files.paths import AnyPath
 from zoo.cards import ForeignCard, InputSpec, ModelCard
 from zoo.foreign.stated import Stated, resizing
 from zoo.pictures import Selection, no_data
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from eval.data import ImageSet
     from eval.described import Source
+    from eval.functions import ModelLike
 
 _FIXED = {"digits": (1, 8), "cifar10": (3, 32), "cifar10-jpeg": (3, 32)}
 """Channels and edge of the pictures of data sets in which all have one size."""
@@ -108,11 +110,11 @@ Choice = Named | Made | Given
 
 
 def choose(
-    model: str | Path | nn.Module | Choice,
+    model: AnyPath | ModelLike | Choice,
     stated: Stated | None = None,
     *,
     name: str | None = None,
-    weights: str | Path | None = None,
+    weights: AnyPath | None = None,
     channels: int | None = None,
     images: Selection | ImageSet,
 ) -> Choice:
@@ -126,7 +128,7 @@ def choose(
     if isinstance(model, Choice):
         stated.refuse(tuple(stated.said()), f"{model.card.name} was chosen already")
         return model
-    if not isinstance(model, str | Path):
+    if not isinstance(model, str | os.PathLike):
         return _given(model, stated, name, weights, channels, images)
     if name is not None:
         raise UsageError(
@@ -134,7 +136,7 @@ def choose(
         )
     if channels is not None:
         raise UsageError(f"`channels` {channels} is for `factory`: of other models mean says them")
-    found = wanted(str(model), stated, weights=weights)
+    found = wanted(os.fspath(model), stated, weights=weights)
     _demand_data(found.card, images)
     return Named(found.card, found)
 
@@ -145,7 +147,7 @@ def choose_factory(
     stated: Stated,
     *,
     name: str | None = None,
-    weights: str | Path | None = None,
+    weights: AnyPath | None = None,
     channels: int | None = None,
     images: Selection,
 ) -> Choice:
@@ -157,26 +159,28 @@ def choose_factory(
 
 
 def _given(
-    model: object,
+    model: ModelLike,
     stated: Stated,
     name: str | None,
-    weights: str | Path | None,
+    weights: AnyPath | None,
     channels: int | None,
     images: Selection | ImageSet,
 ) -> Choice:
     from torch import nn
 
+    from eval.functions import as_module, function_name
     from zoo.model import ZooModel
 
-    if not isinstance(model, nn.Module):
+    who = name or function_name(model)
+    if not isinstance(model, nn.Module) and not callable(model) and not isinstance(model, Mapping):
         raise UsageError(
             f"model is a {type(model).__name__}: give a name of zoo.list_models(),"
             ' "hf-hub:ORG/NAME", a file that ends in .safetensors, or a torch.nn.Module'
         )
+    model = as_module(model)
     if weights is not None:
         raise UsageError(f"`weights` {weights}: a model in memory has its weights; leave it out")
     if not isinstance(model, ZooModel):
-        who = name or type(model).__name__
         if isinstance(images, Selection):
             return Given(_own_card(_OWN, who, stated, channels, images.data), model)
         return Given(_card_for(images, who, stated, channels), model)
@@ -196,7 +200,7 @@ def _demand_data(info: ModelCard, images: Selection | ImageSet) -> None:
 
 
 def _own_card(
-    who: str, name: str, stated: Stated, channels: int | None, data: str | Path | None
+    who: str, name: str, stated: Stated, channels: int | None, data: AnyPath | None
 ) -> ForeignCard:
     """What is known of a model that is the user's own, before it was looked at."""
     _refuse_parts("a `factory`" if who == _FACTORY else who, stated)

@@ -9,46 +9,51 @@ from typing import TYPE_CHECKING
 
 from eval.curves.plan import CurvePlan, Said, curve_plan
 from eval.errors import UsageError
+from eval.files.paths import AnyPath, path_of
 from eval.files.writing import check_writable
 from eval.plots import check_plot
-from eval.threat import is_norm
+from eval.radius import Number
+from eval.threat import Norm, is_norm
 from zoo.cards import ModelCard
 from zoo.choice import Choice, choose
 from zoo.evaluation import Ready, load_both
-from zoo.pictures import Selection, as_path
+from zoo.journals import journal_place
+from zoo.pictures import Selection
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    import torch
 
     from eval.curves.curve import Curve
     from eval.data import ImageSet
+    from eval.data.given import DataLike
     from eval.engine.engine import Precision
     from eval.files.download import OnProgress
+    from eval.functions import ModelLike
     from eval.request import EngineName
     from eval.run import Progress
 
 
 def curve(
-    model: str | Path | nn.Module | Choice,
-    other: str | Path | nn.Module | Choice | None = None,
+    model: AnyPath | ModelLike | Choice,
+    other: AnyPath | ModelLike | Choice | None = None,
     *,
     eps: Said | None = None,
     steps: str | int | Sequence[int] | None = None,
     attack: str | None = None,
-    norm: str | float | None = None,
-    step_size: str | float | None = None,
+    norm: Norm | None = None,
+    step_size: Number | None = None,
     check: bool = True,
-    images: ImageSet | tuple[Tensor, Tensor] | Selection | None = None,
-    data_dir: str | Path | None = None,
+    images: DataLike | Selection | None = None,
+    data_dir: AnyPath | None = None,
     n: int | None = None,
     engine: EngineName = "fast",
     precision: Precision = "auto",
     seed: int = 0,
     batch_size: int | None = None,
-    device: str = "cpu",
-    out: str | Path | None = None,
-    plot: str | Path | None = None,
-    journal: str | Path | bool | None = True,
+    device: str | torch.device = "cpu",
+    out: AnyPath | None = None,
+    plot: AnyPath | None = None,
+    journal: AnyPath | bool | None = True,
     fresh: bool = False,
     allow_probabilities: bool = False,
     command: str = "",
@@ -66,8 +71,7 @@ def curve(
         eps, steps, attack, step_size, check: see `eval.curve`. With `steps`, eps is by default the
             card's own.
         norm: default the card's own.
-        images: an image set, a pair x (N, C, H, W) in [0, 1] and y (N,), or a
-            `zoo.pictures.Selection`; else data_dir and n choose of the card's data set.
+        images: as in `zoo.evaluate`; else data_dir and n choose of the card's data set.
         out, plot: files for the curve as JSON, and drawn, as .svg or .png.
         journal: True keeps each verdict in SAT_ZOO_HOME/journals/curves, so that the same call goes
             on after whatever ended it; a folder keeps them there; False or None nowhere.
@@ -80,10 +84,11 @@ def curve(
     chosen = _chosen(images, data_dir, n)
     choices = [choose(one, images=chosen) for one in (model, other) if one is not None]
     cards = [choice.card for choice in choices]
-    out, plot = as_path(out), as_path(plot)
+    out, plot = path_of(out, "out"), path_of(plot, "plot")
     plan = check_curve(
         cards, eps, steps, attack, norm=norm, step_size=step_size, out=out, plot=plot
     )
+    device = str(device)
     ready = [load_both(one, device, chosen, on_download, on_message) for one in choices]
     _check_same_images(ready)
 
@@ -110,7 +115,8 @@ def curve(
             file_sha256=one.loaded.file_sha256,
             command=command,
             allow_probabilities=allow_probabilities,
-            journal=_folder(journal),
+            # Not where those of `evaluate` lie, which hold verdicts without adversarial images.
+            journal=journal_place(journal, one.loaded.model, "curves"),
             fresh=fresh,
             on_progress=_told(on_progress, which if other is not None else ""),
             on_message=on_message,
@@ -132,8 +138,8 @@ def check_curve(
     steps: str | int | Sequence[int] | None,
     attack: str | None,
     *,
-    norm: str | float | None,
-    step_size: str | float | None,
+    norm: Norm | None,
+    step_size: Number | None,
     out: Path | None,
     plot: Path | None,
 ) -> CurvePlan:
@@ -185,8 +191,8 @@ def _told(
 
 
 def _chosen(
-    images: ImageSet | tuple[Tensor, Tensor] | Selection | None,
-    data_dir: str | Path | None,
+    images: DataLike | Selection | None,
+    data_dir: AnyPath | None,
     n: int | None,
 ) -> Selection | ImageSet:
     if images is None:
@@ -195,11 +201,11 @@ def _chosen(
         raise UsageError(
             "`data_dir` and `n` choose images, and images= gives them: leave these out"
         )
-    if isinstance(images, tuple):
-        from eval.data import from_tensors
+    if isinstance(images, Selection):
+        return images
+    from eval.data import as_images
 
-        return from_tensors(*images)
-    return images
+    return as_images(images, argument="images")
 
 
 def _check_same_images(ready: Sequence[Ready]) -> None:
@@ -211,15 +217,3 @@ def _check_same_images(ready: Sequence[Ready]) -> None:
                 f"{ready[0].loaded.card.name} is measured on {first!r} and"
                 f" {one.loaded.card.name} on {mine!r}: give both the same images, by `data` and `n`"
             )
-
-
-def _folder(journal: str | Path | bool | None) -> Path | None:
-    """Where the journals lie, None for nowhere.
-
-    Not where those of `evaluate` lie, which hold verdicts without adversarial images.
-    """
-    if not isinstance(journal, bool):
-        return as_path(journal)
-    from eval.journal.journal import default_folder
-
-    return default_folder() / "curves" if journal else None

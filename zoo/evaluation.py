@@ -13,21 +13,26 @@ from typing import TYPE_CHECKING, Any
 
 from eval.ending import EarlyEnd
 from eval.errors import UsageError
+from eval.files.paths import AnyPath, path_of
 from eval.files.writing import check_writable
 from eval.narrowing import check_narrowing
 from eval.protocols import Protocol, protocol
-from eval.threat import Threat, is_norm
+from eval.radius import Number
+from eval.threat import Norm, Threat, is_norm
 from zoo.choice import Choice, Loaded, choose
 from zoo.foreign.stated import Stated
-from zoo.pictures import Selection, as_path, check_classes, check_shape
+from zoo.journals import journal_place
+from zoo.pictures import Selection, check_classes, check_shape
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    import torch
 
     from eval.data import ImageSet
+    from eval.data.given import DataLike
     from eval.engine.engine import Precision
     from eval.estimate import Estimate
     from eval.files.download import OnProgress
+    from eval.functions import ModelLike
     from eval.report.report import Report
     from eval.request import EngineName
     from eval.run import Progress
@@ -35,40 +40,40 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    model: str | Path | nn.Module | Choice,
+    model: AnyPath | ModelLike | Choice,
     *,
     attack: str = "autoattack",
-    images: ImageSet | tuple[Tensor, Tensor] | Selection | None = None,
-    data: str | Path | None = None,
-    data_dir: str | Path | None = None,
+    images: DataLike | Selection | None = None,
+    data: AnyPath | None = None,
+    data_dir: AnyPath | None = None,
     n: int | None = None,
-    ids: str | Path | Sequence[str] | None = None,
+    ids: AnyPath | Sequence[str] | None = None,
     balanced: bool = False,
-    classes: str | Path | None = None,
+    classes: AnyPath | None = None,
     allow_partial: bool = False,
     skip_corrupt: bool = False,
     download: bool = False,
-    download_to: str | Path | None = None,
+    download_to: AnyPath | None = None,
     workers: int | None = None,
-    eps: str | float | None = None,
-    norm: str | float | None = None,
-    step_size: str | float | None = None,
+    eps: Number | None = None,
+    norm: Norm | None = None,
+    step_size: Number | None = None,
     last_iterate: bool = False,
     engine: EngineName = "fast",
     precision: Precision = "auto",
     seed: int = 0,
     batch_size: int | None = None,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
     name: str | None = None,
-    out: str | Path | None = None,
-    save_adversarial: str | Path | None = None,
-    journal: str | Path | bool | None = True,
+    out: AnyPath | None = None,
+    save_adversarial: AnyPath | None = None,
+    journal: AnyPath | bool | None = True,
     fresh: bool = False,
     until: float | str | Callable[[Estimate], bool] | None = None,
     budget: str | timedelta | None = None,
-    plot: str | Path | None = None,
+    plot: AnyPath | None = None,
     allow_probabilities: bool = False,
-    weights: str | Path | None = None,
+    weights: AnyPath | None = None,
     arch: str | None = None,
     arch_args: Mapping[str, Any] | None = None,
     activation: str | None = None,
@@ -92,11 +97,11 @@ def evaluate(
     Args:
         model: a name of `zoo.list_models()`, "hf-hub:ORG/NAME[@REVISION]", a file that ends in
             .safetensors, what `zoo.load` returned, or a `torch.nn.Module` of your own: in eval
-            mode, images (B, C, H, W) in [0, 1] -> logits (B, K).
+            mode, images (B, C, H, W) in [0, 1] -> logits (B, K). Also a function that does this.
         attack: a protocol: clean, fgsm, pgd-K, autoattack ...; see `eval.protocols.protocol`.
-        images: an image set, or a pair x (N, C, H, W) in [0, 1] and y (N,), to measure on
-            instead of what the next eleven arguments choose; or these in one
-            `zoo.pictures.Selection`.
+        images: an image set, a pair x (N, C, H, W) in [0, 1] and y (N,), a `Dataset` or a
+            `DataLoader`, as `eval.evaluate` takes them, to measure on instead of what the next
+            eleven arguments choose; or these in one `zoo.pictures.Selection`.
         data, data_dir, n, ids, balanced, classes, allow_partial, skip_corrupt, download,
             download_to, workers: which images, see `zoo.images`; data is needed where the model
             has no card that says it.
@@ -111,6 +116,7 @@ def evaluate(
         out, save_adversarial: files for the Report and for the adversarial images.
         journal: True keeps each verdict in SAT_ZOO_HOME/journals, so that the same call goes on
             after whatever ended it; a file or folder keeps them there; False or None nowhere.
+            Of a function, which cannot be told from another one, nothing is kept.
         fresh: forget what the journal holds.
         until, budget: end before the last image, with an interval: once it is this many points
             wide to either side, or after this time; see `eval.evaluation.evaluate`.
@@ -156,11 +162,13 @@ def evaluate(
         strip_prefix=strip_prefix,
     )
     choice = choose(model, stated, name=name, weights=weights, channels=channels, images=chosen)
-    out, save_adversarial, plot = as_path(out), as_path(save_adversarial), as_path(plot)
+    out, plot = path_of(out, "out"), path_of(plot, "plot")
+    save_adversarial = path_of(save_adversarial, "save_adversarial")
     threat = check(choice.card, norm, eps, out, save_adversarial)
     # What can be wrong with these is found out before anything is fetched.
     plan = protocol(attack, step_size=step_size, last_iterate=last_iterate)
     check_ending(plan, until, budget, plot, engine)
+    device = str(device)
     ready = load_both(choice, device, chosen, on_download, on_message)
 
     from eval.evaluation import evaluate as measure
@@ -185,7 +193,7 @@ def evaluate(
         command=command,
         out=out,
         allow_probabilities=allow_probabilities,
-        journal=_place(journal),
+        journal=journal_place(journal, found.model),
         fresh=fresh,
         until=until,
         budget=budget,
@@ -227,8 +235,8 @@ def load_both(
 
 def check(
     info: ModelCard,
-    norm: str | float | None,
-    eps: str | float | None,
+    norm: Norm | None,
+    eps: Number | None,
     out: Path | None,
     save_adversarial: Path | None,
 ) -> Threat:
@@ -254,7 +262,7 @@ def check_ending(
         check_narrowing(plot, plan)
 
 
-def threat_of(info: ModelCard, norm: str | float | None, eps: str | float | None) -> Threat:
+def threat_of(info: ModelCard, norm: Norm | None, eps: Number | None) -> Threat:
     """The ball that was said, else the card's own. Raises `UsageError` where one is missing."""
     own = info.threat
     if own is None and (norm is None or eps is None):
@@ -270,9 +278,7 @@ def threat_of(info: ModelCard, norm: str | float | None, eps: str | float | None
     return Threat.of(own_norm if norm is None else norm, own_eps if eps is None else eps)
 
 
-def _chosen(
-    images: ImageSet | tuple[Tensor, Tensor] | Selection | None, selection: Selection
-) -> Selection | ImageSet:
+def _chosen(images: DataLike | Selection | None, selection: Selection) -> Selection | ImageSet:
     """What is measured on; raises `UsageError` if images are given and others are chosen too."""
     if images is None:
         return selection
@@ -282,17 +288,8 @@ def _chosen(
             raise UsageError(
                 f"{field.name} {value!r} chooses images, and images= gives them: leave one out"
             )
-    if isinstance(images, tuple):
-        from eval.data import from_tensors
+    if isinstance(images, Selection):
+        return images
+    from eval.data import as_images
 
-        return from_tensors(*images)
-    return images
-
-
-def _place(journal: str | Path | bool | None) -> Path | None:
-    """Where the journal lies, None for nowhere."""
-    if not isinstance(journal, bool):
-        return as_path(journal)
-    from eval.journal.journal import default_folder
-
-    return default_folder() if journal else None
+    return as_images(images, argument="images")

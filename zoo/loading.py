@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from eval.files.paths import AnyPath
 from zoo import networks
 from zoo.activations.in_file import refuse_another
 from zoo.cards import ForeignCard
@@ -26,11 +26,11 @@ __all__ = ["from_weights", "load", "load_wanted"]
 
 
 def load(
-    name: str,
+    name: AnyPath,
     *,
-    weights: str | Path | None = None,
+    weights: AnyPath | None = None,
     pretrained: bool = True,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
     arch: str | None = None,
     arch_args: Mapping[str, Any] | None = None,
     activation: str | None = None,
@@ -88,7 +88,7 @@ def load(
         dataset=dataset,
         strip_prefix=strip_prefix,
     )
-    return load_wanted(wanted(name, stated, weights=weights), pretrained, device)
+    return load_wanted(wanted(name, stated, weights=weights), pretrained, str(device))
 
 
 def load_wanted(model: Wanted, pretrained: bool = True, device: str = "cpu") -> ZooModel:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eval.errors import DataError, UsageError
+from eval.files.paths import AnyPath, path_of
 from zoo.cards import ModelCard
 
 if TYPE_CHECKING:
@@ -29,16 +30,16 @@ IN_ORDER = ("digits", "cifar10", "cifar10-jpeg")
 class Selection:
     """Which images: the words of whoever measures, passed whole. See `images` for each."""
 
-    data: str | Path | None = None
-    data_dir: str | Path | None = None
+    data: AnyPath | None = None
+    data_dir: AnyPath | None = None
     n: int | None = None
-    ids: str | Path | Sequence[str] | None = None
+    ids: AnyPath | Sequence[str] | None = None
     balanced: bool = False
-    classes: str | Path | None = None
+    classes: AnyPath | None = None
     allow_partial: bool = False
     skip_corrupt: bool = False
     download: bool = False
-    download_to: str | Path | None = None
+    download_to: AnyPath | None = None
     workers: int | None = None
 
     def images(
@@ -65,16 +66,16 @@ class Selection:
 def images(
     card_or_name: ModelCard | str,
     *,
-    data: str | Path | None = None,
-    data_dir: str | Path | None = None,
+    data: AnyPath | None = None,
+    data_dir: AnyPath | None = None,
     n: int | None = None,
-    ids: str | Path | Sequence[str] | None = None,
+    ids: AnyPath | Sequence[str] | None = None,
     balanced: bool = False,
-    classes: str | Path | None = None,
+    classes: AnyPath | None = None,
     allow_partial: bool = False,
     skip_corrupt: bool = False,
     download: bool = False,
-    download_to: str | Path | None = None,
+    download_to: AnyPath | None = None,
     workers: int | None = None,
     on_progress: OnProgress | None = None,
     on_message: Callable[[str], None] | None = None,
@@ -163,14 +164,6 @@ def no_data(who: str) -> UsageError:
     )
 
 
-def as_path(place: str | Path | None) -> Path | None:
-    """A path as people write it; "~" alone, which a shell would have replaced, is the home."""
-    if place is None:
-        return None
-    path = Path(place)
-    return path.expanduser() if path.parts[:1] == ("~",) else path
-
-
 def _card(card_or_name: ModelCard | str) -> ModelCard:
     if isinstance(card_or_name, ModelCard):
         return card_or_name
@@ -190,14 +183,14 @@ def _open(wanted: Selection, info: ModelCard, on_progress: OnProgress | None) ->
         raise UsageError(f"`download_to` {wanted.download_to} without `download=True`: give both")
     if wanted.data is None and not info.dataset:
         raise no_data(info.name)
-    name, folder = _named(wanted.data or info.dataset, as_path(wanted.data_dir))
+    name, folder = _named(wanted.data or info.dataset, path_of(wanted.data_dir, "data_dir"))
     return open_data(
         name,
         data_dir=folder,
         download=wanted.download,
-        download_to=as_path(wanted.download_to),
+        download_to=path_of(wanted.download_to, "download_to"),
         on_progress=on_progress,
-        classes=as_path(wanted.classes),
+        classes=path_of(wanted.classes, "classes"),
         preprocess=for_card(info),
         allow_partial=wanted.allow_partial,
         n_workers=wanted.workers,
@@ -213,11 +206,11 @@ def _tell(found: ImageSet, on_message: Callable[[str], None]) -> None:
         on_message(f"{found.name}: {told(found.passed_over)}")
 
 
-def _named(data: str | Path, data_dir: Path | None) -> tuple[str, Path | None]:
+def _named(data: AnyPath, data_dir: Path | None) -> tuple[str, Path | None]:
     """The data set that `data` means, and its folder; what looks like a path is a folder."""
     from eval.data import DATA_SETS
 
-    is_path = isinstance(data, Path) or (
+    is_path = not isinstance(data, str) or (
         data not in DATA_SETS
         and ("/" in data or os.sep in data or data[:1] in {".", "~"} or Path(data).exists())
     )
@@ -225,13 +218,13 @@ def _named(data: str | Path, data_dir: Path | None) -> tuple[str, Path | None]:
         return str(data), data_dir
     if data_dir is not None:
         raise UsageError(f"`data` {data} is a folder, and `data_dir` {data_dir} another: give one")
-    return "folder", as_path(data)
+    return "folder", path_of(data, "data")
 
 
-def _listed(ids: str | Path | Sequence[str]) -> Sequence[str]:
+def _listed(ids: AnyPath | Sequence[str]) -> Sequence[str]:
     from eval.data.ids import read_ids
 
-    return read_ids(as_path(ids) or Path()) if isinstance(ids, str | Path) else ids
+    return read_ids(ids) if isinstance(ids, str | os.PathLike) else ids
 
 
 def _some(found: ImageSet, n: int, *, balanced: bool, is_listed: bool) -> ImageSet:

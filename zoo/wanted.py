@@ -5,11 +5,13 @@ No torch here: there is a card before anything is built, and before weights are 
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from eval.errors import UsageError
+from eval.files.paths import AnyPath, path_of
 from zoo.cards import ForeignCard, ModelCard
 from zoo.foreign.config import fetch_config
 from zoo.foreign.stated import INPUT, Stated, activation_of, input_spec
@@ -34,18 +36,20 @@ class Wanted:
     strip_prefix: str | None = None
 
 
-def wanted(name: str, stated: Stated | None = None, *, weights: str | Path | None = None) -> Wanted:
+def wanted(
+    name: AnyPath, stated: Stated | None = None, *, weights: AnyPath | None = None
+) -> Wanted:
     """The model `name`, a name of the zoo, hf-hub:ORG/NAME[@REVISION] or a .safetensors file.
 
     stated: what the user says of a model that the zoo does not know. Raises as `zoo.load` does.
     """
-    stated = stated or Stated()
+    stated, name = stated or Stated(), os.fspath(name)
     if name.startswith(HUB):
         _refuse_weights(name, weights)
         return _hub(name, stated)
     if name.endswith(".safetensors"):
         _refuse_weights(name, weights)
-        return _file(Path(name), stated)
+        return _file(path_of(name, "model"), stated)
     _refuse_strangers(name)
     info = card(name)
     stated.refuse(
@@ -54,10 +58,10 @@ def wanted(name: str, stated: Stated | None = None, *, weights: str | Path | Non
     )
     if weights is None:
         stated.refuse(("strip_prefix",), f"the weights of {name} have none: name a `weights=FILE`")
-    return Wanted(info, None if weights is None else Path(weights), stated.strip_prefix)
+    return Wanted(info, path_of(weights, "weights"), stated.strip_prefix)
 
 
-def _refuse_weights(name: str, weights: str | Path | None) -> None:
+def _refuse_weights(name: str, weights: AnyPath | None) -> None:
     if weights is not None:
         raise UsageError(f"`weights` {weights}: {name} is a place of weights itself; name one only")
 

@@ -21,8 +21,9 @@ from torch import nn
 
 from eval.bench import tables
 from eval.bench.machine import MemoryPeak
-from eval.data.base import ImageSet, Rows
+from eval.data.base import ImageSet
 from eval.data.decoded import Decoded
+from eval.data.positions import Rows
 from eval.errors import SatZooError
 from eval.evaluation import evaluate
 from eval.files.writing import check_writable, write_atomically

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from typing import Any
 
 from eval.errors import UsageError
-from eval.radius import exact, parse, text_of
+from eval.radius import Number, exact, parse, text_of
 from eval.stage import MOST
 
 MOST_POINTS = 100
@@ -17,11 +18,11 @@ _EPS = "1/255:16/255 or 1/255,2/255,4/255"
 _STEPS = "1,2,5,10 or 1:10"
 
 
-def eps_points(said: str | float | Sequence[str | float]) -> tuple[str, ...]:
+def eps_points(said: Number | Sequence[Number]) -> tuple[str, ...]:
     """Radii in rising order, each in the one text that a Report has for it.
 
-    said: a list, or the text of one, "1/255,2/255"; or a range "A:B" or "A:B:STEP" that ends at B,
-    in steps of 1/255 where both ends are whole multiples of that.
+    said: a list or array, or the text of one, "1/255,2/255"; or a range "A:B" or "A:B:STEP" that
+    ends at B, in steps of 1/255 where both ends are whole multiples of that.
 
     Raises `UsageError` for what is none of these, for a radius that is not positive, that repeats
     or that falls behind the one before it, and for more than `MOST_POINTS`.
@@ -44,9 +45,9 @@ def eps_points(said: str | float | Sequence[str | float]) -> tuple[str, ...]:
 def step_points(said: str | int | Sequence[int]) -> tuple[int, ...]:
     """Numbers of steps in rising order; written and refused as in `eps_points`, in steps of 1."""
 
-    def number(value: object) -> Fraction:
+    def number(value: Any) -> Fraction:
         try:
-            found = parse(str(value))
+            found = parse(str(value.item() if hasattr(value, "item") else value))
         except ValueError:
             found = Fraction(-1, 2)
         if isinstance(value, bool) or found.denominator != 1 or found > MOST:
@@ -59,7 +60,7 @@ def step_points(said: str | int | Sequence[int]) -> tuple[int, ...]:
 
 
 def _points(
-    said: object,
+    said: Any,
     what: str,
     number: Callable[[object], Fraction],
     step: Callable[[Fraction, Fraction], Fraction],
@@ -78,7 +79,7 @@ def _points(
             raise UsageError(
                 f"{what} {said[:40]!r} is neither a list nor a range: write for example {example}"
             )
-    elif isinstance(said, Sequence):
+    elif isinstance(said, Sequence) or getattr(said, "ndim", 0) == 1:  # an array or a tensor
         if len(said) > MOST_POINTS:
             raise _too_many(what)
         found = [number(value) for value in said]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -18,6 +17,7 @@ from eval.curves.axis import MOST_POINTS
 from eval.curves.series import CurveSeries, ids_sha256
 from eval.errors import ReportError, UsageError, first_fault
 from eval.files.border import border, plain, read_bytes
+from eval.files.paths import AnyPath, path_of
 from eval.files.record import parse_json
 from eval.files.writing import write_atomically
 from eval.frozen import Frozen
@@ -201,17 +201,18 @@ class Curve(Frozen):
         """The curve as indented JSON text."""
         return self.model_dump_json(by_alias=True, indent=2) + "\n"
 
-    def write(self, path: Path) -> None:
+    def write(self, path: AnyPath) -> None:
         """Write it to `path`: the old file or the whole new one, never half of it."""
-        write_atomically(path, self.to_json().encode())
+        write_atomically(path_of(path, "path"), self.to_json().encode())
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: AnyPath) -> Self:
         """Read and check a curve.
 
         Raises `ReportError` if the file cannot be read, is not this schema, holds a number that
         cannot be, or its totals do not follow from its images.
         """
+        path = path_of(path, "path")
         with border(f"curve {path}", ReportError, "give a curve that sat-zoo wrote"):
             content = read_bytes(path)
             try:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 from eval.curves.curve import Curve
 from eval.curves.series import CurveSeries
+from eval.files.paths import AnyPath, path_of
 from eval.plots import write_plot
 from eval.radius import parse
 from eval.report.percent import percent
@@ -18,12 +18,13 @@ WIDTH, HEIGHT = 520, 300
 FONT = "sans-serif"
 
 
-def draw(curve: Curve, path: Path) -> None:
+def draw(curve: Curve, path: AnyPath) -> None:
     """Draw `curve` into a file whose name ends in .svg or .png. Raises as `eval.plots.check_plot`.
 
     Bars are the 95 % Wilson intervals of single points. Of two models the band below is the 95 %
     interval of the paired difference, also point by point.
     """
+    path = path_of(path, "path")
     write_plot(specification(curve), path)
 
 

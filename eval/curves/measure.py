@@ -5,48 +5,55 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
 
 from eval.curves.curve import SCHEMA, Curve
 from eval.curves.measuring import Measuring
 from eval.curves.plan import Said, curve_plan
-from eval.data import ImageSet, decoded_once, from_tensors
+from eval.data import as_images, decoded_once
 from eval.described import Source
 from eval.engine.engine import Precision
 from eval.errors import UsageError
+from eval.files.paths import AnyPath, path_of
 from eval.files.writing import check_writable
+from eval.functions import ModelLike, as_module, refuse_journal
 from eval.protocols import protocol
+from eval.radius import Number
 from eval.report.report import ProtocolPart
 from eval.request import EngineName, Request
 from eval.run import Progress
+from eval.threat import Norm
+
+if TYPE_CHECKING:
+    from eval.data.given import DataLike
 
 
 @torch.inference_mode(False)  # whose tensors no gradient reaches, should the caller be in it
 def curve(
-    model: nn.Module,
-    data: ImageSet | tuple[Tensor, Tensor],
+    model: ModelLike,
+    data: DataLike,
     *,
     eps: Said | None = None,
     steps: str | int | Sequence[int] | None = None,
     attack: str | None = None,
-    norm: str | float = "Linf",
-    step_size: str | float | None = None,
+    norm: Norm = "Linf",
+    step_size: Number | None = None,
     check: bool = True,
     engine: EngineName = "fast",
     precision: Precision = "auto",
     n: int | None = None,
     seed: int = 0,
     batch_size: int | None = None,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
     name: str = "model",
     source: Source = "factory",
     file_sha256: str | None = None,
     command: str = "",
-    out: Path | None = None,
+    out: AnyPath | None = None,
     allow_probabilities: bool = False,
-    journal: Path | None = None,
+    journal: AnyPath | None = None,
     fresh: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
     on_message: Callable[[str], None] | None = None,
@@ -78,8 +85,10 @@ def curve(
 
     """
     plan = curve_plan(eps, steps, attack, norm=norm, step_size=step_size)
-    images = from_tensors(*data) if isinstance(data, tuple) else data
-    images = decoded_once(images if n is None else images.take(n))
+    model, out = as_module(model), path_of(out, "out")
+    if journal is not None:
+        refuse_journal(model)
+    images = decoded_once(as_images(data, n))
     if out is not None:
         check_writable(out)
     request = Request(
@@ -90,10 +99,10 @@ def curve(
         precision=precision,
         seed=seed,
         batch_size=batch_size,
-        device=device,
+        device=str(device),
         name=name,
         allow_probabilities=allow_probabilities,
-        journal=_folder(journal),
+        journal=_folder(path_of(journal, "journal")),
         fresh=fresh,
         keeps_images=True,
     )
@@ -108,7 +117,7 @@ def curve(
         norm=plan.points[0].threat.norm,
         eps_text=plan.points[0].threat.eps_text if plan.along == "steps" else None,
         protocols=tuple(ProtocolPart(name=p.name, stages=p.stages) for p in plan.protocols),
-        seed=seed,
+        seed=request.seed,
         ids=images.ids,
         labels=tuple(map(int, images.labels)),
         series=(series,),

@@ -11,10 +11,11 @@ from typing import Literal
 from eval.curves.axis import eps_points, step_points
 from eval.errors import UsageError
 from eval.protocols import Protocol, protocol
-from eval.threat import Threat, norm_name
+from eval.radius import Number
+from eval.threat import Norm, Threat, norm_name
 
 Along = Literal["eps", "steps"]
-Said = str | float | Sequence[str | float]
+Said = Number | Sequence[Number]
 
 DEFAULT_ATTACK = "pgd-20"
 _FAMILIES = ("pgd", "pgd-sat")
@@ -47,8 +48,8 @@ def curve_plan(
     steps: str | int | Sequence[int] | None = None,
     attack: str | None = None,
     *,
-    norm: str | float = "Linf",
-    step_size: str | float | None = None,
+    norm: Norm = "Linf",
+    step_size: Number | None = None,
 ) -> CurvePlan:
     """The points that `eps`, or `steps` and one `eps`, ask for; see `eval.curve` for each argument.
 
@@ -74,8 +75,8 @@ def _along_steps(
     eps: Said | None,
     steps: str | int | Sequence[int],
     attack: str | None,
-    norm: str | float,
-    step_size: str | float | None,
+    norm: Norm,
+    step_size: Number | None,
 ) -> CurvePlan:
     family = (attack or "pgd").lower()
     if family not in _FAMILIES:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from eval.data.arrays import from_arrays, from_tensors
 from eval.data.base import Batch, ImageSet
 from eval.data.cifar10.cifar10 import open_cifar10, open_cifar10_folder, open_cifar10_jpeg
@@ -11,16 +9,19 @@ from eval.data.decoded import decoded_once
 from eval.data.digits import open_digits
 from eval.data.files.pictures import Preprocess
 from eval.data.folder import open_folder
+from eval.data.given import as_images
 from eval.data.ids import read_ids
 from eval.data.imagenet.imagenet import open_imagenet
 from eval.errors import UsageError, unknown
 from eval.files.download import OnProgress
+from eval.files.paths import AnyPath, path_of
 
 __all__ = [
     "DATA_SETS",
     "Batch",
     "ImageSet",
     "Preprocess",
+    "as_images",
     "decoded_once",
     "from_arrays",
     "from_tensors",
@@ -35,12 +36,12 @@ DATA_SETS = ("digits", "cifar10", "cifar10-folder", "cifar10-jpeg", "imagenet", 
 def open_data(
     name: str,
     *,
-    data_dir: Path | None = None,
+    data_dir: AnyPath | None = None,
     split: str | None = None,
     download: bool = False,
-    download_to: Path | None = None,
+    download_to: AnyPath | None = None,
     on_progress: OnProgress | None = None,
-    classes: Path | None = None,
+    classes: AnyPath | None = None,
     preprocess: Preprocess | None = None,
     allow_partial: bool = False,
     n_workers: int | None = None,
@@ -62,6 +63,8 @@ def open_data(
     Raises UsageError for an unknown name or split; DataError when the files are missing, damaged
     or not those of the data set.
     """
+    data_dir, classes = path_of(data_dir, "data_dir"), path_of(classes, "classes")
+    download_to = path_of(download_to, "download_to")
     if name not in DATA_SETS:
         raise unknown("data set", name, DATA_SETS)
     if download and name != "cifar10":

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from eval.data.base import ImageSet, Rows
+from eval.data.base import ImageSet
 from eval.data.files.entries import Passed
-from eval.errors import DataError, UsageError
+from eval.data.labels import checked_labels
+from eval.data.pixels import CHANNELS, Stored, as_array, check_layout, checked_pixels
+from eval.data.positions import Rows
+from eval.errors import UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Stored = NDArray[np.uint8] | NDArray[np.float32]
 # These names say that a loader has proved the pictures; an array in memory proves nothing.
 PROVED_NAMES = (
     "digits", "cifar10", "cifar10-folder", "cifar10-jpeg", "imagenet", "imagenet-partial", "folder",
@@ -49,55 +51,54 @@ class ArraySource:
 
 
 def from_arrays(
-    images: NDArray[Any],
-    labels: NDArray[Any] | Sequence[int],
+    images: ArrayLike | Tensor,
+    labels: ArrayLike | Tensor,
     ids: Sequence[str] | None = None,
     *,
     name: str = "custom",
     n_classes: int | None = None,
 ) -> ImageSet:
-    """A set from NumPy images: (N, H, W, C) with C of 1 to 4, or (N, H, W); channels last.
+    """A set from images as NumPy has them: (N, H, W, C) with C of 1 to 4, or (N, H, W).
 
-    images: uint8 in 0..255, or floats in [0, 1] (kept as float32).
-    labels: (N,) integers from 0; n_classes defaults to the largest label + 1.
+    images: an array, a list or a tensor; uint8 in 0..255, or floats in [0, 1] (kept as float32).
+    labels: (N,) integers from 0, of any kind; n_classes defaults to the largest label + 1.
     ids:    N unique strings; default "0", "1", ...
     Raises UsageError for shapes, types, lengths and names that cannot be; DataError for pixels
     outside [0, 1], NaN or infinity.
     """
-    images = np.asarray(images)
-    if images.ndim == 3:
-        images = images[..., None]
-    if images.ndim != 4 or images.shape[-1] not in (1, 2, 3, 4):
+    found = as_array(images, "images")
+    if found.ndim == 3:
+        found = found[..., None]
+    if found.ndim != 4 or found.shape[-1] not in CHANNELS:
         raise UsageError(
-            f"images have shape {images.shape}, expected (N, H, W, C) with 1 to 4 channels last;"
+            f"images have shape {found.shape}, expected (N, H, W, C) with 1 to 4 channels last;"
             " give channels first as tensors to from_tensors"
         )
-    return _from_nchw(images.transpose(0, 3, 1, 2), labels, ids, name, n_classes)
+    return _from_nchw(found.transpose(0, 3, 1, 2), labels, ids, name, n_classes)
 
 
 def from_tensors(
-    x: Tensor,
-    y: Tensor,
+    x: ArrayLike | Tensor,
+    y: ArrayLike | Tensor,
     ids: Sequence[str] | None = None,
     *,
     name: str = "custom",
     n_classes: int | None = None,
 ) -> ImageSet:
-    """A set from tensors: x (N, C, H, W), float in [0, 1] or uint8; y (N,) integer labels.
+    """A set from images as torch has them: x (N, C, H, W), y (N,) integer labels.
 
+    x: a tensor on any device, an array, a list; uint8 in 0..255 or floats in [0, 1]. Half precision
+    is kept as the numbers that it holds; bfloat16, which cannot hold 8-bit pictures, is refused.
     The other arguments and Raises are those of `from_arrays`. Copies to the CPU.
     """
-    images = x.detach().cpu()
-    if images.dtype.is_floating_point:
-        images = images.float()  # NumPy has no bfloat16
-    if images.ndim != 4:
-        raise UsageError(f"x has shape {tuple(images.shape)}, expected (N, C, H, W)")
-    return _from_nchw(images.numpy(), y.detach().cpu().numpy(), ids, name, n_classes)
+    images = as_array(x, "x")
+    check_layout(images.shape, "x")
+    return _from_nchw(images, y, ids, name, n_classes)
 
 
 def _from_nchw(
     images: NDArray[Any],
-    labels: NDArray[Any] | Sequence[int],
+    labels: ArrayLike | Tensor,
     ids: Sequence[str] | None,
     name: str,
     n_classes: int | None,
@@ -109,8 +110,8 @@ def _from_nchw(
         )
     if 0 in images.shape:
         raise UsageError(f"images of shape {images.shape} hold nothing: give at least one image")
-    stored, scale = _checked_pixels(images)
-    checked = _checked_labels(np.asarray(labels), len(images), n_classes)
+    stored, scale = checked_pixels(images)
+    checked = checked_labels(labels, len(images), n_classes)
     return in_memory(
         stored,
         checked,
@@ -157,40 +158,6 @@ def in_memory(
 def _contiguous(images: Stored) -> Stored:
     result: Stored = np.ascontiguousarray(images)  # type: ignore[assignment]
     return result
-
-
-def _checked_pixels(images: NDArray[Any]) -> tuple[Stored, int]:
-    """The images as stored (a copy: the caller may write into his own) and their scale."""
-    if images.dtype == np.uint8:
-        return images.copy(), 255
-    if images.dtype.kind != "f":
-        raise UsageError(
-            f"images are {images.dtype}: give uint8 in 0..255 or floating point in [0, 1]"
-        )
-    low, high = float(images.min()), float(images.max())
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise DataError("images hold NaN or infinity; every pixel must be a number in [0, 1]")
-    if low < 0 or high > 1:
-        raise DataError(
-            f"images reach from {low:g} to {high:g}, but floating-point pixels must lie in [0, 1];"
-            " divide by 255, or undo the normalisation (the model applies it itself)"
-        )
-    return images.astype(np.float32), 1
-
-
-def _checked_labels(labels: NDArray[Any], n: int, n_classes: int | None) -> NDArray[np.int64]:
-    if labels.dtype.kind not in "iu" or labels.ndim != 1:
-        raise UsageError(
-            f"labels are {labels.dtype} of shape {labels.shape}: give whole numbers of shape ({n},)"
-        )
-    if len(labels) != n:
-        raise UsageError(f"there are {n} images and {len(labels)} labels; give one label an image")
-    low, high = int(labels.min()), int(labels.max())
-    if low < 0:
-        raise UsageError(f"label {low} is negative; classes are counted from 0")
-    if n_classes is not None and high >= n_classes:
-        raise UsageError(f"label {high} does not fit n_classes = {n_classes}")
-    return labels.astype(np.int64)
 
 
 def _checked_ids(ids: Sequence[str] | None, n: int) -> tuple[str, ...]:

@@ -7,20 +7,20 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eval.data.files.entries import Passed
 from eval.data.ids import canonical
+from eval.data.positions import Positions, Rows, check_memory, checked, from_the_end
 from eval.data.text import nfc
 from eval.errors import DataError, UsageError, unknown
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Rows = NDArray[np.int64]
 _DIGEST_BATCH = 16  # of 600 x 600 pixels in float32, these take 70 MB
 
 
@@ -58,6 +58,10 @@ class PixelSource(Protocol):
 @dataclass(frozen=True, eq=False, repr=False)
 class ImageSet:
     """A labelled, ordered set of images with stable ids; a selection of one is one again.
+
+    It is a sequence of (x, y), x (C, H, W) float32 in [0, 1] and y an int: `images[0]`,
+    `for x, y in images`, `DataLoader(images, batch_size=32)`. `images[:100]` and `images[[3, 1]]`
+    are selections, `images.tensors(100)` gives as many as two tensors.
 
     name:            the proved name of the data set: "digits", "cifar10", "cifar10-jpeg", ...
     ids:             N unique strings that never change for an image; position = official order.
@@ -111,12 +115,52 @@ class ImageSet:
             )
         return self.select(range(n))
 
+    def tensors(self, n: int | None = None) -> tuple[Tensor, Tensor]:
+        """The images as two tensors, x (N, C, H, W) float32 in [0, 1] and y (N,) int64.
+
+        n: only the first n; default all. For other libraries: foolbox and torchattacks take the
+        tensors, the Adversarial Robustness Toolbox `x.numpy()` and `y.numpy()`.
+
+        Raises as `take`, and DataError for more than memory holds.
+        """
+        chosen = self if n is None else self.take(n)
+        check_memory(len(chosen) * self.batch([0]).x.nbytes, chosen._called)
+        batch = chosen.batch(range(len(chosen)))
+        return batch.x, batch.y
+
+    @overload
+    def __getitem__(self, key: int) -> tuple[Tensor, int]: ...
+    @overload
+    def __getitem__(self, key: Positions) -> ImageSet: ...
+    def __getitem__(self, key: int | Positions) -> tuple[Tensor, int] | ImageSet:
+        """Of a position (x, y), also from the end; of a slice, a list or a mask a selection.
+
+        Raises UsageError for what is no position, and for none or one twice; it is an IndexError
+        too where a position is outside, as whoever walks over a sequence expects.
+        """
+        if isinstance(key, slice):
+            return self.select(range(len(self))[key])
+        chosen = from_the_end(key, len(self), self._called)
+        if chosen.ndim:
+            return self.select(chosen)
+        return next(iter(self.__getitems__([int(chosen)])))
+
+    def __getitems__(self, positions: Sequence[int]) -> list[tuple[Tensor, int]]:
+        """Several (x, y), read at once: how a `DataLoader` asks."""
+        batch = self.batch(from_the_end(positions, len(self), self._called))
+        return list(zip(batch.x, map(int, batch.y), strict=True))
+
+    def __iter__(self) -> Iterator[tuple[Tensor, int]]:
+        """Each (x, y), in order."""
+        for batch in self.batches(_DIGEST_BATCH):
+            yield from zip(batch.x, map(int, batch.y), strict=True)
+
     def select(self, positions: Sequence[int] | Rows) -> ImageSet:
         """The images at `positions` (each in [0, len), none twice), in the order given.
 
         The result is an official subset only when the positions are 0, 1, 2, ... of one.
         """
-        chosen = self._checked(positions)
+        chosen = checked(positions, len(self), self._called)
         if len(chosen) == 0:
             raise UsageError(f"a selection of {self.name} must hold at least one image, got none")
         if len(np.unique(chosen)) != len(chosen):
@@ -188,7 +232,7 @@ class ImageSet:
 
         Raises UsageError for a position outside; DataError when an image cannot be decoded.
         """
-        chosen = self._checked(positions)
+        chosen = checked(positions, len(self), self._called)
         return self._as_batch(chosen, self.source.read(self.rows[chosen]))
 
     def batches(self, batch_size: int) -> Iterator[Batch]:
@@ -217,22 +261,13 @@ class ImageSet:
             digest.update(np.ascontiguousarray(levels.transpose(0, 2, 3, 1)).tobytes())
         return digest.hexdigest()
 
+    @property
+    def _called(self) -> str:
+        """How errors call it."""
+        return f"{self.name} ({self.split})"
+
     def _as_batch(self, positions: Rows, pixels: NDArray[np.float32]) -> Batch:
         import torch
 
         ids = tuple(self.ids[i] for i in positions)
         return Batch(ids, torch.from_numpy(pixels), torch.from_numpy(self.labels[positions]))
-
-    def _checked(self, positions: Sequence[int] | Rows) -> Rows:
-        chosen = np.asarray(positions)
-        if chosen.size == 0:
-            return np.zeros(0, np.int64)
-        if chosen.dtype.kind not in "iu" or chosen.ndim != 1:
-            raise UsageError(f"positions must be whole numbers in one row, got {chosen.dtype}")
-        outside = chosen[(chosen < 0) | (chosen >= len(self))]
-        if len(outside):
-            raise UsageError(
-                f"position {outside[0]} is outside {self.name} ({self.split}), which has"
-                f" positions 0 to {len(self) - 1}"
-            )
-        return chosen.astype(np.int64)

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.data.arrays import ArraySource, Stored
-from eval.data.base import ImageSet, PixelSource, Rows
+from eval.data.arrays import ArraySource
+from eval.data.base import ImageSet, PixelSource
+from eval.data.pixels import Stored
+from eval.data.positions import Rows
 from eval.errors import DataError
 
 MOST_BYTES = 2**31
@@ -120,7 +122,7 @@ class Decoded:
         # A quarter of its bytes is the least that a picture takes.
         if row in self._kept or self._n_bytes + picture.nbytes // 4 > self.limit_bytes:
             return
-        stored = _stored(picture)
+        stored = as_stored(picture)
         with self._lock:
             if row not in self._kept and self._n_bytes + stored.nbytes <= self.limit_bytes:
                 self._n_bytes += stored.nbytes
@@ -140,8 +142,8 @@ class Decoded:
         return pixels
 
 
-def _stored(picture: NDArray[np.float32]) -> Stored:
-    """A copy of `picture` (C, H, W): uint8 if dividing by 255 gives its very bits, else float32."""
+def as_stored(picture: NDArray[np.float32]) -> Stored:
+    """A copy of one picture or several: uint8 if dividing by 255 gives the bits, else float32."""
     copy = picture.astype(np.float32, order="C")
     with np.errstate(invalid="ignore", over="ignore"):  # NaN and infinity are no level of 255
         levels = np.rint(copy * np.float32(255)).clip(0, 255).astype(np.uint8)

@@ -15,15 +15,16 @@ from eval.data.locate import data_root
 from eval.data.text import nfc, read_lines, spellings
 from eval.errors import DataError
 from eval.files.border import plain
+from eval.files.paths import AnyPath, path_of
 
 CLASSES_FILE = "classes.txt"
 
 
 def open_folder(
-    folder: Path | None,
+    folder: AnyPath | None,
     *,
     preprocess: Preprocess | None = None,
-    classes: Path | None = None,
+    classes: AnyPath | None = None,
     n_workers: int | None = None,
 ) -> ImageSet:
     """A folder that holds one folder of pictures for each class.
@@ -38,7 +39,8 @@ def open_folder(
     Raises DataError for pictures outside class folders, folders that no class names and, without
     a file of classes, folders without pictures.
     """
-    root = data_root(None, "folder").path if folder is None else _tree(Path(folder).expanduser())
+    folder, classes = path_of(folder, "folder"), path_of(classes, "classes")
+    root = data_root(None, "folder").path if folder is None else _tree(folder)
     listed = classes or root / CLASSES_FILE
     list_name = _path_in(root, listed)
     found = list_folder(root, lambda name: name == list_name)

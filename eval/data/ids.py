@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container
-from pathlib import Path
 
 from eval.data.text import read_lines
 from eval.errors import UsageError
+from eval.files.paths import AnyPath, path_of
 
 # As a path in the tree (`val/n01440764/ILSVRC2012_val_00000293.JPEG`; the list of RobustBench has
 # such lines without `val/`) or as the Hub names it (`ILSVRC2012_val_00000293_n01440764.JPEG`).
 _IMAGENET = re.compile(r"(?:.*/)?(ILSVRC2012_val_\d{8})(?:_n\d{8})?(?:\.jpe?g)?", re.IGNORECASE)
 
 
-def read_ids(path: Path) -> tuple[str, ...]:
+def read_ids(path: AnyPath) -> tuple[str, ...]:
     """The ids in a text file, one a line, in its order; blank lines and # comments are passed over.
 
     Raises UsageError when the file is not there or names no id; DataError when it is no text.
     """
+    path = path_of(path, "ids")
     try:
         path.stat()
     except OSError as problem:

@@ -19,6 +19,7 @@ from eval.checks import check_logits
 from eval.engine.batching import is_out_of_memory, no_memory
 from eval.engine.classifier import Classifier, Contract, Output, where_logits_are
 from eval.errors import ModelError, SatZooError, first_line
+from eval.functions import FunctionModel
 from eval.report.report import Flag
 from eval.verify import predict
 
@@ -84,7 +85,7 @@ def _fitted(
     classifier = Classifier(model, contract)
     if needs_gradient:
         _check_gradient(classifier, name, x[:2])
-    flags = _dtype_flags(contract.dtype)
+    flags = [*_dtype_flags(contract.dtype), *_function_flags(model)]
     if how := interaction(lambda images: predict(classifier, images), x, contract.dtype):
         classifier = Classifier(model, replace(contract, interacts=True))
         flags.append(
@@ -176,6 +177,16 @@ def _dtype_flags(dtype: torch.dtype) -> list[Flag]:
             " verdicts are of it in that precision and not in fp32",
         )
     ]
+
+
+def _function_flags(model: nn.Module) -> list[Flag]:
+    if not isinstance(model, FunctionModel):
+        return []
+    kinds = ", ".join(type(network).__name__ for network in model.networks)
+    seen = f"the networks that were seen in it ({kinds})" if kinds else "no network was seen in it"
+    detail = f"the model is a function: {seen}, and mode, weights and digest are "
+    detail += "theirs alone; whatever else it computes with is not known" if kinds else "not known"
+    return [Flag(code="function-model", detail=detail)]
 
 
 @contextmanager

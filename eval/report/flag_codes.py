@@ -56,6 +56,11 @@ FLAGS: Mapping[str, Meaning] = {
         "The model computes in another precision than float32, and so do search and verdicts.",
         "Load its weights as float32 if the numbers are to be those of other people.",
     ),
+    "function-model": Meaning(
+        "The model is a function of images and no torch.nn.Module: which weights it has, and"
+        " whether it is in eval mode, is known only of the networks that were seen in it.",
+        "Write it as a torch.nn.Module if others are to check the number.",
+    ),
     "optimises-at-inference": Meaning(
         "A forward pass computes gradients of its own.",
         "Attack it with a method made for this defence: standard attacks may be too weak.",
@@ -149,6 +154,7 @@ RANK: Mapping[str, Rank] = {
     "model-dtype": Rank(
         True, "The other numbers are of float32, and coarser steps can hide a small perturbation."
     ),
+    "function-model": Rank(True, "Nobody can tell which model the number is of."),
     "optimises-at-inference": Rank(True, "The attacks were not made for it and may be too weak."),
     "zero-gradient": Rank(True, "The gradient attacks had nothing to follow on some images."),
     "nan-gradient": Rank(True, "The gradient attacks were led astray on some images."),

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -17,6 +16,7 @@ from pydantic import Field, ValidationError, model_validator
 from eval.errors import ReportError, UsageError, first_fault
 from eval.estimate import Estimate
 from eval.files.border import border, plain, read_bytes
+from eval.files.paths import AnyPath, path_of
 from eval.files.record import parse_json
 from eval.files.writing import write_atomically
 from eval.frozen import Frozen
@@ -206,17 +206,18 @@ class Report(Frozen):
         """The report as indented JSON text with the field names of `sat-zoo/report@1`."""
         return self.model_dump_json(by_alias=True, indent=2) + "\n"
 
-    def write(self, path: Path) -> None:
+    def write(self, path: AnyPath) -> None:
         """Write the report to `path`: the old file or the whole new one, never half of it."""
-        write_atomically(path, self.to_json().encode())
+        write_atomically(path_of(path, "path"), self.to_json().encode())
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: AnyPath) -> Self:
         """Read and check a report.
 
         Raises `ReportError` if the file cannot be read, is not this schema, holds a number that
         cannot be, or its totals do not follow from its verdicts.
         """
+        path = path_of(path, "path")
         with border(f"report {path}", ReportError, "give a Report that sat-zoo wrote"):
             content = read_bytes(path)
             try:

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.cpus import usable_cpus
-from eval.data.base import ImageSet, Rows
+from eval.data.base import ImageSet
 from eval.data.decoded import decoded_once
 from eval.data.files.entries import Passed
 from eval.data.files.pictures import Preprocess, read_picture
 from eval.data.files.stores import PictureStore
+from eval.data.positions import Rows
 from eval.errors import DataError
 
 _CHUNK = 8  # pictures a worker decodes before it hands them over

@@ -25,10 +25,10 @@ def test_grey_images_may_come_without_a_channel_axis() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.uint8])
 def test_tensors_of_every_pixel_type_are_taken(dtype: torch.dtype) -> None:
-    x = torch.ones(3, 1, 2, 2).to(dtype)
+    x = torch.full((3, 1, 2, 2), 51 if dtype == torch.uint8 else 1).to(dtype)
     found = from_tensors(x, torch.tensor([0, 1, 2]), n_classes=10)
     assert found.n_classes == 10
-    expected = torch.full((3, 1, 2, 2), 1 / 255 if dtype == torch.uint8 else 1.0)
+    expected = torch.full((3, 1, 2, 2), 51 / 255 if dtype == torch.uint8 else 1.0)
     assert torch.equal(found.batch(range(3)).x, expected)
 
 

@@ -271,7 +271,7 @@ def test_a_file_that_changes_after_its_picture_was_kept_is_not_looked_at_again(
 def test_an_attack_of_images_in_memory_keeps_nothing_twice() -> None:
     kept: list[object] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decoded, "_stored", kept.append)
+        patch.setattr(decoded, "as_stored", kept.append)
         attack(net(), torch.rand(3, *SHAPE), torch.zeros(3, dtype=torch.long), "pgd-1")
     assert kept == []
 
