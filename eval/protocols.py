@@ -78,7 +78,7 @@ _AUTOATTACK: dict[str, tuple[Stage, ...]] = {
     ),
 }
 # The first stage is that of the standard, to the bit. Few targets, of those whose boundary is
-# nearest: arXiv 2407.02240. How many and how long was measured: eval/README.md, "quick@1".
+# nearest: arXiv 2407.02240. How many and how long was measured: docs/protocols.md, "quick@1".
 _QUICK: dict[str, tuple[Stage, ...]] = {
     "quick@1": (
         _SINGLE["apgd-ce"],

@@ -29,7 +29,7 @@ import click
 from eval import estimate
 from eval.attacks import build
 from eval.bench import tables
-from eval.bench.table import README, RESULTS
+from eval.bench.table import RESULTS
 from eval.boundary import choose_boundary
 from eval.errors import UsageError
 from eval.estimate import ConfidenceSequence, drawn_order
@@ -38,6 +38,7 @@ from eval.report.percent import percent
 from eval.report.report import Report
 from eval.threat import Threat
 
+PAGE = Path(__file__).parents[2] / "docs" / "anytime.md"
 BEGIN, END = "<!-- anytime:begin -->", "<!-- anytime:end -->"
 POINTS = (0.5, 1.0, 2.0)
 """Half widths, in percentage points, the smallest first."""
@@ -239,7 +240,7 @@ def markdown(text: str) -> str:
 @click.option(
     "--write-readme",
     is_flag=True,
-    help="Keep the table in eval/bench_results and write it into eval/README.md.",
+    help="Keep the table in eval/bench_results and write it into docs/anytime.md.",
 )
 def command(
     reports: tuple[Path, ...], n_orders: int, times: int, out: Path | None, write_readme: bool
@@ -265,8 +266,8 @@ def command(
     if out is not None:
         write_atomically(out, text.encode())
     if write_readme:
-        written = tables.between(README.read_text("utf-8"), BEGIN, END, markdown(text))
-        write_atomically(README, written.encode())
+        written = tables.between(PAGE.read_text("utf-8"), BEGIN, END, markdown(text))
+        write_atomically(PAGE, written.encode())
 
 
 def main() -> None:

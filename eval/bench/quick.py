@@ -1,7 +1,7 @@
 """`python -m eval.bench.quick REPORTS`: what `quick@1` leaves standing that the standard breaks.
 
 From Reports of both protocols in one folder, for every model, images and ball that have both: the
-table in eval/README.md is what this prints.
+table in docs/protocols.md is what this prints.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from eval.report.percent import percent
 from eval.report.report import Report
 
 QUICK, STANDARD = "quick@1", "autoattack-standard@1"
-README = Path(__file__).parents[1] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "protocols.md"
 BEGIN, END = "<!-- quick:begin -->", "<!-- quick:end -->"
 HEADER = (
     "model",
@@ -98,19 +98,19 @@ def _row(cells: tuple[str, ...]) -> str:
 def with_table(text: str, folder: Path) -> str:
     """`text` with the table between its markers; raises `ReportError` if they are not there."""
     if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise ReportError(f"the README needs one line {BEGIN} and one line {END} for the table")
+        raise ReportError(f"the page needs one line {BEGIN} and one line {END} for the table")
     head, rest = text.split(BEGIN)
     return f"{head}{BEGIN}\n{markdown(folder)}\n{END}{rest.split(END)[1]}"
 
 
 @click.command()
 @click.argument("reports", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--write-readme", is_flag=True, help="Also put the table into eval/README.md.")
+@click.option("--write-readme", is_flag=True, help="Also put the table into docs/protocols.md.")
 def command(reports: Path, *, write_readme: bool) -> None:
     """Print the table of quick@1 beside autoattack-standard@1 from the Reports in a folder."""
     click.echo(markdown(reports))
     if write_readme:
-        write_atomically(README, with_table(README.read_text("utf-8"), reports).encode())
+        write_atomically(PAGE, with_table(PAGE.read_text("utf-8"), reports).encode())
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ def line(cells: tuple[object, ...]) -> str:
 def between(text: str, begin: str, end: str, body: str) -> str:
     """`text` with `body` between two lines; `ReportError` if it does not have each of them once."""
     if text.count(begin) != 1 or text.count(end) != 1:
-        raise ReportError(f"the README needs one line {begin} and one line {end} for the tables")
+        raise ReportError(f"the page needs one line {begin} and one line {end} for the tables")
     head, rest = text.split(begin)
     _, tail = rest.split(end)
     return f"{head}{begin}\n{body}\n{end}{tail}"

@@ -183,9 +183,13 @@ def _function_flags(model: nn.Module) -> list[Flag]:
     if not isinstance(model, FunctionModel):
         return []
     kinds = ", ".join(type(network).__name__ for network in model.networks)
-    seen = f"the networks that were seen in it ({kinds})" if kinds else "no network was seen in it"
-    detail = f"the model is a function: {seen}, and mode, weights and digest are "
-    detail += "theirs alone; whatever else it computes with is not known" if kinds else "not known"
+    detail = (
+        f"the model is a function, in which these networks were seen: {kinds}; mode, weights and"
+        " digest are theirs alone, and whatever else it computes with is not known"
+        if kinds
+        else "the model is a function, in which no network was seen: its mode, weights and digest"
+        " are not known"
+    )
     return [Flag(code="function-model", detail=detail)]
 
 

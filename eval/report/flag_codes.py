@@ -1,6 +1,6 @@
 """Every flag that a Report can carry: its code, what it means, what to do.
 
-The only list of them: the JSON Schema of a Report and the table in eval/README.md repeat it.
+The only list of them: the JSON Schema of a Report and docs/flags.md repeat it.
 Beside it stands which of them cost a model its rank on the leaderboard.
 """
 

@@ -54,7 +54,7 @@ def test_loose_targets_take_the_early_boundary_and_tight_ones_the_late_one(
 
 @pytest.mark.parametrize(("right", "expected"), [(6_667, 1), (7_000, 1), (8_000, 1), (9_500, 2)])
 def test_between_the_two_the_number_of_right_images_decides(right: int, expected: int) -> None:
-    """As in the table of eval/README.md: 7,000 right, 19 % of the passes early and 23 % late."""
+    """As in the table of docs/anytime.md: 7,000 right, 19 % of the passes early and 23 % late."""
     assert choose_boundary(STANDARD, 10_000, right, 0.01).n_on_all == expected
 
 

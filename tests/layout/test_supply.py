@@ -29,7 +29,7 @@ def test_every_constraint_is_one_exact_version_and_no_place() -> None:
     assert "sat-zoo" not in constraints()
 
 
-@pytest.mark.parametrize("extra", ["", "test", "leaderboard", "parquet"])
+@pytest.mark.parametrize("extra", ["", "test", "docs", "leaderboard", "parquet"])
 def test_what_is_asked_for_is_constrained_to_a_version_that_will_do(extra: str) -> None:
     wishes = PROJECT["optional-dependencies"][extra] if extra else PROJECT["dependencies"]
     known = constraints()

@@ -133,12 +133,12 @@ def test_a_row_says_which_boundary_a_run_would_choose(case: Case) -> None:
     ]
 
 
-def test_the_command_writes_the_table_and_the_readme(
+def test_the_command_writes_the_table_and_the_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    monkeypatch.setattr(anytime, "README", readme)
+    page = tmp_path / "anytime.md"
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    monkeypatch.setattr(anytime, "PAGE", page)
     monkeypatch.setattr(anytime, "RESULTS", tmp_path)
     monkeypatch.setattr(anytime, "made_up", lambda name, *_: replace(_small(), name=name))
     options = [str(REPORTS[0]), "--orders", "1", "--write-readme"]
@@ -148,8 +148,8 @@ def test_the_command_writes_the_table_and_the_readme(
     header, *rows = csv.reader(text.splitlines())
     assert tuple(header) == HEADER
     assert len(rows) == 3 + 2 + 2
-    assert readme.read_text() == f"before\n{BEGIN}\n{markdown(text)}\n{END}\nafter\n"
-    assert "old" not in readme.read_text()
+    assert page.read_text() == f"before\n{BEGIN}\n{markdown(text)}\n{END}\nafter\n"
+    assert "old" not in page.read_text()
 
 
 def _small() -> Case:
@@ -177,10 +177,10 @@ def test_a_table_that_cannot_be_written_is_refused_before_the_first_order(tmp_pa
         CliRunner().invoke(command, [str(REPORTS[0]), "--out", out], catch_exceptions=False)
 
 
-def test_the_readme_shows_the_committed_table() -> None:
+def test_the_page_shows_the_committed_table() -> None:
     text = (table.RESULTS / "anytime.csv").read_text()
-    readme = table.README.read_text("utf-8")
-    assert tables.between(readme, BEGIN, END, markdown(text)) == readme
+    page = anytime.PAGE.read_text("utf-8")
+    assert tables.between(page, BEGIN, END, markdown(text)) == page
 
 
 def test_the_committed_table_keeps_what_it_promises() -> None:

@@ -16,10 +16,8 @@ RESULTS = Path(__file__).parents[3] / "leaderboard" / "results"
 DIGITS = ("resnet8-silu-sat-digits", "resnet8-relu-at-digits")
 
 
-def test_the_readme_has_the_table_of_the_committed_reports() -> None:
-    assert f"{quick.BEGIN}\n{quick.markdown(RESULTS)}\n{quick.END}" in quick.README.read_text(
-        "utf-8"
-    )
+def test_the_page_has_the_table_of_the_committed_reports() -> None:
+    assert f"{quick.BEGIN}\n{quick.markdown(RESULTS)}\n{quick.END}" in quick.PAGE.read_text("utf-8")
 
 
 def test_every_bundled_model_stands_in_the_table_once() -> None:
@@ -29,17 +27,17 @@ def test_every_bundled_model_stands_in_the_table_once() -> None:
 
 
 def said() -> str:
-    return " ".join(quick.README.read_text("utf-8").split())
+    return " ".join(quick.PAGE.read_text("utf-8").split())
 
 
-def test_the_readme_quotes_the_run_of_the_authors_package() -> None:
+def test_the_page_quotes_the_run_of_the_authors_package() -> None:
     names = ("autoattack-reference", "autoattack")
     both = [Report.read(RESULTS / f"{DIGITS[0]}.{name}.json") for name in names]
     shares = [f"{100 * report.robust.accuracy:.1f} %" for report in both if report.robust]
     assert f"leaves {shares[0]} of `{DIGITS[0]}` standing where ours leaves {shares[1]}" in said()
 
 
-def test_the_readme_says_what_of_the_standard_found_more_on_the_digits() -> None:
+def test_the_page_says_what_of_the_standard_found_more_on_the_digits() -> None:
     missed = Counter[str]()
     for fast, standard in quick.pairs(RESULTS):
         if fast.data.name == "digits":
@@ -65,15 +63,13 @@ def test_committed_reports_say_that_they_are_upper_bounds() -> None:
 def test_the_table_is_put_between_the_markers_or_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{quick.BEGIN}\nold\n{quick.END}\nafter\n")
-    monkeypatch.setattr(quick, "README", readme)
+    page = tmp_path / "protocols.md"
+    page.write_text(f"before\n{quick.BEGIN}\nold\n{quick.END}\nafter\n")
+    monkeypatch.setattr(quick, "PAGE", page)
     done = CliRunner().invoke(quick.command, [str(RESULTS), "--write-readme"])
     assert done.exit_code == 0, done.output
-    assert (
-        readme.read_text() == f"before\n{quick.BEGIN}\n{done.output.strip()}\n{quick.END}\nafter\n"
-    )
-    with pytest.raises(ReportError, match="the README needs one line"):
+    assert page.read_text() == f"before\n{quick.BEGIN}\n{done.output.strip()}\n{quick.END}\nafter\n"
+    with pytest.raises(ReportError, match="the page needs one line"):
         quick.with_table("no markers", RESULTS)
 
 

@@ -1,4 +1,4 @@
-"""The numbers of eval/README.md about curves are those of the committed files."""
+"""The numbers of docs/curves.md are those of the committed files."""
 
 import shlex
 from pathlib import Path
@@ -9,13 +9,14 @@ from eval.curves.curve import Curve
 from eval.curves.plan import curve_plan
 from eval.report.percent import percent, percent_range, signed_points
 
-EVAL = Path(__file__).resolve().parents[3] / "eval"
+ROOT = Path(__file__).resolve().parents[3]
+EVAL = ROOT / "eval"
 FILES = sorted((EVAL / "curve_results").glob("*.json"))
-TEXT = (EVAL / "README.md").read_text("utf-8").partition("\n## Curves\n")[2].partition("\n## ")[0]
+TEXT = (ROOT / "docs" / "curves.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_every_row_stands_in_the_readme(path: Path) -> None:
+def test_every_row_stands_on_the_page(path: Path) -> None:
     found = Curve.read(path)
     a, b = found.series
     assert path.name in TEXT
@@ -40,6 +41,6 @@ def test_a_committed_curve_is_of_the_points_that_its_command_asks_for(path: Path
     assert path.with_suffix(".svg").read_text("utf-8").startswith("<svg")
 
 
-def test_the_command_in_the_readme_is_the_one_in_the_file() -> None:
+def test_the_command_on_the_page_is_the_one_in_the_file() -> None:
     assert Curve.read(EVAL / "curve_results/digits-eps.json").command in TEXT
     assert len(FILES) == 2

@@ -1,4 +1,7 @@
-"""The list of flags, the code that raises them, the schema and the tables say the same."""
+"""The list of flags, the code that raises them and the schema say the same.
+
+Their page, docs/flags.md, is held to the list by tests/docs/test_reference.py.
+"""
 
 import ast
 import re
@@ -44,20 +47,10 @@ def test_a_code_has_the_form_of_codes_and_two_whole_sentences(code: str) -> None
         assert re.fullmatch(r"[A-Z][^|\n]+\.", sentence), sentence
 
 
-def test_the_table_is_the_list() -> None:
-    text = (ROOT / "eval/README.md").read_text("utf-8").partition("\n## Flags\n")[2]
-    text = text.partition("\n### Flags and ranks\n")[0]
-    rows = re.findall(r"^\| `([a-z0-9-]+)` \| (.+?) \| (.+?) \|$", text, re.MULTILINE)
-    assert rows == [(code, *meaning) for code, meaning in FLAGS.items()]
-
-
 def test_whether_it_costs_the_rank_is_decided_for_every_flag() -> None:
     assert list(RANK) == list(FLAGS)
     for rank in RANK.values():
         assert re.fullmatch(r"[A-Z][^|\n]+\.", rank.why), rank
-    text = (ROOT / "eval/README.md").read_text("utf-8").partition("\n### Flags and ranks\n")[2]
-    rows = re.findall(r"^\| `([a-z0-9-]+)` \| (lost|kept) \| (.+?) \|$", text, re.MULTILINE)
-    assert rows == [(c, "lost" if rank.is_lost else "kept", rank.why) for c, rank in RANK.items()]
 
 
 def test_a_flag_of_a_later_version_costs_the_rank() -> None:
