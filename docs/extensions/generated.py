@@ -69,6 +69,28 @@ MODULES = {
 """Below the names of a package itself: every public class and function that a module defines, or
 those after a colon. A type in a signature that is in none of them ends the build: put it here."""
 
+CONTENTS = {
+    "Begin": ("first-evaluation", "quickstart", "own-model", "data", "doctor"),
+    "Understand": ("report", "flags", "protocols", "curves", "anytime", "mathematics"),
+    "Models": (
+        "official",
+        "training",
+        "../zoo/families/digits/README",
+        "../zoo/families/cifar10/README",
+        "../zoo/train/README",
+        "../zoo/official/README",
+    ),
+    "Reference": ("commands", "api/eval", "api/zoo", "api/leaderboard"),
+    "The project": (
+        "../README",
+        "../eval/README",
+        "extending",
+        "../CONTRIBUTING",
+        "../CHANGELOG",
+    ),
+}
+"""The list of pages beside each page, in its order; a page that is on no list ends the build."""
+
 _ASKED = re.compile(r"^<!-- generated: (\S+)(?: (\S+))? -->$", re.MULTILINE)
 _WIDTH = 80
 
@@ -181,7 +203,15 @@ def _helped(command: click.Command, parent: click.Context, level: int) -> Iterat
                 yield from _helped(found, below, level if parent.parent is None else level + 1)
 
 
-MADE: dict[str, Callable[..., str]] = {"commands": commands, "api": api}
+def contents() -> str:
+    """The list of all pages, which Sphinx shows beside each."""
+    parts = []
+    for title, pages in CONTENTS.items():
+        parts += ["```{toctree}", f":caption: {title}", ":hidden:", "", *pages, "```", ""]
+    return "\n".join(parts)
+
+
+MADE: dict[str, Callable[..., str]] = {"commands": commands, "api": api, "contents": contents}
 
 
 def filled(text: str) -> str:

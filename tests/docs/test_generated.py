@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from docs.extensions.docstrings import converted
-from docs.extensions.generated import commands, fields_of, filled, public
+from docs.extensions.generated import CONTENTS, commands, fields_of, filled, public
 from tests.docs.pages import DOCS
 from zoo.cli import cli
 
@@ -97,3 +97,12 @@ def test_fields_are_listed_with_type_and_description() -> None:
         "",
     ]
     assert fields_of(int) == []
+
+
+def test_every_page_is_on_the_list_of_contents_once() -> None:
+    listed = [name for pages in CONTENTS.values() for name in pages]
+    assert len(set(listed)) == len(listed)
+    pages = {path.relative_to(DOCS).with_suffix("").as_posix() for path in DOCS.rglob("*.md")}
+    assert pages - set(listed) == {"index"}
+    for name in listed:
+        assert (DOCS / f"{name}.md").is_file() or (DOCS / f"{name}.ipynb").is_file(), name
