@@ -32,6 +32,7 @@ include_patterns = [
     "zoo/**/README.md",
 ]
 exclude_patterns = ["**/.*", "**/node_modules", "build", "dist"]
+smartquotes = False  # "--attack" is an option wherever it stands
 nitpicky = True
 # Types of other packages have no page here, and nothing is fetched that says where theirs is.
 nitpick_ignore_regex = [("py:.*", r"(?!(eval|zoo|leaderboard)\.).*")]

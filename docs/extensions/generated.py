@@ -93,6 +93,7 @@ CONTENTS = {
 
 _ASKED = re.compile(r"^<!-- generated: (\S+)(?: (\S+))? -->$", re.MULTILINE)
 _WIDTH = 80
+_MEMBERS = "   :members:\n   :exclude-members: model_config"
 
 
 @cache
@@ -113,7 +114,7 @@ def api(package: str) -> str:
                 "",
                 "```{eval-rst}",
                 f".. auto{kind}:: {name}",
-                *(["   :members:"] if kind == "class" else []),
+                *([_MEMBERS] if kind == "class" else []),
                 "```",
                 "",
             ]

@@ -90,7 +90,7 @@ SAID = said_by_the_source()
 
 @pytest.mark.parametrize("code", FLAGS)
 def test_the_example_of_a_flag_is_what_the_source_says_somewhere(code: str) -> None:
-    (example,) = re.findall(rf"```text\nflag {code}: (.+)\n```", SECTIONS[code])
+    (example,) = re.findall(rf"^> flag {code}: (.+)$", SECTIONS[code], re.MULTILINE)
     assert any(pattern.search(example) for pattern in SAID), example
 
 
