@@ -57,12 +57,6 @@ def test_a_flag_of_a_later_version_costs_the_rank() -> None:
     assert costs_rank("of-a-later-version-2")
 
 
-def test_the_readme_names_every_flag_once() -> None:
-    text = (ROOT / "README.md").read_text("utf-8").partition("Flags say in the report")[2]
-    listed = re.findall(r"`([a-z0-9-]+)`", text.partition("\n\nExit codes")[0])
-    assert sorted(listed) == sorted(FLAGS)
-
-
 def test_the_schema_says_what_each_code_means() -> None:
     schema = Report.model_json_schema(by_alias=True)["$defs"]["Flag"]["properties"]["code"]
     *known, later = schema["anyOf"]
