@@ -4,9 +4,14 @@ With REQUIRE_DOCS=1 they fail instead.
 """
 
 import os
+import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
+
+# For `docs`, which is never installed; at the end, since the packages tested are those installed.
+sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 
 @pytest.fixture(scope="session")
