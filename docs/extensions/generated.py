@@ -71,7 +71,15 @@ those after a colon. A type in a signature that is in none of them ends the buil
 
 CONTENTS = {
     "Begin": ("first-evaluation", "quickstart", "own-model", "data", "doctor"),
-    "Understand": ("report", "flags", "protocols", "curves", "anytime", "mathematics"),
+    "Understand": (
+        "report",
+        "flags",
+        "protocols",
+        "curves",
+        "anytime",
+        "leaderboard",
+        "mathematics",
+    ),
     "Models": (
         "official",
         "training",
