@@ -44,10 +44,11 @@ class Leaderboard:
     refused: tuple[Refused, ...]
 
 
-def leaderboard(results: Sequence[Path] = (RESULTS,)) -> Leaderboard:
+def leaderboard(results: Sequence[Path] | None = None) -> Leaderboard:
     """Join the Reports in `results` (folders or files), the cards and the published numbers.
 
-    Raises `UsageError` for a path that does not exist.
+    results: None for those of `leaderboard.results.result_folders`. Raises `UsageError` for a path
+    that does not exist.
     """
     joined = join(results)
     taken: set[str] = set()
@@ -61,7 +62,7 @@ def leaderboard(results: Sequence[Path] = (RESULTS,)) -> Leaderboard:
     return Leaderboard(tuple(done), joined.refused)
 
 
-def boards(results: Sequence[Path] = (RESULTS,)) -> tuple[Board, ...]:
+def boards(results: Sequence[Path] | None = None) -> tuple[Board, ...]:
     """The boards alone."""
     return leaderboard(results).boards
 

@@ -14,8 +14,9 @@ from eval.files.border import is_file
 from eval.report.report import OPEN, Images, Report
 from leaderboard.columns import column
 from leaderboard.drawn import sample
+from leaderboard.folders import by_name
 from leaderboard.places import same_eps
-from leaderboard.results import RESULTS, read_report
+from leaderboard.results import read_report
 from leaderboard.stats import Paired
 from leaderboard.twins import holds
 
@@ -143,17 +144,23 @@ def compare(a: Report, b: Report) -> ReportComparison:
 
 
 def find_report(name: str) -> Report:
-    """The report in the file `name`, or the one of that name that comes with the package.
+    """The report in the file `name`, or the stored one of that name: the package's or your own.
 
-    Raises `UsageError` with the nearest names if there is none; `ReportError` if it is broken.
+    Raises `UsageError` with the nearest names if there is none, and where both have one of that
+    name; `ReportError` if it is broken.
     """
     path = Path(name)
     if is_file(path):
         return read_report(path)
-    bundled = {found.stem: found for found in RESULTS.glob("*.json")}
-    found = bundled.get(name.removesuffix(".json"))
-    if found is not None:
-        return read_report(found)
+    bundled = by_name()
+    found = bundled.get(name.removesuffix(".json"), ())
+    if len(found) > 1:
+        raise UsageError(
+            f"report {name!r} is a result of the package and one of your own: name the file,"
+            f" {' or '.join(map(str, found))}"
+        )
+    if found:
+        return read_report(found[0])
     near = difflib.get_close_matches(name, bundled, n=3, cutoff=0.4)
     hint = f"; did you mean {' or '.join(near)}?" if near else f": choose of {sorted(bundled)}"
     raise UsageError(f"report {name!r} is neither a file nor a result of the package{hint}")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from eval.errors import ReportError
 from eval.files.writing import write_atomically
 from eval.report.percent import percent, signed_points
 from leaderboard import escape
@@ -23,17 +24,24 @@ _ABOUT = f"""Accuracies in per cent. `measured`: by us, from a Report, with 95 %
 too. `third-party`: published by somebody who attacked another's model. `claimed`: by the authors.
 Attacks differ in strength, so only numbers of one attack can be compared. rank: models whose
 interval overlaps that of the best of their group share a rank, since chance explains the rest;
-claims are not ranked, nor models with a flag that casts doubt on the number;
+claims are not ranked, nor models with a flag that makes the number another thing than its
+neighbours; other flags are marks beside the rank;
 {OF_ESTIMATES}."""
 
 HOW_TO_ADD = "sat-zoo eval MODEL --out report.json && sat-zoo leaderboard add report.json"
 
 
 def write_all(whole: Leaderboard, out: Path) -> tuple[Path, ...]:
-    """Write leaderboard.md, .csv, .json and .tex into the folder `out`.
+    """Write leaderboard.md, .csv, .json and .tex into the folder `out`, made if it is not there.
 
-    Raises `ReportError` if a file cannot be written.
+    Raises `ReportError` if the folder cannot be made or a file not be written.
     """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ReportError(
+            f"--out {out} cannot be made: {error.strerror}; choose another folder"
+        ) from error
     formats: dict[str, Callable[[Leaderboard], str]] = {
         "md": to_markdown,
         "csv": to_csv,

@@ -30,10 +30,10 @@ class Joined:
     refused: tuple[Refused, ...]
 
 
-def join(results: Sequence[Path]) -> Joined:
+def join(results: Sequence[Path] | None) -> Joined:
     """One row for each model and table: from Reports, from cards, from published numbers.
 
-    results: folders of Reports, or Reports. Raises `UsageError` for a path that does not exist.
+    results: as of `read_results`. Raises `UsageError` for a path that does not exist.
     """
     found = read_results(results)
     rows: dict[Place, list[BoardRow]] = defaultdict(list)

@@ -21,10 +21,18 @@ from eval.report.report import Report
 from leaderboard.bundled import bundled_digest, known_card
 from leaderboard.columns import column
 from leaderboard.drawn import n_settled
+from leaderboard.folders import RESULTS, result_folders
 from leaderboard.places import same_eps
 
-RESULTS = Path(__file__).parent / "results"
-"""The Reports that come with the package."""
+__all__ = [
+    "RESULTS",
+    "Refused",
+    "Results",
+    "StoredReport",
+    "read_report",
+    "read_results",
+    "run_key",
+]
 
 
 @dataclass(frozen=True)
@@ -70,16 +78,17 @@ def read_report(path: Path) -> Report:
     return report
 
 
-def read_results(results: Sequence[Path] = (RESULTS,)) -> Results:
-    """Every report in these folders (their *.json) and files.
+def read_results(results: Sequence[Path] | None = None) -> Results:
+    """Every report in these folders (their *.json) and files; None: in `result_folders()`.
 
     Of several reports of one run the one with most images settled is used, so that an exact one
-    wins over every estimate; of equal ones, the newest. What cannot be used is named with its
-    reason and does not stop the rest. Raises `UsageError` for a path that does not exist.
+    wins over every estimate; of equal ones, the package's, else the newest. A copy is no second
+    report. What cannot be used is named with its reason and does not stop the rest. Raises
+    `UsageError` for a path that does not exist.
     """
     stored: dict[str, StoredReport] = {}
     refused: list[Refused] = []
-    for path in _files(results):
+    for path in _files(result_folders() if results is None else results):
         try:
             new = StoredReport(path, read_report(path))
         except ReportError as error:
@@ -87,9 +96,9 @@ def read_results(results: Sequence[Path] = (RESULTS,)) -> Results:
             continue
         run = run_key(new.report)
         old = stored.get(run)
-        if old is None or _precedence(new.report) > _precedence(old.report):
+        if old is None or _precedence(new) > _precedence(old):
             stored[run] = new
-        if old is not None:
+        if old is not None and old.report != new.report:
             kept = stored[run]
             other = old if kept is new else new
             refused.append(
@@ -102,8 +111,8 @@ def read_results(results: Sequence[Path] = (RESULTS,)) -> Results:
     return Results(tuple(stored.values()), tuple(refused))
 
 
-def _precedence(report: Report) -> tuple[int, str]:
-    return n_settled(report), report.created
+def _precedence(one: StoredReport) -> tuple[int, bool, str]:
+    return n_settled(one.report), one.path.parent == RESULTS, one.report.created
 
 
 def _why_less(other: Report, kept: Report) -> str:

@@ -10,8 +10,9 @@ from eval.errors import ReportError
 from eval.report.report import OPEN, Report
 from leaderboard.columns import column
 from leaderboard.drawn import n_settled
+from leaderboard.folders import RESULTS, own_results
 from leaderboard.places import slug
-from leaderboard.results import RESULTS, read_report, run_key
+from leaderboard.results import read_report, run_key
 
 
 @dataclass(frozen=True)
@@ -35,21 +36,26 @@ def canonical_name(report: Report) -> str:
     return f"{shown}.{slug(column(report))}.{run_key(report)[:8]}.json"
 
 
-def add(path: Path, results: Path = RESULTS, *, force: bool = False) -> Added:
+def add(path: Path, results: Path | None = None, *, force: bool = False) -> Added:
     """Check the report in `path` and store it in the folder `results`.
 
     Args:
         path: a report, as `sat-zoo eval --out` writes it.
-        results: a folder; made if it is not there.
+        results: a folder; made if it is not there. None: the user's own, which is read together
+            with the package's, so that a run that the package has cannot be added to it.
         force: replace reports of the same run. An estimate is replaced without it by a report with
             more images settled, and an exact report is never replaced by an estimate.
 
     Raises:
         ReportError: a report that cannot be true, another of the same run without `force`, an
-            exact one of the same run where this is an estimate, a folder that cannot be written.
+            exact one of the same run where this is an estimate, one of the same run that comes with
+            the package, a folder that cannot be written.
 
     """
     report = read_report(path)
+    if results is None:
+        _check_is_new(path, report)
+        results = own_results()
     try:
         results.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -66,6 +72,16 @@ def add(path: Path, results: Path = RESULTS, *, force: bool = False) -> Added:
         if old != target:
             old.unlink(missing_ok=True)
     return Added(target, report, tuple(same), tuple(left_out))
+
+
+def _check_is_new(path: Path, report: Report) -> None:
+    """Raise `ReportError` where the package has a report of the same run, with as much settled."""
+    for bundled, other in same_run(report, RESULTS)[0].items():
+        if n_settled(report) <= n_settled(other):
+            raise ReportError(
+                f"report {path} is of the same run as {bundled.stem}, which comes with the package"
+                f" and stays: compare the two with sat-zoo compare {path} {bundled.stem}"
+            )
 
 
 def _check_replaces(

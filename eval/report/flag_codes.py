@@ -165,7 +165,7 @@ RANK: Mapping[str, Rank] = {
         False, "What the faulty copy had searched was searched again by the model itself."
     ),
     "square-breaks": Rank(
-        True, "What a black-box attack finds and gradients miss, a better attack finds more of."
+        False, "What Square broke counts as broken in the number; the mark says that more may fall."
     ),
     "protocol-gap": Rank(
         False, "What is ranked is the whole protocol, and the later stages are part of it."
@@ -190,8 +190,9 @@ RANK: Mapping[str, Rank] = {
     ),
     "unreliable": Rank(True, "Its own source does not rely on it."),
 }
-"""A decision for each code. Lost is what may be too high or of another thing than its neighbours;
-kept is what only tells how a right number came about."""
+"""A decision for each code. Lost is what makes the number one that its neighbours cannot be
+compared with: of another thing, or of attacks that were not what they are on other models. Kept is
+what only tells how the number came about, or how far to trust it: a mark beside the rank."""
 
 
 def costs_rank(code: str) -> bool:

@@ -21,7 +21,9 @@ Examples:
 @click.option(
     "--results",
     type=click.Path(path_type=Path),
-    help="Folder to store it in; made if missing.  [default: leaderboard/results of the package]",
+    metavar="DIR",
+    help="Folder to store it in; made if missing.  [default: SAT_ZOO_HOME/results, which show,"
+    " compare, build and export read together with the package's]",
 )
 @click.option(
     "--force",
@@ -29,18 +31,18 @@ Examples:
     help="Replace a report of the same run; never an exact one by an estimate.",
 )
 def command(report: Path, results: Path | None, force: bool) -> None:
-    """Check REPORT and store it among the results.
+    """Check REPORT and store it among your own results.
 
     Every total is computed again from the verdicts; a protocol that is unknown or not the one it
     names, and weights or images that are not those of the model and data set, are refused. An
-    estimate gives way to a report of the same run with more images settled.
+    estimate gives way to a report of the same run with more images settled. The package's own
+    results never change: a report of a run that is among them is refused.
     """
     from eval.report.parts import OPEN
     from eval.report.percent import percent, percent_range
-    from leaderboard.results import RESULTS
     from leaderboard.submit import add
 
-    done = add(report, results or RESULTS, force=force)
+    done = add(report, results, force=force)
     robust = done.report.robust
     share, kind = (done.report.clean, "clean") if robust is None else (robust, "robust")
     tell_left_out(done.left_out)

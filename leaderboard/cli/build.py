@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.filesize import decimal
 
-from leaderboard.cli.options import results_option, tell_left_out
+from leaderboard.cli.options import chosen_results, results_options, tell_left_out
 
 EXAMPLES = """\b
 Examples:
@@ -19,7 +19,7 @@ PATH = click.Path(path_type=Path)
 
 
 @click.command(epilog=EXAMPLES)
-@results_option
+@results_options
 @click.option(
     "--out",
     type=PATH,
@@ -39,18 +39,18 @@ PATH = click.Path(path_type=Path)
 @click.option("--force", is_flag=True, help="Replace a folder of others; it is moved aside.")
 def command(
     results: tuple[Path, ...],
+    only: bool,
     out: Path,
     adversarial: tuple[Path, ...],
     data_dir: Path | None,
     force: bool,
 ) -> None:
     """Write the leaderboard as a static site that opens from disk and asks no network."""
-    from leaderboard.boards import RESULTS
     from leaderboard.site.builder import build
 
     built = build(
         out,
-        results=results or (RESULTS,),
+        results=chosen_results(results, only=only),
         adversarial=adversarial,
         data_dir=data_dir,
         force=force,

@@ -6,6 +6,8 @@ import json
 
 import click
 
+from leaderboard.cli.offers import complete_results
+from zoo.cli.shared.columns import wide_option
 from zoo.cli.shared.console import stdout
 
 EXAMPLES = """\b
@@ -15,8 +17,9 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("a")
-@click.argument("b")
+@click.argument("a", shell_complete=complete_results)
+@click.argument("b", shell_complete=complete_results)
+@wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with all image ids.")
 def command(a: str, b: str, as_json: bool) -> None:
     """Compare two reports on the same images: files, or names of results in the package.
@@ -24,8 +27,8 @@ def command(a: str, b: str, as_json: bool) -> None:
     Says which images one model keeps and the other loses, by class and by stage, with the paired
     difference, its interval and the exact McNemar test.
     """
+    from leaderboard.cli.terminal import print_comparison
     from leaderboard.compare import compare, find_report
-    from leaderboard.terminal import print_comparison
 
     done = compare(find_report(a), find_report(b))
     if as_json:

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from eval.errors import UsageError, unknown
-from leaderboard.cli.options import results_option, tell_left_out
+from eval.errors import UsageError
+from leaderboard.cli.offers import complete_tables
+from leaderboard.cli.options import chosen_results, results_options, tell_left_out
+from zoo.cli.shared.columns import wide_option
+from zoo.cli.shared.completing import complete_norms
 from zoo.cli.shared.console import stdout
 
 if TYPE_CHECKING:
@@ -24,13 +27,14 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("dataset", required=False)
-@click.option("--norm", help="Linf or L2.")
+@click.argument("dataset", required=False, shell_complete=complete_tables)
+@click.option("--norm", help="Linf or L2.", shell_complete=complete_norms)
 @click.option("--eps", help="Radius of the ball, as 8/255.")
 @click.option("--subset", help="Key of a choice of images, as the list of tables prints it.")
-@click.option("--all", "everything", is_flag=True, help="All rows and columns.")
+@click.option("--all", "everything", is_flag=True, help="All rows, and all columns that fit.")
+@wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print the board, or all, as JSON.")
-@results_option
+@results_options
 def command(
     dataset: str | None,
     norm: str | None,
@@ -39,15 +43,16 @@ def command(
     everything: bool,
     as_json: bool,
     results: tuple[Path, ...],
+    only: bool,
 ) -> None:
     """Show one table of DATASET on one screen, or list all tables."""
-    from leaderboard.boards import RESULTS, leaderboard
+    from leaderboard.boards import leaderboard
+    from leaderboard.cli.terminal import print_board, print_overview
     from leaderboard.export import to_json
-    from leaderboard.terminal import print_board, print_overview
 
     if dataset is None and (norm or eps or subset or everything):
         raise UsageError("options without a data set: name one, as sat-zoo leaderboard show digits")
-    whole = leaderboard(results or (RESULTS,))
+    whole = leaderboard(chosen_results(results, only=only))
     tell_left_out(it.reason for it in whole.refused)
     if dataset is None:
         if as_json:
@@ -73,24 +78,11 @@ def _choose(
 
     Where several fit, the one with most models of the zoo. Raises `UsageError` with what there is.
     """
-    from leaderboard.places import same_eps
+    from leaderboard.narrowed import narrowed
 
-    of_set = [board for board in boards if board.dataset == dataset]
-    if not of_set:
-        raise unknown("data set", dataset, sorted({board.dataset for board in boards}))
-    wanted = {"norm": norm, "eps": same_eps(eps) if eps else None, "subset_key": subset}
-    fitting = of_set
-    for name, value in wanted.items():
-        if value is None:
-            continue
-        known = sorted({getattr(board, name) for board in fitting})
-        by_case = {one.lower(): one for one in known}
-        if value.lower() not in by_case:
-            kind = "subset" if name == "subset_key" else name
-            raise unknown(f"{kind} of {dataset}", value, known, see="sat-zoo leaderboard show")
-        fitting = [b for b in fitting if getattr(b, name) == by_case[value.lower()]]
+    fitting = narrowed(boards, dataset, norm=norm, eps=eps, subset=subset)
     best = max(fitting, key=lambda board: (_n_ours(board), len(board.rows)))
-    return best, [board for board in of_set if board is not best]
+    return best, [board for board in narrowed(boards, dataset) if board is not best]
 
 
 def _n_ours(board: Board) -> int:

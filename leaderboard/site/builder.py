@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from eval.errors import ReportError
-from leaderboard.boards import RESULTS, Board, Leaderboard, leaderboard
+from leaderboard.boards import Board, Leaderboard, leaderboard
 from leaderboard.export import to_csv, to_json, to_latex, to_markdown
 from leaderboard.rows import BoardRow
 from leaderboard.site import libraries
@@ -51,14 +51,14 @@ class Built:
 def build(
     out: Path,
     *,
-    results: Sequence[Path] = (RESULTS,),
+    results: Sequence[Path] | None = None,
     adversarial: Sequence[Path] = (),
     data_dir: Path | None = None,
     force: bool = False,
 ) -> Built:
     """Write the whole site to the folder `out`.
 
-    results:     folders of Reports, or Reports.
+    results:     folders of Reports, or Reports; None: the package's and the user's own.
     adversarial: files of --save-adversarial, for the galleries; data_dir: of their clean images.
     force:       replace a folder that we did not write; it is moved aside, not deleted.
     Raises UsageError if `out` is not ours to replace; ReportError, DataError for bad files.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from eval.report.flag_codes import FLAGS, RANK
 from eval.report.percent import percent
 from leaderboard.boards import Board, Leaderboard
 from leaderboard.columns import CLEAN, family, title
@@ -71,6 +72,10 @@ def index_view(found: Leaderboard, gains: Sequence[Gain]) -> dict[str, Any]:
             ),
         ],
         "gains": [_gain(gain) for gain in strongest],
+        "flags": [
+            {"code": code, "means": FLAGS[code].means, **rank._asdict()}
+            for code, rank in RANK.items()
+        ],
         "refused": [{"name": it.path.name, "reason": it.reason} for it in found.refused],
     }
 

@@ -75,7 +75,17 @@ def test_show_finds_a_table_by_eps_norm_and_images(sat_zoo: Run) -> None:
         (("show", "digits", "--results", "/nowhere"), "results /nowhere do not exist"),
         (("sow",), "unknown leaderboard command 'sow': did you mean show?"),
         (("export",), "say where: --out DIR for all files, or --format"),
-        (("export", "--out", "/nowhere"), "--out /nowhere is no folder: make it first"),
+        (("export", "--format", "md", "--data", "cifar1"), "unknown data set 'cifar1': did you"),
+        (
+            ("export", "--format", "md", "--data", "digits", "--norm", "L2"),
+            "unknown norm of digits",
+        ),
+        (
+            ("export", "--format", "md", "--norm", "L2", "--eps", "8/255"),
+            "unknown eps '8/255': choo",
+        ),
+        (("show", "digits", "--eps", "much"), "unknown eps of digits 'much'"),
+        (("build", "--only"), "--only without --results: name the folder or the report to read"),
     ],
 )
 def test_wrong_usage_is_named(sat_zoo: Run, args: tuple[str, ...], message: str) -> None:

@@ -99,7 +99,7 @@ def test_a_key_that_is_no_file_name_is_refused() -> None:
 
 def test_without_results_the_published_numbers_and_a_way_to_add_one(tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
-    arguments = ["--results", str(tmp_path / "none"), "--out", str(tmp_path / "site")]
+    arguments = ["--results", str(tmp_path / "none"), "--only", "--out", str(tmp_path / "site")]
     done = CliRunner().invoke(command, arguments)
     assert done.exit_code == 0, done.output
     assert "0 Reports" in done.output
@@ -120,7 +120,7 @@ def test_without_results_the_published_numbers_and_a_way_to_add_one(tmp_path: Pa
 def test_broken_results_are_named_and_do_not_stop_the_rest(tmp_path: Path) -> None:
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "broken.json").write_text("{")
-    arguments = ["--results", str(tmp_path / "results"), "--out", str(tmp_path / "site")]
+    arguments = ["--results", str(tmp_path / "results"), "--only", "--out", str(tmp_path / "site")]
     done = CliRunner().invoke(command, arguments)
     assert done.exit_code == 0, done.output
     assert "left out" in done.output

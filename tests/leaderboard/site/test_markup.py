@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from leaderboard.site.markup import count, data_json, percent_or_dash, points, render, safe_url
 
 COMMON = {"built": "2026-01-01", "version": "0", "here": ""}
-INDEX = {"n_reports": 0, "sections": [], "gains": [], "refused": []}
+INDEX = {"n_reports": 0, "sections": [], "gains": [], "flags": [], "refused": []}
 
 
 @given(st.recursive(st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
