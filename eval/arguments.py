@@ -56,6 +56,7 @@ _SAME = frozenset(
         "allow_probabilities",
         "arch",
         "attack",
+        "available",
         "balanced",
         "batch_size",
         "budget",

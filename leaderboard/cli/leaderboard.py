@@ -29,7 +29,8 @@ class Subcommands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, but with the nearest names for an unknown command."""
-        if args and not args[0].startswith("-") and args[0] not in SUBCOMMANDS:
+        is_wrong = args and not args[0].startswith("-") and args[0] not in SUBCOMMANDS
+        if is_wrong and not ctx.resilient_parsing:  # which is so while a shell completes
             see = "sat-zoo leaderboard --help"
             raise unknown("leaderboard command", args[0], SUBCOMMANDS, see=see)
         return super().resolve_command(ctx, args)

@@ -47,7 +47,8 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, but with the nearest names for an unknown command."""
-        if args and not args[0].startswith("-") and args[0] not in _entries():
+        is_wrong = args and not args[0].startswith("-") and args[0] not in _entries()
+        if is_wrong and not ctx.resilient_parsing:  # which is so while a shell completes
             raise unknown("command", args[0], sorted(_entries()), see="sat-zoo --help")
         return super().resolve_command(ctx, args)
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from zoo.choice import Named, choose
+from zoo.cli.shared.columns import wide_option
+from zoo.cli.shared.completing import complete_attacks, complete_models
 from zoo.cli.shared.console import say
 from zoo.cli.shared.data import chosen_images, data_options, download_bar
 from zoo.cli.shared.model import chosen_model, model_options
@@ -40,7 +42,7 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @model_options
-@click.argument("other", required=False)
+@click.argument("other", required=False, shell_complete=complete_models)
 @click.option(
     "--eps",
     help="The radii: 1/255:16/255 in steps of 1/255, A:B:STEP, or 1/255,2/255,4/255; with --steps"
@@ -49,6 +51,7 @@ Examples:
 @click.option("--steps", help="Numbers of steps of PGD: 1,2,5,10,20,50,100, or A:B or A:B:STEP.")
 @click.option(
     "--attack",
+    shell_complete=complete_attacks,
     help="As in sat-zoo eval; with --steps pgd or pgd-sat.  [default: pgd-20, with --steps pgd]",
 )
 @norm_option
@@ -82,6 +85,7 @@ Examples:
     "  [default: SAT_ZOO_HOME/journals/curves]",
 )
 @click.option("--fresh", is_flag=True, help="Start over; forget what the journals hold.")
+@wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print the curve as JSON on stdout.")
 @click.option("--allow-probabilities", is_flag=True, help="Go on if the model returns a softmax.")
 @yes_option

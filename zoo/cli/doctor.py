@@ -10,6 +10,8 @@ from rich.console import Console
 
 from eval.errors import SatZooError
 from zoo.cli.readings import examine_readings, readings_options, refuse_readings_options
+from zoo.cli.shared.columns import wide_option
+from zoo.cli.shared.completing import complete_models
 from zoo.cli.shared.console import stdout
 
 EXAMPLES = """\b
@@ -21,9 +23,10 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_models)
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of the data sets.")
 @readings_options
+@wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--quick", is_flag=True, help="Leave out the throughput, which takes 3 seconds.")
 def command(
@@ -44,8 +47,8 @@ def command(
         examine_readings(name, data_dir=data_dir, as_json=as_json, **rest)
         return
     refuse_readings_options(rest)
+    from zoo.cli.shared.doctor_page import print_page
     from zoo.doctor import examine
-    from zoo.doctor.page import print_page
 
     with Console(stderr=True).status("looking around"):
         diagnosis = examine(data_dir, quick=quick)

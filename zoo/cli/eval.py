@@ -13,6 +13,8 @@ from eval.errors import UsageError
 from eval.protocols import protocol
 from zoo.choice import Named
 from zoo.cli.plan import plan_evaluation
+from zoo.cli.shared.columns import wide_option
+from zoo.cli.shared.completing import complete_attacks
 from zoo.cli.shared.console import say
 from zoo.cli.shared.data import chosen_images, data_options, download_bar
 from zoo.cli.shared.model import chosen_model, model_options
@@ -50,6 +52,7 @@ Models that are not of the zoo:
 @model_options
 @click.option(
     "--attack",
+    shell_complete=complete_attacks,
     default="autoattack",
     show_default=True,
     help="clean, fgsm, pgd-K, autoattack, autoattack-plus, autoattack-rand, quick (a fraction of"
@@ -115,6 +118,7 @@ Models that are not of the zoo:
     is_flag=True,
     help="Time two batches, print what the run would cost, and stop.",
 )
+@wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on stdout.")
 @click.option("--allow-probabilities", is_flag=True, help="Go on if the model returns a softmax.")
 @yes_option

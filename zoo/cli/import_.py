@@ -8,6 +8,7 @@ from rich.text import Text
 
 from eval.errors import UsageError, WeightsUnavailable
 from eval.files.home import home
+from zoo.cli.shared.completing import complete_models
 from zoo.cli.shared.console import say, stdout
 from zoo.registry import card
 from zoo.weights.store import Store, Stored
@@ -19,7 +20,7 @@ Examples:
 
 
 @click.command("import", epilog=EXAMPLES)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_models)
 @click.option(
     "--checkpoint",
     type=click.Path(path_type=Path),

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 from rich.filesize import decimal
-from rich.table import Table
 
 from eval.errors import SatZooError, UsageError, WeightsUnavailable
 from zoo.cli.pull_check import check as check_copies
 from zoo.cli.pull_check import copy_to, pull_from
+from zoo.cli.shared.columns import TableColumn, wide_option
+from zoo.cli.shared.completing import complete_models
 from zoo.cli.shared.console import stdout
 from zoo.hub import peek
 from zoo.hub.pins import Pin, pin_of
@@ -37,7 +38,7 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("names", nargs=-1, metavar="[NAME|PATTERN]...")
+@click.argument("names", nargs=-1, metavar="[NAME|PATTERN]...", shell_complete=complete_models)
 @click.option("--all", "everything", is_flag=True, help="Every model of the zoo.")
 @click.option(
     "--source",
@@ -52,6 +53,7 @@ Examples:
     metavar="DIR",
     help="Also copy the verified files there, as NAME.safetensors.",
 )
+@wide_option
 @click.option("--check", is_flag=True, help="Download nothing; verify again what is here.")
 @click.option("--repo", metavar="OWNER/NAME", help="Take NAME's weights from this repository.")
 @click.option("--revision", metavar="REV", help="Branch, tag or commit of --repo.")
@@ -216,22 +218,27 @@ def _fetch_pinned(pins: dict[str, Pin], here: dict[str, Found]) -> list[SatZooEr
 
 def _summarise(here: dict[str, Found], there: dict[str, Remote], nowhere: list[ModelCard]) -> None:
     """Say what will come from where and how much it is, before anything is asked for."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("model", no_wrap=True)
-    table.add_column("size", justify="right")
-    table.add_column("from")
+    from zoo.cli.shared.table import print_table
+
+    rows = []
     n_bytes = 0
     for name, place in there.items():
         pin = _pin(name, place)
         is_cached = pin is not None and peek(pin) is not None
         n_bytes += 0 if is_cached else place.n_bytes
-        table.add_row(name, place.size, "Hub cache" if is_cached else place.place)
+        rows.append((name, place.size, "Hub cache" if is_cached else place.place))
     for name, found in here.items():
         text = "bundled" if found.source == "bundled" else "imported"
-        table.add_row(name, decimal(found.path.stat().st_size), text)
-    for info in nowhere:
-        table.add_row(info.name, "", f"not published yet: sat-zoo show {info.name}")
-    stdout().print(table)
+        rows.append((name, decimal(found.path.stat().st_size), text))
+    rows += [(one.name, "", "not published yet") for one in nowhere]
+    columns = (
+        TableColumn("model"),
+        TableColumn("size", is_right=True),
+        TableColumn("from", is_prose=True),
+    )
+    print_table(columns, rows, stdout())
+    if nowhere:
+        click.echo("not published yet: sat-zoo show NAME says how to come by weights")
     about = "about " if any(place.source == "official" for place in there.values()) else ""
     click.echo(f"to download: {about}{decimal(n_bytes)}")
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.table import Table
 
 from eval.errors import UsageError, WeightsUnavailable
+from zoo.cli.shared.columns import TableColumn, wide_option
+from zoo.cli.shared.completing import complete_models
 from zoo.cli.shared.console import stdout
 from zoo.registry import card, list_models
 
@@ -24,11 +25,12 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("names", nargs=-1, metavar="[NAME ...]")
+@click.argument("names", nargs=-1, metavar="[NAME ...]", shell_complete=complete_models)
 @click.option("--all", "every", is_flag=True, help="Every model whose weights are here.")
 @click.option("--namespace", required=True, metavar="ORG", help="User or organisation on the Hub.")
 @click.option("--private", is_flag=True, help="Create the repository as a private one.")
 @click.option("--dry-run", is_flag=True, help="Show what would be uploaded; no network.")
+@wide_option
 @click.option(
     "--pins",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -110,13 +112,15 @@ def _chosen(
 
 
 def _show(package: Package) -> None:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column(package.repo, no_wrap=True)
-    table.add_column("bytes", justify="right")
-    table.add_column("sha256", no_wrap=True)
-    for file in package.files:
-        table.add_row(file.path, f"{file.size:,}", file.sha256)
-    stdout().print(table)
+    from zoo.cli.shared.table import print_table
+
+    columns = (
+        TableColumn(package.repo),
+        TableColumn("bytes", is_right=True),
+        TableColumn("sha256"),
+    )
+    rows = ((file.path, f"{file.size:,}", file.sha256) for file in package.files)
+    print_table(columns, rows, stdout())
     for path in ("config.json", "README.md"):
         click.echo(f"\n--- {path}\n{package.text(path)}")
     click.echo("dry run: nothing was uploaded, no pin was written")

@@ -11,6 +11,7 @@ import click
 from eval.arguments import as_options
 from eval.errors import SatZooError, UsageError
 from eval.report.percent import percent
+from zoo.cli.shared.completing import complete_data_or_files
 from zoo.cli.shared.console import say, stdout
 from zoo.pictures import SUBSET_SEED, images
 from zoo.registry import card
@@ -28,7 +29,12 @@ def readings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     path = click.Path(path_type=Path)
     options = (
         click.option("--checkpoint", type=path, metavar="PREFIX", help="Of NAME: as released."),
-        click.option("--data", metavar="NAME|PATH", help="Of NAME: the set."),
+        click.option(
+            "--data",
+            metavar="NAME|PATH",
+            help="Of NAME: the set.",
+            shell_complete=complete_data_or_files,
+        ),
         click.option("--n", type=click.IntRange(1), help="Of NAME: pictures.  [default: 300]"),
         click.option("--allow-partial", is_flag=True, help="Of NAME: an incomplete ImageNet."),
         click.option("--device", default="cpu", show_default=True, help="Of NAME."),
@@ -90,21 +96,28 @@ def examine_readings(
 
 
 def _print(findings: Findings, recorded: Path | None) -> None:
-    from rich.table import Table
     from rich.text import Text
+
+    from zoo.cli.shared.columns import TableColumn
+    from zoo.cli.shared.table import print_table
 
     console = stdout()
     console.print(
         Text(findings.model, style="bold")
         + f" on {findings.n} images of {findings.data} ({findings.split})"
     )
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("question", "best", "right", "next", "right", "only best : only next"):
-        table.add_column(column)
-    table.add_column("p", justify="right")
-    table.add_column("verdict", overflow="fold")
-    for contest in findings.contests:
-        table.add_row(
+    columns = (
+        TableColumn("question", importance=0),
+        TableColumn("best", importance=1),
+        TableColumn("right of best", "right", is_right=True, importance=4),
+        TableColumn("next", importance=3),
+        TableColumn("right of next", "right", is_right=True, importance=5),
+        TableColumn("only best : only next", importance=7),
+        TableColumn("p", is_right=True, importance=6),
+        TableColumn("verdict", is_prose=True, importance=2),
+    )
+    rows = (
+        (
             contest.question,
             contest.answer,
             f"{percent(contest.accuracy.accuracy)} %",
@@ -114,7 +127,9 @@ def _print(findings: Findings, recorded: Path | None) -> None:
             f"{contest.p:.1e}",
             _verdict(contest),
         )
-    console.print(table)
+        for contest in findings.contests
+    )
+    print_table(columns, rows, console)
     for reason in findings.not_tried:
         console.print(Text(as_options(f"not tried: {reason}")), soft_wrap=True)
     if recorded is not None:

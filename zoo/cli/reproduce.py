@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eval.arguments import as_options
+from zoo.cli.shared.columns import TableColumn, wide_option
+from zoo.cli.shared.completing import complete_models
 from zoo.cli.shared.console import say, stdout
 from zoo.cli.shared.data import chosen_images, data_options, download_bar
 from zoo.cli.shared.model import prefix_option
@@ -32,11 +34,20 @@ Verdicts:
   differs         it lies outside
   other pictures  the claim is about another data set"""
 
+COLUMNS = (
+    TableColumn("claim", importance=0),
+    TableColumn("run as", importance=5),
+    TableColumn("counts", importance=6),
+    TableColumn("claimed", is_right=True, importance=1),
+    TableColumn("measured", is_right=True, importance=2),
+    TableColumn("95 % interval", is_right=True, importance=4),
+    TableColumn("verdict", is_prose=True, importance=3),
+)
 STYLES = {"holds": "green", "differs": "bold red", "cannot tell": "yellow", "other pictures": "dim"}
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_models)
 @click.option("--weights", type=click.Path(path_type=Path), help="A safetensors file to use.")
 @prefix_option
 @data_options
@@ -58,6 +69,7 @@ STYLES = {"holds": "green", "differs": "bold red", "cannot tell": "yellow", "oth
     help="End each attack as soon as its claims are decided, whatever the images that are left"
     " would do; or once the interval is at most this many points to either side.",
 )
+@wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON on stdout.")
 @yes_option
 def command(
@@ -125,8 +137,9 @@ def command(
 
 
 def _print(found: Reproduction, folder: Path) -> None:
-    from rich.table import Table
     from rich.text import Text
+
+    from zoo.cli.shared.table import print_table
 
     console = stdout()
     console.print(
@@ -134,29 +147,25 @@ def _print(found: Reproduction, folder: Path) -> None:
         + f" (weights {found.weights_source}, {found.weights_sha256[:12]}) on"
         + f" {found.n} images of {found.data} ({found.split})"
     )
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("claim")
-    table.add_column("run as")
-    table.add_column("counts")
-    for column in ("claimed", "measured", "95 % interval"):
-        table.add_column(column, justify="right")
-    table.add_column("verdict", overflow="fold")
+    rows: list[tuple[str | Text, ...]] = []
     for row in found.rows:
         low, high = row.measured.ci95
-        table.add_row(
-            row.claim.protocol,
-            row.protocol,
-            row.counts,
-            f"{100 * row.claim.accuracy:.1f} %",
-            f"{'about ' * row.measured.estimated}{100 * row.measured.accuracy:.1f} %",
-            f"{100 * low:.1f} to {100 * high:.1f}",
-            Text.assemble((row.verdict, STYLES[row.verdict]), f": {row.why}"),
+        rows.append(
+            (
+                row.claim.protocol,
+                row.protocol,
+                row.counts,
+                f"{100 * row.claim.accuracy:.1f} %",
+                f"{'about ' * row.measured.estimated}{100 * row.measured.accuracy:.1f} %",
+                f"{100 * low:.1f} to {100 * high:.1f}",
+                Text.assemble((row.verdict, STYLES[row.verdict]), f": {row.why}"),
+            )
         )
     for missing in found.not_run:
         claimed = f"{100 * missing.claim.accuracy:.1f} %"
-        reason = Text(as_options(f"not run: {missing.reason}"))
-        table.add_row(missing.claim.protocol, "", "", claimed, "", "", reason)
-    console.print(table)
+        reason = as_options(f"not run: {missing.reason}")
+        rows.append((missing.claim.protocol, "", "", claimed, "", "", reason))
+    print_table(COLUMNS, rows, console)
     for remark in found.remarks:
         console.print(Text(remark))
     for flag in found.flags:

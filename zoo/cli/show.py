@@ -2,11 +2,14 @@
 
 import click
 from rich.filesize import decimal
-from rich.table import Table
+from rich.text import Text
 
 from eval.report.percent import percent
 from zoo.cards import Claim, ModelCard
+from zoo.cli.shared.columns import TableColumn
+from zoo.cli.shared.completing import complete_models
 from zoo.cli.shared.console import stdout
+from zoo.cli.shared.table import print_table
 from zoo.hub.pins import pin_of
 from zoo.registry import card
 from zoo.weights.find import local_weights, not_here
@@ -20,7 +23,7 @@ Examples:
   sat-zoo show resnet8-silu-sat-digits
   sat-zoo show resnet50-silu-sat --json"""
 )
-@click.argument("name")
+@click.argument("name", shell_complete=complete_models)
 @click.option("--json", "as_json", is_flag=True, help="Print the card as JSON.")
 def command(name: str, as_json: bool) -> None:
     """Show the card of the model NAME: architecture, input, threat model, claims, weights."""
@@ -28,12 +31,10 @@ def command(name: str, as_json: bool) -> None:
     if as_json:
         click.echo(info.model_dump_json(indent=2))
         return
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    for label, value in _facts(info):
-        table.add_row(label, value)
-    stdout().print(table)
+    rows = ((Text(label, style="bold"), value) for label, value in _facts(info))
+    print_table(
+        (TableColumn("fact"), TableColumn("value", is_prose=True)), rows, stdout(), has_head=False
+    )
 
 
 def _facts(info: ModelCard) -> list[tuple[str, str]]:

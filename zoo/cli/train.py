@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from eval.errors import UsageError
+from zoo.cli.shared.completing import complete_data, complete_models
 from zoo.cli.shared.console import tell
 from zoo.registry import card
 from zoo.train.recipe import read_recipe
@@ -22,13 +23,18 @@ A run that was stopped or killed goes on when the same command is given again.""
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_models)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     help="Folder of the run.  [default: runs/NAME in SAT_ZOO_HOME]",
 )
-@click.option("--data", "data_name", help="Data set.  [default: the model's own]")
+@click.option(
+    "--data",
+    "data_name",
+    help="Data set.  [default: the model's own]",
+    shell_complete=complete_data,
+)
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of the data set.")
 @click.option("--set", "overrides", multiple=True, metavar="FIELD=VALUE", help="Change the recipe.")
 @click.option("--device", help="cpu, cuda, cuda:1 ...  [default: cuda where there is one]")

@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.table import Table
 from rich.text import Text
 
 from eval.arguments import as_options
 from eval.report.percent import percent, percent_range, signed_points
+from zoo.cli.shared.columns import TableColumn
 from zoo.cli.shared.console import stdout
+from zoo.cli.shared.table import print_table
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from eval.curves.curve import Curve
     from eval.curves.series import CurvePoint, CurveSeries
 
@@ -29,7 +32,10 @@ def print_curve(curve: Curve, written: Sequence[Path]) -> None:
             f" {data.name} ({data.split}), {_attack(curve)}, engine {series.engine.name}"
             f" {series.engine.precision}"
         )
-    console.print(_table(curve) if len(curve.series) == 1 else _two(curve))
+    if len(curve.series) == 1:
+        _print_one(curve, console)
+    else:
+        _print_two(curve, console)
     for which, series in zip("AB", curve.series, strict=False):
         prefix = f"{which}: " if len(curve.series) > 1 else ""
         console.print(Text(f"{prefix}{_check(series)}"))
@@ -46,41 +52,34 @@ def _attack(curve: Curve) -> str:
     return f"{ball}, {curve.attack}"
 
 
-def _table(curve: Curve) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column(curve.along)
-    for column in ("accuracy", "95 % interval", "attacked", "broken", "passes / image", "seconds"):
-        table.add_column(column, justify="right")
+def _print_one(curve: Curve, console: Console) -> None:
+    names = ("accuracy", "95 % interval", "attacked", "broken", "passes / image", "seconds")
+    rows = []
     for point in curve.series[0].points:
         passes = (point.forwards + point.backwards) / max(point.attacked, 1)
-        table.add_row(
-            point.at_text,
-            f"{percent(point.accuracy.accuracy)} %",
-            percent_range(*point.accuracy.ci95),
-            str(point.attacked) if point.protocol else "",
-            str(point.broken) if point.protocol else "",
-            f"{passes:,.0f}" if point.protocol else "",
-            f"{point.seconds:.1f}" if point.protocol else "",
-        )
-    return table
+        work = (str(point.attacked), str(point.broken), f"{passes:,.0f}", f"{point.seconds:.1f}")
+        share, interval = _share(point)
+        measured = work if point.protocol else ("",) * len(work)
+        rows.append((point.at_text, f"{share} %", interval, *measured))
+    columns = (TableColumn(curve.along), *(TableColumn(name, is_right=True) for name in names))
+    print_table(columns, rows, console)
 
 
-def _two(curve: Curve) -> Table:
-    """Both models on 80 columns."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column(curve.along)
-    for column in ("A, %", "95 % interval", "B, %", "95 % interval", "A - B", "95 %, paired"):
-        table.add_column(column, justify="right")
+def _print_two(curve: Curve, console: Console) -> None:
+    columns = (
+        TableColumn(curve.along, importance=0),
+        TableColumn("A, %", is_right=True, importance=1),
+        TableColumn("interval of A", "95 % interval", is_right=True, importance=5),
+        TableColumn("B, %", is_right=True, importance=2),
+        TableColumn("interval of B", "95 % interval", is_right=True, importance=6),
+        TableColumn("A - B", is_right=True, importance=3),
+        TableColumn("interval of A - B", "95 %, paired", is_right=True, importance=4),
+    )
+    rows = []
     for a, b, gap in zip(*(s.points for s in curve.series), curve.differences, strict=True):
-        low, high = gap.ci95
-        table.add_row(
-            a.at_text,
-            *_share(a),
-            *_share(b),
-            signed_points(gap.difference),
-            f"{signed_points(low)} to {signed_points(high)}",
-        )
-    return table
+        paired = " to ".join(map(signed_points, gap.ci95))
+        rows.append((a.at_text, *_share(a), *_share(b), signed_points(gap.difference), paired))
+    print_table(columns, rows, console)
 
 
 def _share(point: CurvePoint) -> tuple[str, str]:

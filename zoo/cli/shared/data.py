@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo.cli.shared.completing import complete_data_or_files
 from zoo.pictures import Selection
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--data",
             metavar="NAME|PATH",
+            shell_complete=complete_data_or_files,
             help="Data set, or a folder with one folder of pictures for each class."
             "  [default: the model's own]",
         ),

@@ -12,6 +12,7 @@ import click
 from eval.errors import UsageError
 from eval.factory import parse_options
 from zoo.choice import Choice, choose, choose_factory
+from zoo.cli.shared.completing import complete_models_or_files
 from zoo.foreign.stated import Stated
 from zoo.pictures import Selection
 
@@ -56,7 +57,7 @@ prefix_option = click.option(
 def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the argument and the options that `chosen_model` understands."""
     options = (
-        click.argument("name", required=False),
+        click.argument("name", required=False, shell_complete=complete_models_or_files),
         click.option(
             "--weights", type=click.Path(path_type=Path), help="A safetensors file to use."
         ),

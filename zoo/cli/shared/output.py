@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
-from rich.table import Table
 from rich.text import Text
 
 from eval.arguments import as_options
 from eval.report.parts import OPEN
 from eval.report.percent import percent, percent_range
+from zoo.cli.shared.columns import TableColumn
 from zoo.cli.shared.console import stdout
+from zoo.cli.shared.table import print_table
 
 if TYPE_CHECKING:
     from eval.report.report import Accuracy, Report
@@ -72,27 +73,7 @@ def print_report(report: Report, out: Path | None) -> None:
         + f" on {report.data.n} images of {report.data.name} ({report.data.split}),{threat}"
         + f" {report.protocol.name}, engine {report.engine.name} {report.engine.precision}"
     )
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("stage")
-    # Passes were spent on open images too, which are not among those attacked.
-    is_open = report.estimate is not None
-    passes_head = "passes" if is_open else "passes / image"
-    for column in ("attacked", "broken", "rejected", "accuracy after", passes_head, "seconds"):
-        table.add_column(column, justify="right")
-    clean = f"{percent(report.clean.accuracy)} %"
-    table.add_row("clean", str(report.data.n), "", "", clean, "", "")
-    for stage in report.stages:
-        passes = stage.forwards + stage.backwards
-        table.add_row(
-            stage.name,
-            str(stage.attacked),
-            str(stage.broken),
-            str(stage.rejected),
-            f"{'at most ' * is_open}{percent(stage.accuracy_after)} %",
-            f"{passes if is_open else passes / max(stage.attacked, 1):,.0f}",
-            f"{stage.seconds:.1f}",
-        )
-    console.print(table)
+    _print_stages(report, console)
     console.print(f"clean accuracy   {_interval(report.clean)}")
     if report.robust is None:
         console.print("nothing was attacked: how much an attack would break is not measured")
@@ -112,6 +93,36 @@ def print_report(report: Report, out: Path | None) -> None:
         console.print(Text(f"flag {flag.code}:", style="yellow"), as_options(flag.detail))
     written = f"; report written to {out}" if out else ""
     console.print(Text(f"{report.seconds:.0f} s{written}"), soft_wrap=True)  # a path stays whole
+
+
+def _print_stages(report: Report, console: Console) -> None:
+    # Passes were spent on open images too, which are not among those attacked.
+    is_open = report.estimate is not None
+    columns = (
+        TableColumn("stage", importance=0),
+        TableColumn("attacked", is_right=True, importance=2),
+        TableColumn("broken", is_right=True, importance=3),
+        TableColumn("rejected", is_right=True, importance=4),
+        TableColumn("accuracy after", is_right=True, importance=1),
+        TableColumn("passes" if is_open else "passes / image", is_right=True, importance=6),
+        TableColumn("seconds", is_right=True, importance=5),
+    )
+    clean = f"{percent(report.clean.accuracy)} %"
+    rows = [("clean", str(report.data.n), "", "", clean, "", "")]
+    for stage in report.stages:
+        passes = stage.forwards + stage.backwards
+        rows.append(
+            (
+                stage.name,
+                str(stage.attacked),
+                str(stage.broken),
+                str(stage.rejected),
+                f"{'at most ' * is_open}{percent(stage.accuracy_after)} %",
+                f"{passes if is_open else passes / max(stage.attacked, 1):,.0f}",
+                f"{stage.seconds:.1f}",
+            )
+        )
+    print_table(columns, rows, console)
 
 
 def _print_robust(report: Report, robust: Accuracy, console: Console) -> None:

@@ -6,6 +6,7 @@ import click
 
 from eval.errors import UsageError
 from eval.files.border import plain
+from zoo.cli.shared.completing import complete_norms
 
 
 def _batch_size(_context: object, _option: object, value: str) -> int | None:
@@ -38,7 +39,9 @@ seed_option = click.option(
 device_option = click.option(
     "--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 ..."
 )
-norm_option = click.option("--norm", help="Linf or L2.  [default: the model's own]")
+norm_option = click.option(
+    "--norm", help="Linf or L2.  [default: the model's own]", shell_complete=complete_norms
+)
 step_size_option = click.option(
     "--step-size", help="Step of pgd-K: eps/N, or in pixel units 1/255.  [default: eps/4]"
 )
