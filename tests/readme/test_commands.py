@@ -96,7 +96,9 @@ TRIED = {
     f"sat-zoo push {DIGITS} --namespace ORG --dry-run": Tried("ORG/"),
     "sat-zoo leaderboard show imagenet": Tried("imagenet, Linf eps 4/255, all 50,000 images"),
     "sat-zoo leaderboard add report.json": Tried(DIGITS, before="report"),
-    "sat-zoo leaderboard export --data cifar10 --format tex": Tried(r"\\begin\{tabular\}"),
+    "sat-zoo leaderboard export --data cifar10 --format tex": Tried(
+        r"\\texttt\{resnet18-w16-silu-sat-cifar10\}"
+    ),
     "sat-zoo leaderboard build --out leaderboard-site": Tried("leaderboard-site"),
     "sat-zoo doctor": Tried("the default job can run"),
 }
