@@ -72,6 +72,11 @@ class Ledger:
         """Images that have a verdict of `stage`."""
         return self._known[stage].n_settled
 
+    def is_settled_in(self, stage: str, position: int) -> bool:
+        """Whether an image has a verdict of `stage`."""
+        known = self._known[stage]
+        return position in known.broken or position in known.survived
+
     def standing(self, stage: str) -> list[int]:
         """The images that come to `stage`: right, and broken by none before it."""
         before = {"clean", *self._stages[: self._stages.index(stage)]}

@@ -20,6 +20,7 @@ from eval.executors.base import (
     Job,
     Setting,
     Survived,
+    UnderWay,
     whole_batches,
 )
 from eval.files.interrupts import uninterrupted
@@ -120,7 +121,11 @@ class Run:
             self.ledger.advance(lambda _: False)  # nothing is attacked: all that is known may count
             return True
         wave = Wave(self.ledger, self.on_progress)
+        self.setting.listener.hear = wave.hear
         for event in self.executor.run(wave.noted(jobs)):
+            if isinstance(event, UnderWay):
+                wave.hear(event)
+                continue
             with uninterrupted():
                 wave.check(event)
                 self._take(event)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from eval.errors import SatZooError
-from eval.executors.base import Broken, Event, Job, Spent, Survived
+from eval.executors.base import Broken, Event, Job, Spent, Survived, UnderWay
 
 if TYPE_CHECKING:
     from eval.estimate import Estimate
@@ -20,7 +20,8 @@ class Progress:
 
     done of total images of the stage are settled; n_right of the n evaluated are right so far:
     in the stage "clean" without an attack, later under what has been tried. estimate: what follows
-    for the end, once an order was drawn.
+    for the end, once an order was drawn. under_way: what is done of images that are not settled, in
+    images: each counts by the share of its longest search that is behind it.
     """
 
     stage: str
@@ -29,6 +30,12 @@ class Progress:
     n_right: int
     n: int
     estimate: Estimate | None = None
+    under_way: float = 0.0
+
+    @property
+    def work_done(self) -> float:
+        """Of `total`, images under way included; at most that."""
+        return min(self.done + self.under_way, self.total)
 
 
 class Wave:
@@ -38,6 +45,7 @@ class Wave:
         self._ledger, self._on_progress = ledger, on_progress
         self._positions: dict[str, set[int]] = {}
         self._totals: dict[str, int] = {}  # by stage, the images that come to it
+        self._shares: dict[str, dict[int, float]] = {}  # by stage, of images without a verdict
 
     def noted(self, jobs: Iterable[Job]) -> Iterator[Job]:
         """The jobs, each noted before it is handed over."""
@@ -73,15 +81,28 @@ class Wave:
 
     def show(self, event: Broken | Survived) -> None:
         """Show how far the stage is that an event is of."""
+        self._shares.get(event.stage, {}).pop(event.position, None)
         if isinstance(event, Broken):  # it will not come to the stages after this one
             for later in self._ledger.stages_after(event.stage):
                 if later in self._totals:
                     self._totals[later] -= 1
         self._show(event.stage)
 
+    def hear(self, how_far: UnderWay) -> None:
+        """Show how far the images of a stage are that have no verdict of it yet."""
+        if how_far.stage not in self._positions:
+            return
+        known = self._ledger.is_settled_in
+        self._shares[how_far.stage] = {
+            position: min(max(share, 0.0), 1.0)
+            for position, share in how_far.shares.items()
+            if not known(how_far.stage, position)
+        }
+        self._show(how_far.stage)
+
     def _show(self, stage: str) -> None:
         ledger = self._ledger
         estimate = None if ledger.last_on_all is None else ledger.estimate
         n_known, n_right = ledger.n_known(stage), ledger.n_right
-        total = self._totals[stage]
-        self._on_progress(Progress(stage, n_known, total, n_right, ledger.n, estimate))
+        total, under_way = self._totals[stage], sum(self._shares.get(stage, {}).values())
+        self._on_progress(Progress(stage, n_known, total, n_right, ledger.n, estimate, under_way))

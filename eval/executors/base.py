@@ -7,8 +7,8 @@ executor knows nothing of journals, reports and schedules.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -111,14 +111,32 @@ class Spent:
         )
 
 
+@dataclass(frozen=True)
+class UnderWay:
+    """How far the search of images without a verdict is; told now and then, for people to see.
+
+    shares: by position, of the longest way that its search can take, the share that it has gone.
+    """
+
+    stage: str
+    shares: Mapping[int, float]
+
+
 Event = Broken | Survived | Ended | Spent
 """What an executor tells, as soon as it is known."""
+
+
+@dataclass(eq=False)
+class Listener:
+    """Who is told of `UnderWay` from within a call of others, where an executor cannot yield."""
+
+    hear: Callable[[UnderWay], None] = lambda _: None
 
 
 class Executor(Protocol):
     """Whatever carries out jobs."""
 
-    def run(self, jobs: Iterable[Job]) -> Iterator[Event]:
+    def run(self, jobs: Iterable[Job]) -> Iterator[Event | UnderWay]:
         """Attack until nothing is left to try, telling each event once it is known and proven.
 
         The next job is asked for as soon as there is room for it, which may be before the last one
@@ -136,6 +154,7 @@ class Setting:
 
     classifier: the untouched model, which verifies. engine: what searches.
     ranking: (N, R) the classes other than the label by falling clean logit, for each position.
+    listener: see there.
     """
 
     classifier: Classifier
@@ -146,6 +165,7 @@ class Setting:
     seed: int
     device: torch.device
     ranking: NDArray[np.unsignedinteger]
+    listener: Listener = field(default_factory=Listener)
 
 
 def whole_batches(standing: Sequence[int], missing: Sequence[int], batch_size: int) -> list[int]:
@@ -159,8 +179,8 @@ def whole_batches(standing: Sequence[int], missing: Sequence[int], batch_size: i
 
 
 def stage_by_stage(
-    jobs: Iterable[Job], attack: Callable[[Job], Iterator[Event]]
-) -> Iterator[Event]:
+    jobs: Iterable[Job], attack: Callable[[Job], Iterator[Event | UnderWay]]
+) -> Iterator[Event | UnderWay]:
     """The events of jobs one after the other, each stage of which is a job of its own for `attack`.
 
     A stage attacks what the stages of its job before it left.
@@ -177,7 +197,22 @@ def stage_by_stage(
 
 
 TELL_EVERY_S = 0.5
-"""How long costs may wait to be told while nothing is found."""
+"""How long costs, and how far a search is, may wait to be told while nothing is found."""
+
+
+class Pace:
+    """Says when something is to be told again: not before `every_s` are over, seconds."""
+
+    def __init__(self, every_s: float) -> None:
+        self._every_s, self._last = every_s, time.monotonic()
+
+    def is_due(self) -> bool:
+        """Whether it is now; then the time begins anew."""
+        now = time.monotonic()
+        if now - self._last < self._every_s:
+            return False
+        self._last = now
+        return True
 
 
 class Meter:
@@ -191,7 +226,7 @@ class Meter:
         self._passes = passes
         self._untold = self._nothing = Spent(stage)
 
-    def with_costs(self, events: Iterator[Event]) -> Iterator[Event]:
+    def with_costs(self, events: Iterator[Event | UnderWay]) -> Iterator[Event | UnderWay]:
         """The events of one turn of the stage, each after a `Spent` of what it took.
 
         What is spent without an event is told once it is `TELL_EVERY_S`, or by `rest`.

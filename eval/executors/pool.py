@@ -6,24 +6,30 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from eval.attacks import build
-from eval.executors.base import Event, Job, Meter, Setting, Survived
+from eval.executors.base import TELL_EVERY_S, Event, Job, Meter, Pace, Setting, Survived, UnderWay
 from eval.executors.stage_search import REFILL_AT, StageSearch
 from eval.stage import Stage
 
 
 @dataclass(frozen=True)
 class Lane:
-    """One stage of a run, and what it costs. n_after: stages that its images have before them."""
+    """One stage of a run, and what it costs. n_after: stages that its images have before them.
+
+    pace: at which it tells how far it is.
+    """
 
     search: StageSearch
     meter: Meter
     n_after: int
+    pace: Pace
 
-    def turn(self) -> Iterator[Event]:
+    def turn(self) -> Iterator[Event | UnderWay]:
         """The next step of its rows, with what it took."""
         yield from self.meter.with_costs(self.search.turn())
         if not self.search.has_work:
             yield from self.meter.rest()
+        elif self.pace.is_due():  # not after each step: it waits for a GPU
+            yield UnderWay(self.search.name, self.search.shares())
 
 
 class Pool:
@@ -35,17 +41,19 @@ class Pool:
     images are done as early as can be.
 
     A batch size that did not fit into memory is not tried again.
+
+    tell_every_s: between two `UnderWay` of a stage, at least.
     """
 
-    def __init__(self, setting: Setting) -> None:
-        self._setting = setting
+    def __init__(self, setting: Setting, *, tell_every_s: float = TELL_EVERY_S) -> None:
+        self._setting, self._tell_every_s = setting, tell_every_s
         self._fits: int | None = None
 
     def needs_whole_batches(self, stage: Stage) -> bool:
         """No: an image meets its own random numbers, whatever it shares a batch with."""
         return False
 
-    def run(self, jobs: Iterable[Job]) -> Iterator[Event]:
+    def run(self, jobs: Iterable[Job]) -> Iterator[Event | UnderWay]:
         """See `Executor.run`."""
         lanes: dict[str, Lane] = {}
         routes: dict[int, tuple[Stage, ...]] = {}  # by image under way, the stages before it
@@ -66,7 +74,7 @@ class Pool:
 
     def _turn(
         self, lane: Lane, lanes: dict[str, Lane], routes: dict[int, tuple[Stage, ...]]
-    ) -> Iterator[Event]:
+    ) -> Iterator[Event | UnderWay]:
         """One step of `lane`; what survives its stage goes on to the next one of its job."""
         engine, name, size = self._setting.engine, lane.search.name, lane.search.batch_size
         was_copy = engine.is_copy
@@ -97,7 +105,8 @@ class Pool:
             meter = Meter(stage.name, setting.engine.passes)
             attack = build(stage, setting.threat, setting.n_classes)
             search = StageSearch(setting, stage.name, attack, size, meter)
-            lanes[stage.name] = Lane(search, meter, len(job.stages) - 1 - i)
+            pace = Pace(self._tell_every_s)
+            lanes[stage.name] = Lane(search, meter, len(job.stages) - 1 - i, pace)
 
 
 def _is_batch(n_rows: int, batch_size: int) -> bool:

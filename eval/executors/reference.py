@@ -6,15 +6,27 @@ is then verified like any other candidate.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
 from pyautoattack import AutoAttack
 from torch import Tensor, nn
 
+from eval.attacks import build
 from eval.errors import UsageError
-from eval.executors.base import Broken, Event, Job, Meter, Setting, Survived, stage_by_stage
+from eval.executors.base import (
+    TELL_EVERY_S,
+    Broken,
+    Event,
+    Job,
+    Meter,
+    Pace,
+    Setting,
+    Survived,
+    UnderWay,
+    stage_by_stage,
+)
 from eval.executors.pool import Pool
 from eval.stage import Stage
 from eval.threat import Threat
@@ -22,16 +34,21 @@ from eval.verify import predict, verify
 
 
 class CountedModel(nn.Module):
-    """A model that counts the images sent forward and backward through it."""
+    """A model that counts the images sent forward and backward through it.
+
+    on_call: called before each pass.
+    """
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
         self.forwards = 0
         self.backwards = 0
+        self.on_call: Callable[[], None] = lambda: None
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (B, C, H, W) -> logits (B, K)."""
+        self.on_call()
         # The package reshapes gradients with `view`, which needs contiguous images.
         logits: Tensor = self.model(x.contiguous())
         self.forwards += len(x)
@@ -48,25 +65,27 @@ class Reference:
 
     What the package claims is verified here. It draws its random numbers a batch, so batches are
     those of the job, in its order.
+
+    tell_every_s: between two `UnderWay` of a stage, at least.
     """
 
-    def __init__(self, setting: Setting) -> None:
-        self._setting = setting
+    def __init__(self, setting: Setting, *, tell_every_s: float = TELL_EVERY_S) -> None:
+        self._setting, self._tell_every_s = setting, tell_every_s
         self._counted = CountedModel(setting.classifier)
-        self._pool = Pool(setting)
+        self._pool = Pool(setting, tell_every_s=tell_every_s)
 
     def needs_whole_batches(self, stage: Stage) -> bool:
         """Of the package's own attacks."""
         return is_of_the_package(stage)
 
-    def run(self, jobs: Iterable[Job]) -> Iterator[Event]:
+    def run(self, jobs: Iterable[Job]) -> Iterator[Event | UnderWay]:
         """See `Executor.run`.
 
         Raises `UsageError` for a loss that the package cannot compute with so few classes.
         """
         return stage_by_stage(jobs, self._attacked)
 
-    def _attacked(self, job: Job) -> Iterator[Event]:
+    def _attacked(self, job: Job) -> Iterator[Event | UnderWay]:
         (stage,) = job.stages
         if not is_of_the_package(stage):
             yield from self._pool.run([job])
@@ -94,6 +113,7 @@ class Reference:
             some = job.positions[i : i + job.batch_size]
             batch = setting.data.batch(some)
             x, y = batch.x.to(setting.device), batch.y.to(setting.device)
+            self._counted.on_call = self._told(stage, some)
             with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
                 x_adv = attack.perturb(x, y).detach()
             checked = verify(setting.classifier, x, x_adv, y, setting.threat)
@@ -106,6 +126,28 @@ class Reference:
                     yield Broken(stage.name, position, x_adv[row], is_8bit)
                 else:
                     yield Survived(stage.name, position)
+
+    def _told(self, stage: Stage, positions: Sequence[int]) -> Callable[[], None]:
+        """To be called before each pass of one batch: tells how far the package is with it.
+
+        By the passes that an image takes which survives our own attack of that kind. The package
+        ends early what breaks early, so that the share may jump.
+        """
+        setting, pace = self._setting, Pace(self._tell_every_s)
+        most = build(stage, setting.threat, setting.n_classes).most_passes()
+        n_most, n_calls = most.forwards + most.gradients, 0
+
+        def on_call() -> None:
+            nonlocal n_calls
+            n_calls += 1
+            if not pace.is_due():
+                return
+            shares = dict.fromkeys(positions, min(n_calls / n_most, 1.0))
+            # Whoever hears it may draw random numbers; the package's come from the same source.
+            with torch.random.fork_rng([setting.device] if setting.device.type == "cuda" else []):
+                setting.listener.hear(UnderWay(stage.name, shares))
+
+        return on_call
 
 
 def is_of_the_package(stage: Stage) -> bool:

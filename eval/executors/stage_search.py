@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Generator, Iterable, Iterator
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from eval.attacks.attack import Attack
 from eval.attacks.losses import is_finite
-from eval.attacks.random import image_key
-from eval.attacks.search import Search, Task
+from eval.attacks.search import Search
 from eval.engine.batching import is_out_of_memory, no_memory, warn_of_halving
 from eval.engine.engine import CHECK_IMAGES
-from eval.engine.sending import sent
 from eval.errors import SatZooError, first_line
 from eval.executors.base import Broken, Ended, Event, Meter, Setting, Survived
+from eval.executors.rows import shares, tasks
 from eval.verify import predict, verify
 
 REFILL_AT = 0.25
@@ -70,6 +67,11 @@ class StageSearch:
     def n_rows(self) -> int:
         """Images under way and waiting."""
         return len(self._under_way) + len(self._waiting)
+
+    def shares(self) -> dict[int, float]:
+        """How far each image is that came in and has no verdict, or is about to have one."""
+        gone = shares(self.attack, self.polish_steps, self._search, self._polish)
+        return gone | dict.fromkeys(self._unproven, 1.0)
 
     @property
     def has_work(self) -> bool:
@@ -150,24 +152,10 @@ class StageSearch:
         n_new = min(n_free, len(self._waiting))
         positions = [self._waiting.popleft() for _ in range(n_new)]
         self._under_way.update(dict.fromkeys(positions))
-        task = self.attack.prepared(self.engine.exact, self._tasks(positions))
+        task = self.attack.prepared(self.engine.exact, tasks(self.setting, self.name, positions))
         self._met = task.x[:CHECK_IMAGES]
         new = self.attack.start(self.engine.search, task, torch.zeros_like(task.key))
         self._search = new if self._search is None else self._search.cat(new)
-
-    def _tasks(self, positions: Sequence[int]) -> Task:
-        """Load the images at `positions` with their keys."""
-        setting, send = self.setting, partial(sent, place=self.setting.device)
-        batch = setting.data.batch(positions)
-        keys = [image_key(setting.seed, image_id, self.name) for image_id in batch.ids]
-        ranking = setting.ranking[np.asarray(positions)].astype(np.int64)
-        return Task(
-            position=torch.tensor(positions),
-            x=send(batch.x),
-            y=send(batch.y),
-            key=send(torch.tensor(keys)),
-            ranking=send(torch.from_numpy(ranking)),
-        )
 
     def _advance_search(self, search: Search) -> Iterator[Event]:
         attack = self.attack
