@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +35,8 @@ from eval.report.report import Flag
 from eval.request import EngineName, Request
 from eval.run import Progress, Run
 from eval.verify import predict
+
+_log = logging.getLogger(__name__)
 
 _EXECUTORS: dict[EngineName, Callable[[Setting], Executor]] = {"fast": Pool, "reference": Reference}
 
@@ -101,7 +105,9 @@ def begun(
             if is_attacked:
                 for flag in strange:  # before hours of attack, not after them
                     on_message(f"{flag.code}: {flag.detail}")
+            _log_choices(run, session)
             if journal is not None:
+                _log.info("each verdict is kept in %s", journal.path)
                 if journal.sessions:
                     on_message(_known(run, journal))
                 journal.begin(session)
@@ -142,10 +148,14 @@ def _told_where(
         yield
     except KeyboardInterrupt:
         if journal is not None:
-            same = "the same command"
-            same += " without `fresh=True`" if request.fresh else ""
-            on_message(f"the verdicts so far are in {journal.path}: {same} goes on from there")
+            on_message(kept_in(journal.path, is_fresh=request.fresh))
         raise
+
+
+def kept_in(journal: Path, *, is_fresh: bool) -> str:
+    """What to say where a run is interrupted; is_fresh: it had begun anew, which forgets again."""
+    same = "the same command without `fresh=True`" if is_fresh else "the same command"
+    return f"the verdicts so far are in {journal}: {same} goes on from there"
 
 
 def _as_last_time(request: Request, journal: Journal | None) -> Request:
@@ -156,6 +166,22 @@ def _as_last_time(request: Request, journal: Journal | None) -> Request:
     # The reference draws its random numbers a batch: with another size it would be another run.
     size = last.batch_size if request.engine == "reference" else request.batch_size
     return replace(request, precision=last.precision, batch_size=size)
+
+
+def _log_choices(run: Run, session: Session) -> None:
+    engine, name = run.setting.engine, run.request.engine
+    _log.info("device %s, %d threads on the CPU", session.device, torch.get_num_threads())
+    _log.info(
+        "engine %s searches in %s, %d images in one pass", name, session.precision, run.batch_size
+    )
+    if engine.is_copy:
+        _log.info(
+            "its copy of the model was proven on images that neither has seen: logits differ by at"
+            " most %.2g",
+            engine.error,
+        )
+    elif name == "fast":
+        _log.info("the model itself searches, not a copy: %s", engine.warning or "none was made")
 
 
 def _memory(model: Classifier, request: Request, place: torch.device) -> WithinMemory:

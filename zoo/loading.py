@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from eval.described import Source
     from zoo.cards import ModelCard
     from zoo.weights.file import Weights
+
+_log = logging.getLogger(__name__)
 
 __all__ = ["from_weights", "load", "load_wanted"]
 
@@ -100,6 +103,7 @@ def load_wanted(model: Wanted, pretrained: bool = True, device: str = "cpu") -> 
     if not pretrained:
         return _frozen(ZooModel(networks.build(info), info, None)).to(device)
     found = find_weights(info, model.weights)
+    _log.info("weights of %s: %s, %s", info.name, found.source, found.path)
     # Parsed before the network is made: the file's bytes are then gone, and two copies the most.
     weights = read_weights(info.name, found)
     return from_weights(info, weights, found.source, device, model.strip_prefix)

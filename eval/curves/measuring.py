@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from eval.begin import begun
+from eval.begin import begun, kept_in
 from eval.curves.fallen import Fallen
 from eval.curves.flags import curve_flags
 from eval.curves.plan import CurvePlan, PlannedPoint, large_eps
@@ -52,10 +52,7 @@ class Measuring:
                 check = self._check(fallen, found, has_check=has_check)
         except KeyboardInterrupt:
             if self.request.journal is not None:
-                self.on_message(
-                    f"the verdicts so far are in {self.request.journal}: the same command goes on"
-                    " from there"
-                )
+                self.on_message(kept_in(self.request.journal, is_fresh=self.request.fresh))
             raise
         if self.n_known:
             self.on_message(

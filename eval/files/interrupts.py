@@ -1,31 +1,79 @@
-"""Ctrl-C, where it must not come between two things that belong together."""
+"""Ctrl-C and SIGTERM: answered in the same way, and never between two things that belong together.
+
+Ctrl-C is what a person gives, SIGTERM what a supervisor does: a batch system at the end of a job's
+time, a container that is stopped. Ignored signals stay ignored, as SIGHUP after `nohup` and SIGINT
+in a job in the background.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, where `terminable` answers it like Ctrl-C."""
+
+
+@contextmanager
+def terminable() -> Iterator[list[Terminated]]:
+    """SIGTERM during the block raises `Terminated`, as Ctrl-C raises `KeyboardInterrupt`.
+
+    Yields all that were raised so far, for who must know: on its way up one may be caught and told
+    of in another class. A process that was forked within the block is ended by SIGTERM as if there
+    were no block. Elsewhere than in the main thread, and where SIGTERM has an answer already or is
+    ignored, it just runs.
+    """
+    raised = list[Terminated]()
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield raised
+        return
+    owner = os.getpid()
+
+    def answer(number: int, frame: FrameType | None) -> None:
+        if os.getpid() != owner:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        raised.append(Terminated("SIGTERM"))
+        raise raised[-1]
+
+    signal.signal(signal.SIGTERM, answer)
+    try:
+        yield raised
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """A Ctrl-C during the block is answered behind it.
+    """A Ctrl-C or SIGTERM during the block is answered behind it.
 
     Elsewhere than in the main thread, which alone is interrupted, the block just runs.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    came = list[int]()
-    usual = signal.getsignal(signal.SIGINT)
-    if not callable(usual):  # ignored, or not Python's own
+    # One in the other: what is raised while one signal is put back still puts back the other.
+    with _held(signal.SIGINT), _held(signal.SIGTERM):
+        yield
+
+
+@contextmanager
+def _held(number: signal.Signals) -> Iterator[None]:
+    usual = signal.getsignal(number)
+    if not callable(usual):  # ignored, or left to the system, or not Python's own
         yield
         return
-    signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    came = list[int]()
+    signal.signal(number, lambda one, _: came.append(one))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, usual)
+        signal.signal(number, usual)
     if came:
         usual(came[0], None)

@@ -132,14 +132,15 @@ class Journal:
 
     def close(self) -> None:
         """Write the rest and let go of the file. Raises `JournalError` if it cannot be written."""
-        self._stop.set()
-        if self._session is not None:
-            self._writer.join()
-            self._write()
-        try:
-            self._file.close()
-        except JournalError as problem:
-            self._error = self._error or problem
+        with uninterrupted():  # whoever asks twice to stop loses no verdict
+            self._stop.set()
+            if self._session is not None:
+                self._writer.join()
+                self._write()
+            try:
+                self._file.close()
+            except JournalError as problem:
+                self._error = self._error or problem
         if self._error is not None:
             raise self._error
 

@@ -28,7 +28,7 @@ SHORT = Protocol(
 )
 PGD = protocol("pgd-10")
 EPS = Threat("Linf", "1/40")
-ALWAYS: dict[str, float] = {"tell_every_s": 0.0}
+ALWAYS: dict[str, Any] = {"tell_every_s": 0.0}
 
 
 def shown(
@@ -92,7 +92,7 @@ def test_the_reference_tells_how_far_its_package_is(
 
 @pytest.mark.parametrize("make", [Pool, Reference])
 def test_who_listens_changes_no_verdict(
-    tiny_net: nn.Module, tiny_data: ImageSet, make: type[Executor]
+    tiny_net: nn.Module, tiny_data: ImageSet, make: Any
 ) -> None:
     def run(make: Any, on_progress: Any) -> object:
         asked = Request(tiny_data.take(24), Threat("Linf", "1/40"), SHORT, batch_size=16)

@@ -8,17 +8,23 @@ from __future__ import annotations
 import contextlib
 import sys
 import traceback
+from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points, version
 
 import click
 
 from eval.errors import UsageError, unknown
+from eval.files.interrupts import Terminated, terminable
 from sat_zoo import PACKAGES, shadow
 from zoo.cli.shared.console import say
 from zoo.cli.shared.ending import ending_of
 from zoo.cli.shared.output_lost import watched_stdout
 
 GROUP = "sat_zoo.commands"
+
+INTERRUPTED, TERMINATED = 130, 143
+"""Exit codes after Ctrl-C and SIGTERM: 128 and the signal's number, as shells and supervisors say
+it of a process that a signal ended."""
 
 
 def _entries() -> dict[str, EntryPoint]:
@@ -76,16 +82,19 @@ def cli(ctx: click.Context, debug: bool) -> None:
 
 def main() -> None:
     """Run the command line; errors become one sentence on stderr and an exit code."""
-    sys.exit(_run())
+    with terminable() as terminated:
+        code = _run(terminated)
+    sys.exit(code)
 
 
-def _run() -> int:
+def _run(terminated: Sequence[Terminated]) -> int:
+    """terminated: gets what SIGTERM raises, whatever becomes of that on its way up."""
     try:
         with watched_stdout():
             return cli.main(standalone_mode=False) or 0
     except (click.exceptions.Abort, KeyboardInterrupt):
-        say("interrupted")
-        return 130
+        say("stopped by SIGTERM" if terminated else "interrupted")
+        return TERMINATED if terminated else INTERRUPTED
     except BrokenPipeError:
         return 0  # the reader of our output went away (`| head`): not an error of ours
     except Exception as error:

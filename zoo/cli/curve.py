@@ -12,7 +12,7 @@ import click
 from zoo.choice import Named, choose
 from zoo.cli.shared.columns import wide_option
 from zoo.cli.shared.completing import complete_attacks, complete_models
-from zoo.cli.shared.console import say
+from zoo.cli.shared.console import remark
 from zoo.cli.shared.data import chosen_images, data_options, download_bar
 from zoo.cli.shared.model import chosen_model, model_options
 from zoo.cli.shared.offer import offer_weights, yes_option
@@ -25,6 +25,8 @@ from zoo.cli.shared.search import (
     step_size_option,
 )
 from zoo.cli.shared.start import import_torch
+from zoo.cli.shared.stopping import can_go_on
+from zoo.cli.shared.voice import voice_options
 from zoo.curves import check_curve, curve
 
 if TYPE_CHECKING:
@@ -89,6 +91,7 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print the curve as JSON on stdout.")
 @click.option("--allow-probabilities", is_flag=True, help="Go on if the model returns a softmax.")
 @yes_option
+@voice_options
 def command(
     name: str | None,
     other: str | None,
@@ -133,9 +136,9 @@ def command(
             offer_weights(choice.card, choice.wanted.weights, yes=yes)
 
     import_torch()
-    from zoo.cli.shared.output import progress_bar
+    from zoo.cli.shared.progress import progress_bar
 
-    with download_bar() as on_download, progress_bar() as on_progress:
+    with can_go_on(), download_bar() as on_download, progress_bar() as on_progress:
         found = curve(
             *choices,
             eps=eps,
@@ -158,7 +161,7 @@ def command(
             command=shlex.join(["sat-zoo", *sys.argv[1:]]),
             on_progress=on_progress,
             on_download=on_download,
-            on_message=say,
+            on_message=remark,
         )
     if as_json:
         click.echo(found.to_json(), nl=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ from zoo.choice import Named
 from zoo.cli.plan import plan_evaluation
 from zoo.cli.shared.columns import wide_option
 from zoo.cli.shared.completing import complete_attacks
-from zoo.cli.shared.console import say
+from zoo.cli.shared.console import remark
 from zoo.cli.shared.data import chosen_images, data_options, download_bar
 from zoo.cli.shared.model import chosen_model, model_options
 from zoo.cli.shared.offer import offer_weights, yes_option
@@ -28,6 +29,8 @@ from zoo.cli.shared.search import (
     step_size_option,
 )
 from zoo.cli.shared.start import import_torch
+from zoo.cli.shared.stopping import can_go_on
+from zoo.cli.shared.voice import voice_options
 from zoo.evaluation import check, check_ending, evaluate, load_both
 
 EXAMPLES = """\b
@@ -122,6 +125,7 @@ Models that are not of the zoo:
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on stdout.")
 @click.option("--allow-probabilities", is_flag=True, help="Go on if the model returns a softmax.")
 @yes_option
+@voice_options
 def command(
     name: str | None,
     attack: str,
@@ -152,9 +156,9 @@ def command(
     NAME is a model of sat-zoo list, hf-hub:ORG/NAME[@REVISION], or a FILE.safetensors; with
     --factory it is what the report calls the model. The report says which images were broken, by
     which attack; only images that the untouched model misclassifies inside the ball are counted.
-    Whatever ends a run, the same command goes on with what was known. Ctrl-C, --until and --budget
-    end it with a report too: the images that are not done are open in it, and the robust accuracy
-    is an interval.
+    Whatever ends a run, the same command goes on with what was known. Ctrl-C, SIGTERM, --until and
+    --budget end it with a report too: the images that are not done are open in it, and the robust
+    accuracy is an interval. Without a terminal a line on stderr says every 30 s how far it is.
     """
     # What can be checked without torch is checked first: a typo must not cost three seconds.
     selection = chosen_images(rest)
@@ -170,11 +174,12 @@ def command(
 
     import_torch()
     from eval.evaluation import Interrupted
-    from zoo.cli.shared.output import print_report, progress_bar
+    from zoo.cli.shared.output import print_report
+    from zoo.cli.shared.progress import progress_bar
 
     if is_plan:
         with download_bar() as on_download:
-            ready = load_both(choice, device, selection, on_download, say)
+            ready = load_both(choice, device, selection, on_download, remark)
         plan_evaluation(
             ready.loaded.model,
             ready.images,
@@ -188,40 +193,41 @@ def command(
             as_json=as_json,
         )
         return
-    stopped: Interrupted | None = None
-    try:
-        with download_bar() as on_download, progress_bar() as on_progress:
-            report = evaluate(
-                choice,
-                attack=attack,
-                images=selection,
-                eps=eps,
-                norm=norm,
-                step_size=step_size,
-                last_iterate=last_iterate,
-                engine=engine,
-                precision=precision,
-                seed=seed,
-                batch_size=batch_size,
-                device=device,
-                out=out,
-                save_adversarial=save_adversarial,
-                journal=journal or True,
-                fresh=fresh,
-                until=until,
-                budget=budget,
-                plot=plot,
-                allow_probabilities=allow_probabilities,
-                command=shlex.join(["sat-zoo", *sys.argv[1:]]),
-                on_progress=on_progress,
-                on_download=on_download,
-                on_message=say,
-            )
-    except Interrupted as interruption:
-        report, stopped = interruption.report, interruption
-    if as_json:
-        click.echo(report.to_json(), nl=False)
-    else:
-        print_report(report, out)
-    if stopped is not None:
-        raise stopped
+    with can_go_on() if plan.stages else nullcontext():  # a clean pass keeps nothing
+        stopped: Interrupted | None = None
+        try:
+            with download_bar() as on_download, progress_bar() as on_progress:
+                report = evaluate(
+                    choice,
+                    attack=attack,
+                    images=selection,
+                    eps=eps,
+                    norm=norm,
+                    step_size=step_size,
+                    last_iterate=last_iterate,
+                    engine=engine,
+                    precision=precision,
+                    seed=seed,
+                    batch_size=batch_size,
+                    device=device,
+                    out=out,
+                    save_adversarial=save_adversarial,
+                    journal=journal or True,
+                    fresh=fresh,
+                    until=until,
+                    budget=budget,
+                    plot=plot,
+                    allow_probabilities=allow_probabilities,
+                    command=shlex.join(["sat-zoo", *sys.argv[1:]]),
+                    on_progress=on_progress,
+                    on_download=on_download,
+                    on_message=remark,
+                )
+        except Interrupted as interruption:
+            report, stopped = interruption.report, interruption
+        if as_json:
+            click.echo(report.to_json(), nl=False)
+        else:
+            print_report(report, out)
+        if stopped is not None:
+            raise stopped

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
-from zoo.cli.shared.console import say
+from zoo.cli.shared.console import is_quiet, remark, say
+from zoo.cli.shared.stopping import can_go_on
 from zoo.weights.file import Found
 
 if TYPE_CHECKING:
@@ -27,20 +30,26 @@ def pull_official(
     from zoo.official.fetch.obtain import Watch, obtain
     from zoo.weights.store import Store
 
+    with can_go_on(), _told_where(), bars(is_quiet=is_quiet()) as bar:
+        return obtain(
+            info,
+            store=Store(to_store),
+            channel_order=channel_order,
+            ema=ema,
+            again=again,
+            watch=Watch(bar, remark),
+        )
+
+
+@contextmanager
+def _told_where() -> Iterator[None]:
+    """Say, where the block is interrupted, where the bytes are that have come."""
     try:
-        with bars() as bar:
-            return obtain(
-                info,
-                store=Store(to_store),
-                channel_order=channel_order,
-                ema=ema,
-                again=again,
-                watch=Watch(bar, say),
-            )
+        yield
     except KeyboardInterrupt:
         from eval.files.home import home
 
-        say(f"what has come is kept in {home() / 'partial'}; the same command goes on")
+        say(f"what has come is kept in {home() / 'partial'}")
         raise
 
 

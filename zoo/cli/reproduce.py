@@ -12,11 +12,13 @@ import click
 from eval.arguments import as_options
 from zoo.cli.shared.columns import TableColumn, wide_option
 from zoo.cli.shared.completing import complete_models
-from zoo.cli.shared.console import say, stdout
+from zoo.cli.shared.console import remark, stdout
 from zoo.cli.shared.data import chosen_images, data_options, download_bar
 from zoo.cli.shared.model import prefix_option
 from zoo.cli.shared.offer import offer_weights, yes_option
 from zoo.cli.shared.search import batch_size_option, device_option, seed_option
+from zoo.cli.shared.stopping import can_go_on
+from zoo.cli.shared.voice import voice_options
 
 if TYPE_CHECKING:
     from zoo.reproduce import Reproduction
@@ -72,6 +74,7 @@ STYLES = {"holds": "green", "differs": "bold red", "cannot tell": "yellow", "oth
 @wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON on stdout.")
 @yes_option
+@voice_options
 def command(
     name: str,
     weights: Path | None,
@@ -106,14 +109,14 @@ def command(
     prepare_folder(folder)
 
     from eval.journal.journal import default_folder
-    from zoo.cli.shared.output import progress_bar
+    from zoo.cli.shared.progress import progress_bar
     from zoo.loading import load
 
     with download_bar() as on_download:  # first: without pictures no weights need be fetched
-        chosen = selection.images(info, on_progress=on_download, on_message=say)
+        chosen = selection.images(info, on_progress=on_download, on_message=remark)
     offer_weights(info, weights, yes=yes)
     model = load(name, weights=weights, device=device, strip_prefix=strip_prefix)
-    with progress_bar() as on_progress:
+    with can_go_on(), progress_bar() as on_progress:
         found = reproduce(
             model,
             chosen,
@@ -127,7 +130,7 @@ def command(
                 until=until_of(until),
                 command=shlex.join(["sat-zoo", *sys.argv[1:]]),
                 on_progress=on_progress,
-                on_message=say,
+                on_message=remark,
             ),
         )
     if as_json:
@@ -166,8 +169,8 @@ def _print(found: Reproduction, folder: Path) -> None:
         reason = as_options(f"not run: {missing.reason}")
         rows.append((missing.claim.protocol, "", "", claimed, "", "", reason))
     print_table(COLUMNS, rows, console)
-    for remark in found.remarks:
-        console.print(Text(remark))
+    for one in found.remarks:
+        console.print(Text(one))
     for flag in found.flags:
         console.print(Text(f"flag {flag.code}:", style="yellow"), as_options(flag.detail))
     console.print(Text(f"reports are in {folder}"), soft_wrap=True)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
 from eval.errors import UsageError
 from zoo.cli.shared.completing import complete_data, complete_models
-from zoo.cli.shared.console import tell
+from zoo.cli.shared.console import is_quiet, say, tell
+from zoo.cli.shared.stopping import can_go_on
+from zoo.cli.shared.voice import voice_options
 from zoo.registry import card
 from zoo.train.recipe import read_recipe
 
@@ -45,6 +48,7 @@ A run that was stopped or killed goes on when the same command is given again.""
 @click.option("--plan", is_flag=True, help="Only say what the run would cost.")
 @click.option("--tensorboard", is_flag=True, help="Also write events for TensorBoard.")
 @click.option("--bundle", is_flag=True, help="Make the result the model's bundled weights.")
+@voice_options
 def command(
     name: str,
     out: Path | None,
@@ -62,7 +66,9 @@ def command(
 ) -> None:
     """Train the model NAME from scratch by the recipe beside its card.
 
-    Checkpoints are written on the way, also at Ctrl-C; the same command goes on from the last.
+    Checkpoints are written on the way, also at Ctrl-C and SIGTERM; the same command goes on from
+    the last. A line tells of each epoch; without a terminal one on stderr says every 30 s how far
+    it is.
     """
     info = card(name)
     recipe = read_recipe(info, overrides)
@@ -76,8 +82,11 @@ def command(
         raise UsageError(f"--minutes {minutes:g} is not positive: use for example 5")
 
     from zoo.train.distributed import processes
+    from zoo.train.record.events import Stopped
+    from zoo.train.record.result import WEIGHTS
     from zoo.train.start import Options, train_model
 
+    voices = (_nothing, None) if is_quiet() else (tell, say)
     options = Options(out, data_name, data_dir, fresh, limit_steps, minutes, workers, tensorboard)
     with processes(device) as ranks:
         if plan:
@@ -86,9 +95,13 @@ def command(
             lines = plan_training(info, recipe, ranks).lines()
             click.echo("\n".join(lines) if ranks.is_first else "", nl=ranks.is_first)
             return
-        folder = train_model(info, recipe, options, ranks, tell)
+        # One process cannot know what started the others.
+        with can_go_on(Stopped) if ranks.size == 1 else nullcontext():
+            folder = train_model(info, recipe, options, ranks, *voices)
+        if is_quiet() and ranks.is_first:
+            tell(f"weights written to {folder / WEIGHTS}")
         if bundle and ranks.is_first:
-            from zoo.cli.shared.output import progress_bar
+            from zoo.cli.shared.progress import progress_bar
             from zoo.train.record.bundle import bundle as install
 
             with progress_bar() as on_progress:
@@ -98,6 +111,10 @@ def command(
                     data=data_name,
                     data_dir=data_dir,
                     device=str(ranks.device),
-                    say=tell,
+                    say=_nothing if is_quiet() else tell,
                     on_progress=on_progress,
                 )
+
+
+def _nothing(_: str) -> None:
+    """Say nothing."""

@@ -19,8 +19,11 @@ from zoo.hub.transfer import OnBytes
 
 
 @contextmanager
-def bars() -> Iterator[Callable[[str, int], OnBytes]]:
-    """Gives a function that starts the bar of one file: its name, its bytes -> its progress."""
+def bars(*, is_quiet: bool = False) -> Iterator[Callable[[str, int], OnBytes]]:
+    """Gives a function that starts the bar of one file: its name, its bytes -> its progress.
+
+    is_quiet: show nothing anywhere.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -29,7 +32,7 @@ def bars() -> Iterator[Callable[[str, int], OnBytes]]:
         TimeRemainingColumn(),
     )
     console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as shown:
+    with Progress(*columns, console=console, disable=is_quiet or not console.is_terminal) as shown:
 
         def start(name: str, size: int) -> OnBytes:
             task = shown.add_task(name, total=size)

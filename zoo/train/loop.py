@@ -172,7 +172,7 @@ class Training:
             raise self._divergence("the loss", first_bad or at.step)
         if stops:
             self._save("to stop", must=True)
-            where = f"; the same command goes on from there ({self.folder})" if self.folder else ""
+            where = f"; the checkpoint of that step is in {self.folder}" if self.folder else ""
             raise Stopped(f"stopped at step {at.step} of {self.n_steps}{where}")
         if saves:
             self._save("every few minutes")

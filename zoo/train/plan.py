@@ -42,7 +42,7 @@ class TrainingPlan:
 
     def lines(self) -> list[str]:
         """For people."""
-        from zoo.train.record.progress import duration
+        from eval.report.duration import duration
 
         digits = ".0f" if self.images_per_second >= 10 else ".2g"
         return [

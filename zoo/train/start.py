@@ -22,7 +22,7 @@ from zoo.train.distributed import Ranks
 from zoo.train.loop import Training
 from zoo.train.recipe import Recipe, check_for_data
 from zoo.train.record import result
-from zoo.train.record.events import EpochResult, Hooks
+from zoo.train.record.events import EpochResult, Hooks, Stopped
 from zoo.train.record.progress import ProgressLine
 from zoo.train.signals import stop_requests
 
@@ -60,9 +60,17 @@ def open_training_data(info: ModelCard, recipe: Recipe, options: Options) -> Spl
 
 
 def train_model(
-    info: ModelCard, recipe: Recipe, options: Options, ranks: Ranks, say: Callable[[str], None]
+    info: ModelCard,
+    recipe: Recipe,
+    options: Options,
+    ranks: Ranks,
+    say: Callable[[str], None],
+    remark: Callable[[str], None] | None = None,
 ) -> Path:
     """Train by the recipe, or go on with what lies in the run folder; returns that folder.
+
+    say: is told what happens, each epoch among it. remark: where it stands within one, now and
+    then; a terminal then has a line that moves instead.
 
     Raises what `Training.train` does, and `DataError` if the training images are not here.
     """
@@ -77,7 +85,7 @@ def train_model(
     data = open_training_data(info, recipe, options)
     training = _feed(data.training, info, recipe, ranks, options)
     say(_opening(info, recipe, data, ranks))
-    with stop_requests() as should_stop, _told(folder, recipe, options, ranks, say) as hooks:
+    with stop_requests() as request, _told(folder, recipe, options, ranks, say, remark) as hooks:
         run = Training(
             info,
             recipe,
@@ -89,9 +97,14 @@ def train_model(
             limit_steps=options.limit_steps,
             data_name=data.training.name,
             data_sha256=data.training.ids_sha256,
-            hooks=Hooks(hooks.on_epoch, hooks.on_step, say, should_stop),
+            hooks=Hooks(hooks.on_epoch, hooks.on_step, say, request.is_made),
         )
-        outcome = run.train()
+        try:
+            outcome = run.train()
+        except Stopped as stopped:
+            if request.is_made():  # or another process was asked
+                stopped.exit_code = 128 + request.number
+            raise
     if ranks.is_first:
         path, sha256 = result.save(folder, outcome, recipe, _about(info, data, ranks, options))
         say(f"weights of epoch {outcome.chosen_epoch} written to {path}, sha256 {sha256}")
@@ -114,13 +127,18 @@ def set_aside(folder: Path, say: Callable[[str], None]) -> None:
 
 @contextmanager
 def _told(
-    folder: Path, recipe: Recipe, options: Options, ranks: Ranks, say: Callable[[str], None]
+    folder: Path,
+    recipe: Recipe,
+    options: Options,
+    ranks: Ranks,
+    say: Callable[[str], None],
+    remark: Callable[[str], None] | None,
 ) -> Iterator[Hooks]:
     """Hooks that print, log and plot; for the first process alone."""
     if not ranks.is_first:
         yield Hooks()
         return
-    progress = ProgressLine(recipe.epochs, say)
+    progress = ProgressLine(recipe.epochs, say, remark)
     board = _tensorboard(folder) if options.tensorboard else None
 
     def on_epoch(entry: EpochResult) -> None:

@@ -1,15 +1,100 @@
+import os
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
-from eval.files.interrupts import uninterrupted
+from eval.files.interrupts import Terminated, terminable, uninterrupted
 
 
-def interrupted_block(done: list[str]) -> None:
+@pytest.fixture(autouse=True)
+def _usual() -> Iterator[None]:
+    """Whatever started the tests may have SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
+
+
+def interrupted_block(done: list[str], number: int = signal.SIGINT) -> None:
+    with uninterrupted():
+        signal.raise_signal(number)
+        done.append("all of it")
+
+
+def interrupted_twice(done: list[str]) -> None:
     with uninterrupted():
         signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
         done.append("all of it")
+
+
+def test_sigterm_is_raised_as_ctrl_c_is_and_noted() -> None:
+    with terminable() as raised:
+        with pytest.raises(KeyboardInterrupt) as stopped:
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert raised == [stopped.value]
+        assert isinstance(stopped.value, Terminated)
+        with pytest.raises(Terminated):
+            signal.raise_signal(signal.SIGTERM)
+        assert len(raised) == 2
+
+
+def test_sigterm_during_the_block_comes_behind_it() -> None:
+    done = list[str]()
+    with terminable() as raised:
+        with pytest.raises(Terminated):
+            interrupted_block(done, signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):  # of either signal, and both are as they were
+            interrupted_twice(done)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        with pytest.raises(Terminated):
+            signal.raise_signal(signal.SIGTERM)
+    assert done == ["all of it"] * 2
+    assert raised
+
+
+def test_without_an_answer_sigterm_stays_with_the_system() -> None:
+    with uninterrupted():
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_an_ignored_sigterm_and_a_handler_of_another_stay() -> None:
+    for theirs in (signal.SIG_IGN, lambda *_: None):
+        before = signal.signal(signal.SIGTERM, theirs)
+        try:
+            with terminable() as raised:
+                signal.raise_signal(signal.SIGTERM)
+                assert signal.getsignal(signal.SIGTERM) == theirs
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        assert raised == []
+
+
+def test_in_another_thread_nothing_is_answered() -> None:
+    handlers = []
+
+    def work() -> None:
+        with terminable():
+            handlers.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert handlers == [signal.SIG_DFL]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system forks no processes")
+def test_a_forked_process_is_ended_by_sigterm_as_ever() -> None:
+    with terminable():
+        child = os.fork()
+        if child == 0:
+            signal.raise_signal(signal.SIGTERM)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+    assert os.WTERMSIG(status) == signal.SIGTERM
 
 
 def test_ctrl_c_during_the_block_comes_behind_it() -> None:

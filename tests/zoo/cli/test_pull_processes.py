@@ -56,7 +56,7 @@ def wait_for_bytes(hub: HubServer, n_bytes: int) -> None:
     pytest.fail("the download did not get so far")
 
 
-@pytest.mark.parametrize(("blow", "code"), [("SIGKILL", -9), ("SIGINT", 130)])
+@pytest.mark.parametrize(("blow", "code"), [("SIGKILL", -9), ("SIGINT", 130), ("SIGTERM", 143)])
 def test_a_later_process_goes_on_where_one_was_stopped_in_mid_file(
     hub: HubServer, pin: Pin, processes: Processes, tmp_path: Path, blow: str, code: int
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from eval import Report
 from eval.run import Progress
-from zoo.cli.shared import output
+from zoo.cli.shared import progress
 
 KILLER = Path(__file__).with_name("killer.py")
 DIGITS = "resnet8-silu-sat-digits"
@@ -98,7 +98,7 @@ def test_ctrl_c_says_where_the_verdicts_are(
         yield update
 
     with monkeypatch.context() as patch:
-        patch.setattr(output, "progress_bar", interrupted)
+        patch.setattr(progress, "progress_bar", interrupted)
         done = sat_zoo(*QUICK, "--batch-size", "8")
     (journal,) = (tmp_path / "home" / "journals").iterdir()
     assert done.code == 130

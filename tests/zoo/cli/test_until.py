@@ -12,7 +12,7 @@ import pytest
 
 from eval import Report
 from eval.run import Progress
-from zoo.cli.shared import output
+from zoo.cli.shared import progress
 
 KILLER = Path(__file__).with_name("killer.py")
 DIGITS = "resnet8-silu-sat-digits"
@@ -56,7 +56,7 @@ def test_ctrl_c_leaves_a_report(
 
     out = tmp_path / "r.json"
     with monkeypatch.context() as patch:
-        patch.setattr(output, "progress_bar", interrupted)
+        patch.setattr(progress, "progress_bar", interrupted)
         done = sat_zoo(*QUICK, "--budget", "1h", "--out", out, "--batch-size", "8")
     assert done.code == 130
     assert "sat-zoo: interrupted" in done.err

@@ -53,7 +53,7 @@ def test_two_processes_train_as_one_and_stop_as_one(tmp_path: Path) -> None:
         assert two[f"{case} exchanges"] == two[f"{case} steps"]
     assert (two["pieces steps"], two["awp steps"]) == (15, 20)
     # A request to one process stops both, at one step, and they go on bit-identical.
-    assert two["stopped"].startswith("stopped at step 4 of 20; the same command goes on")
+    assert two["stopped"].startswith("stopped at step 4 of 20; the checkpoint")
     assert two["resumed_is_identical"]
     assert two["streams_differ"]
     assert two["refused"].endswith("`out` must lie on a disk that all nodes share")

@@ -10,12 +10,19 @@ from pathlib import Path
 
 import pytest
 
+from eval.files.interrupts import Terminated, terminable
 from zoo.train.signals import stop_requests
 
 ROOT = Path(__file__).resolve().parents[3]
+# A job in the background has SIGINT ignored, and so have the processes that it starts.
+CODE = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("zoo.train", run_name="__main__", alter_sys=True)
+"""
 COMMAND = [
     sys.executable,
-    *["-m", "zoo.train", "resnet8-silu-sat-digits", "--device", "cpu", "--minutes", "0.0001"],
+    *["-c", CODE, "resnet8-silu-sat-digits", "--device", "cpu", "--minutes", "0.0001"],
     *["--set", "epochs=4", "--set", "attack_steps=1", "--set", "ema_decay=0.9"],
 ]
 
@@ -45,7 +52,8 @@ def test_killed_and_interrupted_runs_end_bit_identical_with_an_undisturbed_one(
 ) -> None:
     undisturbed, _ = finish(tmp_path / "undisturbed")
     out = tmp_path / "disturbed"
-    for number, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)):
+    blows = ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130), (signal.SIGTERM, 143))
+    for number, code in blows:
         process = start(out)
         before = sorted((out / "checkpoints").glob("step-*"))
         while sorted((out / "checkpoints").glob("step-*")) in ([], before):
@@ -62,10 +70,31 @@ def test_killed_and_interrupted_runs_end_bit_identical_with_an_undisturbed_one(
 
 def test_the_first_signal_asks_and_the_second_interrupts() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with stop_requests() as should_stop:
-        assert not should_stop()
+    with stop_requests() as request:
+        assert not request.is_made()
         os.kill(os.getpid(), signal.SIGTERM)
-        assert should_stop()
+        assert request.is_made()
+        assert request.number == signal.SIGTERM
         with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_second_signal_is_noted_by_who_answers_it_elsewhere() -> None:
+    with terminable() as raised, stop_requests() as request:
+        signal.raise_signal(signal.SIGTERM)
+        assert request.is_made()
+        assert raised == []
+        with pytest.raises(Terminated):
+            signal.raise_signal(signal.SIGTERM)
+        assert len(raised) == 1
+
+
+def test_an_ignored_signal_asks_for_nothing() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with stop_requests() as request:
+            signal.raise_signal(signal.SIGINT)
+        assert not request.is_made()
+    finally:
+        signal.signal(signal.SIGINT, before)

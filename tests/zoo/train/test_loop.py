@@ -71,7 +71,7 @@ def test_a_run_resumed_anywhere_ends_bit_identical(
     chosen = recipe(**more)
     undisturbed = make_run(chosen).train()
     for n in (1, 2, 4):  # inside an epoch, at the last step of one, inside the next
-        with pytest.raises(Stopped, match=r"stopped at step \d+ of 1[12]; the same command"):
+        with pytest.raises(Stopped, match=r"stopped at step \d+ of 1[12]; the checkpoint"):
             make_run(chosen, folder=tmp_path, hooks=stop_after(n)).train()
     resumed = make_run(chosen, folder=tmp_path).train()
     assert same(resumed, undisturbed)

@@ -43,6 +43,22 @@ def tell(text: str) -> None:
     echo(as_options(text))
 
 
+QUIET = "sat_zoo.quiet"
+"""Of a click context: whether --quiet was given, see `zoo.cli.shared.voice`."""
+
+
+def is_quiet() -> bool:
+    """Whether the command that runs was asked for nothing but its result, and errors."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.meta.get(QUIET))
+
+
+def remark(text: str) -> None:
+    """`say`, of what is neither an error nor the end: nothing where the command is quiet."""
+    if not is_quiet():
+        say(text)
+
+
 def say(text: str) -> None:
     """One sentence of the library, or of a command, on stderr; nothing fails if that is gone."""
     with contextlib.suppress(OSError, ValueError):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.cli.shared.completing import complete_data_or_files
+from zoo.cli.shared.console import is_quiet
 from zoo.pictures import Selection
 
 if TYPE_CHECKING:
@@ -74,9 +75,8 @@ def download_bar() -> Iterator[OnProgress]:
 
     console = Console(stderr=True)
     columns = (*Progress.get_default_columns()[:2], DownloadColumn(), TransferSpeedColumn())
-    bar = Progress(
-        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal
-    )
+    is_hidden = is_quiet() or not console.is_terminal
+    bar = Progress(*columns, TimeRemainingColumn(), console=console, disable=is_hidden)
 
     def update(done: int, total: int | None) -> None:
         if not bar.task_ids:

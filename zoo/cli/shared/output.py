@@ -1,15 +1,11 @@
-"""How people see an evaluation: a progress bar while it runs, a table when it is done."""
+"""How people see an evaluation that is done: a table, and what to know when reading it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as RichProgress
 from rich.text import Text
 
 from eval.arguments import as_options
@@ -21,46 +17,6 @@ from zoo.cli.shared.table import print_table
 
 if TYPE_CHECKING:
     from eval.report.report import Accuracy, Report
-    from eval.run import Progress
-
-
-@contextmanager
-def progress_bar() -> Iterator[Callable[[Progress], None]]:
-    """A bar on stderr: images settled, what is still right of all, time left of the stage.
-
-    Once images are attacked in an order drawn by chance, the interval for the robust accuracy
-    stands there. Before that it is not called robust: after the clean pass nothing is attacked yet,
-    and in a stage the share still falls. It appears with the first batch: what is loaded or fetched
-    before may have a bar too.
-    """
-    columns = (
-        TextColumn("{task.description:<10}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[right]}"),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True)
-    bar = RichProgress(*columns, console=console, disable=not console.is_terminal)
-    tasks: dict[str, TaskID] = {}
-
-    def update(now: Progress) -> None:
-        if not tasks:
-            bar.start()
-        if now.stage not in tasks:
-            tasks[now.stage] = bar.add_task(now.stage, total=now.total, right="")
-        bar.update(tasks[now.stage], completed=now.done, total=now.total, right=_so_far(now))
-
-    try:
-        yield update
-    finally:
-        bar.stop()
-
-
-def _so_far(now: Progress) -> str:
-    if now.estimate is not None and not now.estimate.is_exact:
-        return f"robust {percent_range(*now.estimate.interval)} %"
-    return f"right {100 * now.n_right / now.n:.1f} %" if now.n else ""
 
 
 def print_report(report: Report, out: Path | None) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import re
 import secrets
@@ -28,6 +29,8 @@ from torch import Tensor
 from eval.errors import SatZooError
 from eval.files.border import plain, read_bytes, reason
 from eval.files.writing import flush_to_disk, sha256_of
+
+_log = logging.getLogger(__name__)
 
 _TENSORS, _STATE, _DIGESTS = "tensors.safetensors", "state.json", "sha256.json"
 _FORMAT = 2
@@ -93,6 +96,7 @@ def save(folder: Path, checkpoint: Checkpoint, *, before: Path | None = None) ->
         raise _explained(final, error) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+    _log.info("checkpoint of step %d: %s", checkpoint.step, final)
     return final
 
 

@@ -1,4 +1,4 @@
-"""What people see while a run goes on: one line an epoch, and a moving line on a terminal."""
+"""What people see while a run goes on: a line an epoch, and where it stands within one."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ import sys
 import time
 from collections.abc import Callable
 
+from eval.report.duration import duration
 from eval.report.percent import percent
 from zoo.train.record.events import EpochResult
 
 REFRESH_S = 1.0
+"""Between two looks of the moving line."""
+
+EVERY_S = 30.0
+"""Between two lines where there is no terminal; the first comes after as long."""
 
 
 def epoch_line(result: EpochResult, epochs: int, left_s: float | None) -> str:
@@ -31,54 +36,60 @@ def epoch_line(result: EpochResult, epochs: int, left_s: float | None) -> str:
     return "  ".join(parts)
 
 
-def duration(seconds: float) -> str:
-    """Seconds for people: "40 s", "3 min 05 s", "2 h 10 min"."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
 class ProgressLine:
-    """Counts the time since it was made; a resumed run estimates from its own steps."""
+    """Counts the time since it was made; a resumed run estimates from its own steps.
 
-    def __init__(self, epochs: int, say: Callable[[str], None]) -> None:
+    remark: is told a line now and then where there is no terminal; None: nothing is shown between
+    the lines of epochs, on a terminal neither. clock: seconds.
+    """
+
+    def __init__(
+        self,
+        epochs: int,
+        say: Callable[[str], None],
+        remark: Callable[[str], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._epochs = epochs
-        self._say = say
-        self._started = time.monotonic()
+        self._say, self._remark, self._clock = say, remark, clock
+        self._started = self._lined_at = clock()
         self._first_step: int | None = None
         self._shown_at = 0.0
         self._step, self._n_steps = 0, 0
-        self._is_terminal = sys.stderr.isatty()
+        self._is_terminal = remark is not None and sys.stderr is not None and sys.stderr.isatty()
 
     def on_step(self, step: int, n_steps: int, loss: float, rate: float) -> None:
-        """Redraw the moving line, on a terminal, at most once a second."""
+        """Redraw the moving line on a terminal, at most once a second; elsewhere a line."""
+        now = self._clock()
         if self._first_step is None:
-            self._first_step, self._started = step, time.monotonic()
+            self._first_step, self._started = step, now
         self._step, self._n_steps = step, n_steps
-        if not self._is_terminal or time.monotonic() - self._shown_at < REFRESH_S:
+        if self._remark is None:
             return
-        self._shown_at = time.monotonic()
+        if self._is_terminal and now - self._shown_at >= REFRESH_S:
+            self._shown_at = now
+            sys.stderr.write(f"\r\x1b[K{self._line(loss, rate)}")
+            sys.stderr.flush()
+        elif not self._is_terminal and now - self._lined_at >= EVERY_S:
+            self._lined_at = now
+            self._remark(self._line(loss, rate))
+
+    def _line(self, loss: float, rate: float) -> str:
         left = self.left_s()
         rest = f"  {duration(left)} left" if left is not None else ""
-        sys.stderr.write(
-            f"\r\x1b[Kstep {step}/{n_steps}  loss {loss:.3f}  {rate:.0f} images/s{rest}"
-        )
-        sys.stderr.flush()
+        return f"step {self._step}/{self._n_steps}  loss {loss:.3f}  {rate:.0f} images/s{rest}"
 
     def on_epoch(self, result: EpochResult) -> None:
         """Print the epoch's line."""
         if self._is_terminal:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
+        self._lined_at = self._clock()
         self._say(epoch_line(result, self._epochs, self.left_s()))
 
     def left_s(self) -> float | None:
         """Seconds to the end at the mean pace so far; None before there is a pace."""
         if self._first_step is None or self._step == self._first_step:
             return None
-        pace = (time.monotonic() - self._started) / (self._step - self._first_step)
+        pace = (self._clock() - self._started) / (self._step - self._first_step)
         return pace * (self._n_steps - self._step)

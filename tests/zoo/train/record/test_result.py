@@ -13,11 +13,12 @@ import yaml
 from safetensors.torch import load_file
 
 from eval.errors import UsageError
+from eval.report.duration import duration
 from zoo.cards import ModelCard
 from zoo.train.recipe import Recipe, check_recipe
 from zoo.train.record.curves import draw
 from zoo.train.record.events import EpochResult, FinishedRun
-from zoo.train.record.progress import ProgressLine, duration, epoch_line
+from zoo.train.record.progress import ProgressLine, epoch_line
 from zoo.train.record.result import append_metrics, make_folder, save, source_revision
 from zoo.train.start import Options, run_folder, set_aside
 
@@ -237,15 +238,29 @@ def test_the_line_of_an_epoch_has_accuracies_rate_and_time_left() -> None:
     assert "held out" not in epoch_line(LOG[1], 5, None)
 
 
-def test_the_time_left_is_unknown_before_there_is_a_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_left_is_unknown_before_there_is_a_pace() -> None:
     clock = iter([0.0, 100.0, 130.0])
-    monkeypatch.setattr("zoo.train.record.progress.time.monotonic", lambda: next(clock))
-    progress = ProgressLine(3, lambda _: None)
+    progress = ProgressLine(3, lambda _: None, clock=lambda: next(clock))
     assert progress.left_s() is None
     progress.on_step(50, 100, 1.0, 1.0)  # a resumed run: the first 50 steps were not its own
     assert progress.left_s() is None
     progress._step = 60
     assert progress.left_s() == pytest.approx(120.0)
+
+
+def test_without_a_terminal_a_line_comes_every_30_seconds_and_not_before() -> None:
+    now, said = [0.0], list[str]()
+    progress = ProgressLine(3, lambda _: None, said.append, clock=lambda: now[0])
+    for step, now[0] in enumerate((0.0, 10.0, 29.0, 31.0, 40.0, 62.0), start=1):
+        progress.on_step(step, 100, 2.5, 130.0)
+    assert said == [
+        "step 4/100  loss 2.500  130 images/s  16 min 32 s left",
+        "step 6/100  loss 2.500  130 images/s  19 min 26 s left",
+    ]
+    progress.on_epoch(LOG[0])  # whose line says where it stands
+    now[0] = 91.0
+    progress.on_step(7, 100, 2.5, 130.0)
+    assert len(said) == 2
 
 
 def test_of_a_link_to_a_run_its_folder_is_set_aside(tmp_path: Path) -> None:
