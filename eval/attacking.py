@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor
 
+from eval.bars import shown
 from eval.begin import begun
 from eval.data import as_images, decoded_once, from_tensors
 from eval.engine.engine import Precision
@@ -67,6 +68,7 @@ def attack(
     precision: Precision = "auto",
     batch_size: int = 128,
     device: str | torch.device = "cpu",
+    progress: bool | None = None,
 ) -> Attacked:
     """Attack images x (N, C, H, W) in [0, 1] with labels y (N,) by the protocol `name`.
 
@@ -96,7 +98,11 @@ def attack(
         allow_probabilities=True,
         keeps_images=True,
     )
-    with torch.inference_mode(False), begun(model, request) as run:
+    with (
+        torch.inference_mode(False),
+        shown(progress, None) as tell,
+        begun(model, request, on_progress=tell) as run,
+    ):
         run.attack()
         flags = run.flags
     x_adv, _ = images.tensors()

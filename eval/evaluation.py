@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from eval.adversarial import AdversarialImages
+from eval.bars import shown
 from eval.begin import begun
 from eval.data import as_images, decoded_once
 from eval.described import Source, data_part, engine_part, model_part
@@ -72,6 +73,7 @@ def evaluate(
     budget: str | timedelta | None = None,
     save_adversarial: AnyPath | None = None,
     plot: AnyPath | None = None,
+    progress: bool | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     on_message: Callable[[str], None] | None = None,
 ) -> Report:
@@ -120,6 +122,8 @@ def evaluate(
             call has found out something; the first of the two counts.
         save_adversarial: write the adversarial images to this file, see `eval.adversarial`.
         plot: draw how the interval narrowed into this file, .svg or .png.
+        progress: None for a bar in a notebook, unless there is an `on_progress`; True for one
+            anywhere, on stderr; False for none.
         on_progress: called with a `Progress` after each batch.
         on_message: called with a sentence for people, about the journal.
 
@@ -164,9 +168,10 @@ def evaluate(
     if plot is not None:
         check_narrowing(plot, plan)
     nothing: Callable[[object], None] = lambda _: None  # noqa: E731
-    with begun(
-        model, request, on_progress=on_progress or nothing, on_message=on_message or nothing
-    ) as run:
+    with (
+        shown(progress, on_progress) as tell,
+        begun(model, request, on_progress=tell, on_message=on_message or nothing) as run,
+    ):
         ended_by = _attack(run, started)
         report = _report(
             run,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eval.bars import shown
 from eval.curves.plan import CurvePlan, Said, curve_plan
 from eval.errors import UsageError
 from eval.files.paths import AnyPath, path_of
@@ -57,6 +58,7 @@ def curve(
     fresh: bool = False,
     allow_probabilities: bool = False,
     command: str = "",
+    progress: bool | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     on_download: OnProgress | None = None,
     on_message: Callable[[str], None] | None = None,
@@ -95,33 +97,35 @@ def curve(
     from eval.curves.measure import curve as measure
 
     found = None
-    for which, one in zip("AB", ready, strict=False):
-        mine = measure(
-            one.loaded.model,
-            one.images,
-            eps=eps if steps is None else plan.points[0].threat.eps_text,
-            steps=steps,
-            attack=attack,
-            norm=plan.points[0].threat.norm,
-            step_size=step_size,
-            check=check,
-            engine=engine,
-            precision=precision,
-            seed=seed,
-            batch_size=batch_size,
-            device=device,
-            name=one.loaded.card.name,
-            source=one.loaded.source,
-            file_sha256=one.loaded.file_sha256,
-            command=command,
-            allow_probabilities=allow_probabilities,
-            # Not where those of `evaluate` lie, which hold verdicts without adversarial images.
-            journal=journal_place(journal, one.loaded.model, "curves"),
-            fresh=fresh,
-            on_progress=_told(on_progress, which if other is not None else ""),
-            on_message=on_message,
-        )
-        found = mine if found is None else found.beside(mine)
+    with shown(progress, on_progress) as tell:
+        for which, one in zip("AB", ready, strict=False):
+            mine = measure(
+                one.loaded.model,
+                one.images,
+                eps=eps if steps is None else plan.points[0].threat.eps_text,
+                steps=steps,
+                attack=attack,
+                norm=plan.points[0].threat.norm,
+                step_size=step_size,
+                check=check,
+                engine=engine,
+                precision=precision,
+                seed=seed,
+                batch_size=batch_size,
+                device=device,
+                name=one.loaded.card.name,
+                source=one.loaded.source,
+                file_sha256=one.loaded.file_sha256,
+                command=command,
+                allow_probabilities=allow_probabilities,
+                # Not where those of `evaluate` lie, which hold verdicts without adversarial images.
+                journal=journal_place(journal, one.loaded.model, "curves"),
+                fresh=fresh,
+                progress=False,
+                on_progress=_told(tell, which if other is not None else ""),
+                on_message=on_message,
+            )
+            found = mine if found is None else found.beside(mine)
     assert found is not None
     if out is not None:
         found.write(out)
@@ -181,11 +185,9 @@ def check_curve(
     return plan
 
 
-def _told(
-    on_progress: Callable[[Progress], None] | None, which: str
-) -> Callable[[Progress], None] | None:
+def _told(on_progress: Callable[[Progress], None], which: str) -> Callable[[Progress], None]:
     """The progress of one of two models, said to be its."""
-    if on_progress is None or not which:
+    if not which:
         return on_progress
     return lambda now: on_progress(replace(now, stage=f"{which} {now.stage}"))
 

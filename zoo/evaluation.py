@@ -86,6 +86,7 @@ def evaluate(
     crop_pct: float | None = None,
     strip_prefix: str | None = None,
     command: str = "",
+    progress: bool | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     on_download: OnProgress | None = None,
     on_message: Callable[[str], None] | None = None,
@@ -110,7 +111,7 @@ def evaluate(
         step_size: of pgd-K: "eps/N", or in pixel units "1/255".
         last_iterate: of pgd-K: attack broken images to the end of their run, for the accuracy of
             last iterates that many papers count.
-        engine, precision, seed, batch_size, device, allow_probabilities: see
+        engine, precision, seed, batch_size, device, allow_probabilities, progress: see
             `eval.evaluation.evaluate`.
         name: what the Report calls a model of your own; default its class.
         out, save_adversarial: files for the Report and for the adversarial images.
@@ -199,6 +200,7 @@ def evaluate(
         budget=budget,
         plot=plot,
         save_adversarial=save_adversarial,
+        progress=progress,
         on_progress=on_progress,
         on_message=on_message,
     )

@@ -197,6 +197,12 @@ class Curve(Frozen):
 
     __str__ = __repr__
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the table that the terminal shows, the check and the flags."""
+        from eval.curves.summary import curve_html
+
+        return curve_html(self)
+
     def to_json(self) -> str:
         """The curve as indented JSON text."""
         return self.model_dump_json(by_alias=True, indent=2) + "\n"

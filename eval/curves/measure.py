@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from eval.bars import shown
 from eval.curves.curve import SCHEMA, Curve
 from eval.curves.measuring import Measuring
 from eval.curves.plan import Said, curve_plan
@@ -55,6 +56,7 @@ def curve(
     allow_probabilities: bool = False,
     journal: AnyPath | None = None,
     fresh: bool = False,
+    progress: bool | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     on_message: Callable[[str], None] | None = None,
 ) -> Curve:
@@ -107,8 +109,9 @@ def curve(
         keeps_images=True,
     )
     nothing: Callable[[object], None] = lambda _: None  # noqa: E731
-    measuring = Measuring(request, plan, model, on_progress or nothing, on_message or nothing)
-    series = measuring.series(source, file_sha256, has_check=check)
+    with shown(progress, on_progress) as tell:
+        measuring = Measuring(request, plan, model, tell, on_message or nothing)
+        series = measuring.series(source, file_sha256, has_check=check)
     found = Curve(
         schema=SCHEMA,
         created=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),

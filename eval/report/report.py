@@ -202,6 +202,12 @@ class Report(Frozen):
 
     __str__ = __repr__
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the table and findings that the terminal shows, and the flags."""
+        from eval.report.html import report_html
+
+        return report_html(self)
+
     def to_json(self) -> str:
         """The report as indented JSON text with the field names of `sat-zoo/report@1`."""
         return self.model_dump_json(by_alias=True, indent=2) + "\n"
