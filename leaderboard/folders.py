@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from eval.files.home import home
+from eval.files.home import own_results
+
+__all__ = ["RESULTS", "by_name", "own_results", "result_folders"]
 
 RESULTS = Path(__file__).parent / "results"
 """The Reports that come with the package."""
-
-
-def own_results() -> Path:
-    """The folder of the user's own Reports, `SAT_ZOO_HOME/results`; it may not exist yet."""
-    return home() / "results"
 
 
 def result_folders(more: Sequence[Path] = (), *, only: bool = False) -> tuple[Path, ...]:

@@ -12,3 +12,8 @@ def home() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_data_dir("sat-zoo"))
+
+
+def own_results() -> Path:
+    """The folder of the Reports that the user keeps, `SAT_ZOO_HOME/results`; it may not exist."""
+    return home() / "results"

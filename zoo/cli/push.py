@@ -44,7 +44,7 @@ Examples:
     "--results",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Folder of Reports.  [default: those of the installed leaderboard]",
+    help="Folder of Reports.  [default: those of the package and your own]",
 )
 @click.option(
     "--license",

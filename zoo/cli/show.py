@@ -5,6 +5,7 @@ from rich.filesize import decimal
 from rich.text import Text
 
 from eval.report.percent import percent
+from zoo.accuracies import KnownAccuracy, accuracies
 from zoo.cards import Claim, ModelCard
 from zoo.cli.shared.columns import TableColumn
 from zoo.cli.shared.completing import complete_models
@@ -55,6 +56,9 @@ def _facts(info: ModelCard) -> list[tuple[str, str]]:
         ("weights", _weights(info)),
         ("recipe", f"zoo/families/{info.family}/{info.recipe}" if info.recipe else UNKNOWN),
     ]
+    known = accuracies([info])[info.name]
+    ours = [one for one in (known.clean, known.robust) if one is not None and not one.is_claimed]
+    facts += [("measured", _measured(one)) for one in ours]
     claims = [("claimed", _claim(claim)) for claim in info.claims] or [("claimed", UNKNOWN)]
     return facts + claims + [("note", note) for note in info.notes]
 
@@ -70,6 +74,11 @@ def _weights(info: ModelCard) -> str:
         f"on the hub, not fetched yet: {decimal(pin.size)} in {pin.repo} at {pin.revision[:12]};"
         f" fetch them with: sat-zoo pull {info.name}"
     )
+
+
+def _measured(found: KnownAccuracy) -> str:
+    flags = f"; flagged: {', '.join(found.flags)}" if found.flags else ""
+    return f"{percent(found.accuracy)} % {found.attack} (by us, {found.source}{flags})"
 
 
 def _claim(claim: Claim) -> str:

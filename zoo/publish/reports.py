@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eval.errors import UsageError
+from eval.files.home import own_results
 from eval.report.report import Report
 
 
@@ -20,21 +21,24 @@ class Result:
 
 
 def results_in(folder: Path | None = None) -> tuple[Result, ...]:
-    """Every Report in `folder`, by default in the `results` of the installed leaderboard.
+    """Every Report in `folder`; by default those of the installed leaderboard and the user's own.
 
-    Raises `UsageError` if `folder` is none, `ReportError` for a file that is no valid Report: a
-    page that silently lacks a number would look like a model without one.
+    Raises `UsageError` if `folder` is none, and where the two have different ones of one name;
+    `ReportError` for a file that is no valid Report: a page that silently lacks a number would look
+    like a model without one.
     """
-    if folder is None:
-        folder = _committed()
-        if folder is None:
-            return ()
-    elif not folder.is_dir():
+    if folder is not None and not folder.is_dir():
         raise UsageError(f"--results {folder} is not a folder: name the one that holds the Reports")
-    return tuple(
-        Result(path.name, path.read_bytes(), Report.read(path))
-        for path in sorted(folder.glob("*.json"))
-    )
+    folders = [_committed(), own_results()] if folder is None else [folder]
+    found: dict[str, Result] = {}
+    for place in filter(None, folders):
+        for path in sorted(place.glob("*.json")):
+            new = Result(path.name, path.read_bytes(), Report.read(path))
+            if found.setdefault(path.name, new).content != new.content:
+                raise UsageError(
+                    f"{path} has the name of a Report of the package: give it another name"
+                )
+    return tuple(found.values())
 
 
 def _committed() -> Path | None:

@@ -57,6 +57,13 @@ def test_attacks_are_offered_and_every_one_is_known() -> None:
     assert offered("curve", SILU, "--attack", "pgd-2") == ["pgd-20"]
 
 
+def test_behind_a_comma_only_stages_are_offered_that_can_stand_there() -> None:
+    found = offered("eval", SILU, "--attack", "apgd-ce,")
+    assert "apgd-ce,square" in found
+    assert not {"apgd-ce,apgd-ce", "apgd-ce,autoattack", "apgd-ce,clean"} & set(found)
+    assert offered("eval", SILU, "--attack", "apgd-ce,sq") == ["apgd-ce,square"]
+
+
 @pytest.mark.parametrize(
     ("words", "found"),
     [

@@ -172,6 +172,13 @@ def test_an_empty_answer_says_what_to_do(
     assert message in done.err
 
 
+def test_the_card_shows_what_we_measured_beside_what_is_claimed(sat_zoo: Run) -> None:
+    out = sat_zoo("show", SILU).out
+    assert f"measured       99.2 % clean (by us, {SILU}.autoattack.json; flagged: square-b" in out
+    assert "measured       76.7 % AutoAttack (by us" in out
+    assert "measured" not in sat_zoo("show", "resnet50-silu-sat").out
+
+
 def test_python_gets_the_same(sat_zoo: Run) -> None:
     names = [one.card.name for one in catalogue(data="digits", available=True)]
     assert names == ["resnet8-relu-at-digits", SILU]

@@ -26,6 +26,22 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
 
 
+def test_the_users_own_reports_are_read_beside_the_packages(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    packaged = results_in()
+    monkeypatch.setenv("SAT_ZOO_HOME", str(tmp_path))
+    own = tmp_path / "results"
+    own.mkdir()
+    (own / packaged[0].file).write_bytes(packaged[0].content)
+    assert results_in() == packaged, "a copy is no second one"
+    (own / "mine.json").write_bytes(packaged[0].content)
+    assert [one.file for one in results_in()] == [*(one.file for one in packaged), "mine.json"]
+    (own / packaged[0].file).write_bytes(packaged[1].content)
+    with pytest.raises(UsageError, match="has the name of a Report of the package"):
+        results_in()
+
+
 def test_the_weights_are_the_bytes_that_were_found() -> None:
     package = prepare(DIGITS, "org")
     assert package.weights.content == BUNDLED.read_bytes()

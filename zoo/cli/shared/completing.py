@@ -6,7 +6,8 @@ here imports torch, and what cannot be read offers nothing, since nobody could b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 
 import click
 from click.shell_completion import CompletionItem
@@ -41,6 +42,26 @@ def _attacks() -> Iterable[str]:
     return NAMES
 
 
+def _complete_attacks(
+    context: click.Context, option: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The names of attacks; behind a comma those that can go on a list of stages."""
+    before, comma, last = incomplete.rpartition(",")
+    if not comma:
+        return offering(_attacks)(context, option, last)
+    return offering(lambda: _lists(before))(context, option, incomplete)
+
+
+def _lists(before: str) -> Iterator[str]:
+    from eval.errors import UsageError
+    from eval.protocols import NAMES, protocol
+
+    for name in NAMES:
+        with contextlib.suppress(UsageError):  # which is not for lists, or stands there already
+            protocol(f"{before},{name}")
+            yield f"{before},{name}"
+
+
 def _sets() -> Iterable[str]:
     from eval.data import DATA_SETS
 
@@ -49,7 +70,7 @@ def _sets() -> Iterable[str]:
 
 complete_models = offering(_models)
 complete_models_or_files = offering(_models, or_file=True)
-complete_attacks = offering(_attacks)
+complete_attacks = _complete_attacks
 complete_data = offering(_sets)
 complete_data_or_files = offering(_sets, or_file=True)
 complete_norms = offering(lambda: ("L2", "Linf"))
