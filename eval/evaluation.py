@@ -124,7 +124,7 @@ def evaluate(
         plot: draw how the interval narrowed into this file, .svg or .png.
         progress: None for a bar in a notebook, unless there is an `on_progress`; True for one
             anywhere, on stderr; False for none.
-        on_progress: called with a `Progress` after each batch.
+        on_progress: called with a `Progress` after each batch, and now and then within one.
         on_message: called with a sentence for people, about the journal.
 
     Raises:

@@ -81,6 +81,9 @@ def cli(ctx: click.Context, debug: bool) -> None:
       sat-zoo list
       sat-zoo show resnet50-silu-sat
       sat-zoo eval resnet8-silu-sat-digits --attack autoattack
+
+    Exit codes: 0 done, 1 the run failed, 2 wrong usage, 3 weights not available, 130 Ctrl-C,
+    143 SIGTERM, 70 an error of ours.
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

@@ -31,7 +31,7 @@ def bars(*, is_quiet: bool = False) -> Iterator[Callable[[str, int], OnBytes]]:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    console = Console(stderr=True)
+    console = Console(stderr=True, soft_wrap=True)
     with Progress(*columns, console=console, disable=is_quiet or not console.is_terminal) as shown:
 
         def start(name: str, size: int) -> OnBytes:

@@ -60,6 +60,12 @@ def remark(text: str) -> None:
 
 
 def say(text: str) -> None:
-    """One sentence of the library, or of a command, on stderr; nothing fails if that is gone."""
+    """One sentence of the library, or of a command, on stderr; nothing fails if that is gone.
+
+    Not by `click.echo`, which goes past a bar that is drawn there, into its line.
+    """
+    if sys.stderr is None:
+        return
     with contextlib.suppress(OSError, ValueError):
-        click.echo(visible(f"sat-zoo: {as_options(text)}"), err=True)
+        sys.stderr.write(visible(f"sat-zoo: {as_options(text)}") + "\n")
+        sys.stderr.flush()

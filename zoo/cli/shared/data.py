@@ -73,7 +73,7 @@ def download_bar() -> Iterator[OnProgress]:
     from rich.console import Console
     from rich.progress import DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
-    console = Console(stderr=True)
+    console = Console(stderr=True, soft_wrap=True)
     columns = (*Progress.get_default_columns()[:2], DownloadColumn(), TransferSpeedColumn())
     is_hidden = is_quiet() or not console.is_terminal
     bar = Progress(*columns, TimeRemainingColumn(), console=console, disable=is_hidden)

@@ -37,7 +37,7 @@ def progress_bar() -> Iterator[Callable[[Progress], None]]:
     if is_quiet():
         yield lambda _: None
         return
-    console = Console(stderr=True)
+    console = Console(stderr=True, soft_wrap=True)  # a path that is said above the bar stays whole
     if _moves(console):
         with _bar(console) as update:
             yield update

@@ -12,7 +12,7 @@ from rich.console import Console
 from eval.estimate import before_the_draw
 from eval.run import Progress
 from zoo.cli.shared import progress
-from zoo.cli.shared.console import QUIET
+from zoo.cli.shared.console import QUIET, say
 from zoo.cli.shared.data import download_bar
 from zoo.cli.shared.progress import HowFar, every, progress_bar
 
@@ -192,6 +192,17 @@ def test_a_bar_fits_its_terminal_whole(
     assert stage in screen
     assert "…" not in screen
     assert screen.count("━") >= (4 if width == 80 else 40)
+
+
+def test_what_is_said_stands_above_the_bar_in_one_piece(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = f"the verdicts so far are in /{'folder/' * 20}file.sqlite: the same command goes on"
+    with _bar(monkeypatch, 80) as update:
+        update(stands("apgd-ce", 10))
+        say(text)
+    shown = capsys.readouterr().err
+    assert f"\x1b[2Ksat-zoo: {text}\n" in shown  # on a line that was cleared
 
 
 def test_the_bar_moves_within_a_batch(
