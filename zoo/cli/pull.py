@@ -13,7 +13,7 @@ from zoo.cli.pull_check import check as check_copies
 from zoo.cli.pull_check import copy_to, pull_from
 from zoo.cli.shared.columns import TableColumn, wide_option
 from zoo.cli.shared.completing import complete_models
-from zoo.cli.shared.console import stdout
+from zoo.cli.shared.console import say, stdout
 from zoo.cli.shared.stopping import can_go_on
 from zoo.hub import peek
 from zoo.hub.pins import Pin, pin_of
@@ -206,7 +206,7 @@ def _fetch_pinned(pins: dict[str, Pin], here: dict[str, Found]) -> list[SatZooEr
     from zoo.hub.progress import bars
     from zoo.hub.several import fetch_all
 
-    with can_go_on(), bars() as bar:
+    with can_go_on(), bars(say) as bar:
         done = fetch_all(Hub(), pins, bar)
     failed = []
     for name, result in done.items():

@@ -10,6 +10,7 @@ import click
 
 from eval.errors import SatZooError, UsageError, WeightsMismatch
 from eval.files.writing import replace_file
+from zoo.cli.shared.console import say
 from zoo.cli.shared.stopping import can_go_on
 from zoo.hub.pins import write_pin
 from zoo.registry import card
@@ -86,7 +87,7 @@ def pull_from(
 
     hub = Hub()
     pin = hub.resolve(repo, revision, file)
-    with can_go_on(), bars() as bar:
+    with can_go_on(), bars(say) as bar:
         path = fetch_all(hub, {name: pin}, bar)[name]
     if isinstance(path, SatZooError):
         raise path

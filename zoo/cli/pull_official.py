@@ -30,7 +30,7 @@ def pull_official(
     from zoo.official.fetch.obtain import Watch, obtain
     from zoo.weights.store import Store
 
-    with can_go_on(), _told_where(), bars(is_quiet=is_quiet()) as bar:
+    with can_go_on(), _told_where(), bars(say, is_quiet=is_quiet()) as bar:
         return obtain(
             info,
             store=Store(to_store),

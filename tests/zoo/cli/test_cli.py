@@ -126,4 +126,7 @@ def test_ctrl_c_ends_with_130(sat_zoo: Run, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(evaluation_module, "evaluate", interrupted)
     done = sat_zoo("eval", DIGITS, "--n", "2")
     assert done.code == 130
-    assert done.err.strip() == "sat-zoo: interrupted"
+    assert [line for line in done.err.splitlines() if line] == [
+        f"sat-zoo: go on with: sat-zoo eval {DIGITS} --n 2",
+        "sat-zoo: interrupted",
+    ]

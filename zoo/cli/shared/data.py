@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from eval.files.arriving import lines
 from zoo.cli.shared.completing import complete_data_or_files
-from zoo.cli.shared.console import is_quiet
+from zoo.cli.shared.console import is_quiet, remark
 from zoo.pictures import Selection
 
 if TYPE_CHECKING:
@@ -69,14 +70,16 @@ def chosen_images(options: dict[str, Any]) -> Selection:
 
 @contextmanager
 def download_bar() -> Iterator[OnProgress]:
-    """A bar on stderr, from the first byte to the last."""
+    """A bar on stderr, from the first byte to the last; where that is no terminal, lines."""
     from rich.console import Console
     from rich.progress import DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
     console = Console(stderr=True, soft_wrap=True)
     columns = (*Progress.get_default_columns()[:2], DownloadColumn(), TransferSpeedColumn())
-    is_hidden = is_quiet() or not console.is_terminal
-    bar = Progress(*columns, TimeRemainingColumn(), console=console, disable=is_hidden)
+    if is_quiet() or not console.is_terminal:
+        yield lines("the data set", remark)  # which is quiet itself
+        return
+    bar = Progress(*columns, TimeRemainingColumn(), console=console)
 
     def update(done: int, total: int | None) -> None:
         if not bar.task_ids:

@@ -63,10 +63,14 @@ def _bar(console: Console) -> Iterator[Callable[[Progress], None]]:
     )
     bar = RichProgress(*columns, console=console)
     tasks: dict[str, TaskID] = {}
+    last: dict[str, int] = {}  # by stage, the images done
 
     def update(now: Progress) -> None:
         if not tasks:
             bar.start()
+        if now.done < last.get(now.stage, 0):  # of another run, as in `reproduce`
+            bar.reset(tasks[now.stage])
+        last[now.stage] = now.done
         if now.stage not in tasks:
             tasks[now.stage] = bar.add_task(now.stage, total=now.total, images="", right="")
         bar.update(
@@ -134,11 +138,15 @@ class HowFar:
         self._silence_s, self._clock = silence_s, clock
         self._began = self._told = clock()
         self._now: Progress | None = None
+        self._done: dict[str, int] = {}  # by stage, the images
         self._starts: dict[str, tuple[float, float]] = {}  # by stage: when, and the work done then
 
     def update(self, now: Progress) -> None:
         """Note where it stands now."""
         self._told = self._clock()
+        if now.done < self._done.get(now.stage, 0):  # of another run, as in `reproduce`
+            del self._starts[now.stage]
+        self._done[now.stage] = now.done
         self._starts.setdefault(now.stage, (self._told, now.work_done))
         self._now = now
 

@@ -65,6 +65,19 @@ def test_the_pace_is_that_of_this_session_and_stage() -> None:
     assert "left" not in how_far.line()
 
 
+def test_a_second_run_with_a_stage_of_the_same_name_has_a_pace_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = Clock()
+    how_far = HowFar(30, clock)
+    with _bar(monkeypatch, 100) as update:
+        for clock.now, done in ((0, 0), (1000, 100), (1000, 0), (1010, 50)):
+            how_far.update(stands("pgd-5", done))
+            update(stands("pgd-5", done))
+    assert "about 10 s left of pgd-5" in how_far.line()
+    assert "50/100" in capsys.readouterr().err.split("\x1b[2K")[-1]
+
+
 def test_a_long_silence_is_said_and_the_time_left_goes_on_to_fall() -> None:
     clock = Clock()
     how_far = HowFar(30, clock)
