@@ -1,4 +1,4 @@
-"""A bar while something is measured, for who calls from Python: in a notebook, or if asked for."""
+"""How far a measurement is: a bar in a notebook or on a terminal, elsewhere a line now and then."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from eval.errors import UsageError
-from eval.report.percent import percent, percent_range
+from eval.howfar import HowFar, every, so_far
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import TaskID
+
     from eval.wave import Progress
 
     Tell = Callable[[Progress], None]
@@ -22,7 +25,11 @@ EVERY_S = 0.2
 """How often a bar in a notebook is drawn."""
 
 PLAIN_S = 30.0
-"""How often a line is written where there is neither notebook nor terminal."""
+"""Between two lines where there is neither notebook nor terminal; the first comes after as long, so
+that a short run says nothing."""
+
+WIDEST_BAR = 40
+"""Columns of a terminal."""
 
 
 @contextmanager
@@ -39,7 +46,7 @@ def shown(progress: bool | None, on_progress: Tell | None) -> Iterator[Tell]:
     if not is_wanted:
         yield on_progress or (lambda _: None)
         return
-    with (_notebook_bar if in_notebook() else _terminal_bar)() as bar:
+    with _notebook_bar() if in_notebook() else on_stderr(_print) as bar:
 
         def tell(now: Progress) -> None:
             for one in (*told, bar):
@@ -55,45 +62,21 @@ def in_notebook() -> bool:
     return getattr(shell, "kernel", None) is not None
 
 
-def so_far(now: Progress) -> str:
-    """What is known of the accuracy; it is called robust only where that is what is known."""
-    if now.estimate is not None and not now.estimate.is_exact:
-        return f"robust {percent_range(*now.estimate.interval)} %"
-    return f"right {percent(now.n_right / now.n)} %" if now.n else ""
-
-
-class Clock:
-    """How long the stage that runs will still take, by what it took so far."""
-
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
-        self._stage, self._started, self._before = "", 0.0, 0
-
-    def left(self, now: Progress) -> str:
-        """In words, "" where nobody can know yet."""
-        if now.stage != self._stage:
-            self._stage, self._started, self._before = now.stage, self._now(), now.done
-        done = now.done - self._before
-        if done <= 0 or now.done >= now.total:
-            return ""
-        seconds = (self._now() - self._started) * (now.total - now.done) / done
-        return f"{_duration(seconds)} left"
-
-
 @contextmanager
 def _notebook_bar() -> Iterator[Tell]:
     """HTML that is drawn again in its place, and gone at the end."""
     ipython: Any = import_module("IPython.display")
     handle = ipython.display(ipython.HTML(""), display_id=True)
-    clock, stage, at = Clock(), "", 0.0
+    how_far, stage, at = HowFar(PLAIN_S), "", 0.0
 
     def draw(now: Progress) -> None:
         nonlocal stage, at
-        text, is_over = _line(now, clock), now.done >= now.total
+        how_far.update(now)
+        is_over = now.done >= now.total
         if time.monotonic() - at >= EVERY_S or is_over or now.stage != stage:
             stage, at = now.stage, time.monotonic()
-            bar = f'<progress value="{now.done}" max="{max(now.total, 1)}"></progress>'
-            handle.update(ipython.HTML(f"<div>{bar} {html.escape(text)}</div>"))
+            bar = f'<progress value="{now.work_done:g}" max="{max(now.total, 1)}"></progress>'
+            handle.update(ipython.HTML(f"<div>{bar} {html.escape(how_far.line())}</div>"))
 
     try:
         yield draw
@@ -102,54 +85,73 @@ def _notebook_bar() -> Iterator[Tell]:
 
 
 @contextmanager
-def _terminal_bar() -> Iterator[Tell]:
-    """A bar on stderr; a line now and then where that is no terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as RichProgress
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _plain_lines()
+def on_stderr(say: Callable[[str], None]) -> Iterator[Tell]:
+    """A bar on stderr where that is a terminal, else a line every `PLAIN_S`, by `say`."""
+    console = _console()
+    if _moves(console):
+        with _moving_bar(console) as update:
+            yield update
         return
+    how_far = HowFar(PLAIN_S)
+    with every(PLAIN_S, lambda: say(how_far.line())):
+        yield how_far.update
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(stderr=True, soft_wrap=True)  # a path that is said above the bar stays whole
+
+
+def _moves(console: Console) -> bool:
+    """Whether a line can be drawn anew. A job of a CI that asks for colour is still no terminal."""
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    return is_terminal and console.is_terminal and not console.is_dumb_terminal
+
+
+@contextmanager
+def _moving_bar(console: Console) -> Iterator[Tell]:
+    """A bar for each stage: work done, images settled, what is right so far, time left of it.
+
+    The work of a batch that is under way counts, so that the bar moves within it. It appears with
+    the first batch: what is loaded or fetched before may have a bar too.
+    """
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as RichProgress
+    from rich.table import Column
+
     columns = (
         TextColumn("{task.description:<10}"),
-        BarColumn(),
-        MofNCompleteColumn(),
+        BarColumn(bar_width=None, table_column=Column(max_width=WIDEST_BAR)),
+        TextColumn("{task.fields[images]}"),
         TextColumn("{task.fields[right]}"),
         TimeRemainingColumn(),
     )
-    with RichProgress(*columns, console=console) as bar:
-        tasks: dict[str, Any] = {}
+    bar = RichProgress(*columns, console=console)
+    tasks: dict[str, TaskID] = {}
+    last: dict[str, int] = {}  # by stage, the images done
 
-        def draw(now: Progress) -> None:
-            if now.stage not in tasks:
-                tasks[now.stage] = bar.add_task(now.stage, total=now.total, right="")
-            bar.update(tasks[now.stage], completed=now.done, total=now.total, right=so_far(now))
+    def update(now: Progress) -> None:
+        if not tasks:
+            bar.start()
+        if now.done < last.get(now.stage, 0):  # of another run, as in `reproduce`
+            bar.reset(tasks[now.stage])
+        last[now.stage] = now.done
+        if now.stage not in tasks:
+            tasks[now.stage] = bar.add_task(now.stage, total=now.total, images="", right="")
+        bar.update(
+            tasks[now.stage],
+            completed=now.work_done,
+            total=now.total,
+            images=f"{now.done}/{now.total}",
+            right=so_far(now),
+        )
 
-        yield draw
-
-
-def _plain_lines() -> Tell:
-    clock, said_at = Clock(), [time.monotonic()]
-
-    def say(now: Progress) -> None:
-        text = _line(now, clock)
-        if time.monotonic() - said_at[0] >= PLAIN_S:
-            said_at[0] = time.monotonic()
-            print(text, file=sys.stderr, flush=True)  # noqa: T201
-
-    return say
-
-
-def _line(now: Progress, clock: Clock) -> str:
-    parts = (f"{now.stage} {now.done} of {now.total}", so_far(now), clock.left(now))
-    return ", ".join(part for part in parts if part)
+    try:
+        yield update
+    finally:
+        bar.stop()
 
 
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+def _print(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201

@@ -1,6 +1,7 @@
 """Who is shown that something happens: a notebook by itself, others if they ask."""
 
 import sys
+import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,7 @@ from torch import nn
 
 import zoo
 from eval import attack, bars, curve, evaluate
-from eval.bars import Clock, in_notebook, shown, so_far
+from eval.bars import in_notebook, shown
 from eval.data import ImageSet
 from eval.errors import UsageError
 from eval.wave import Progress
@@ -63,8 +64,8 @@ def test_a_notebook_gets_a_bar_that_is_gone_at_the_end(
     DOORS[door](tiny_net, tiny_data.take(4))
     first, *between, last = page.drawn
     assert first == last == ""
-    assert any("<progress" in one and "4 of 4" in one for one in between)
-    assert any("right " in one for one in between)
+    assert any("<progress" in one and "4 of 4 images done" in one for one in between)
+    assert any("right so far " in one for one in between)
     assert not any("robust" in one for one in between)  # nothing says yet what is
 
 
@@ -110,7 +111,7 @@ def test_a_stage_of_anybodys_name_is_only_text(page: Page) -> None:
     with shown(None, None) as tell:
         tell(Progress("<script>", 1, 4, 1, 4))
     assert "<script>" not in "".join(page.drawn)
-    assert "&lt;script&gt; 1 of 4, right 25.0 %" in page.drawn[1]
+    assert "&lt;script&gt;: 1 of 4 images done, not broken so far 25.0 %" in page.drawn[1]
 
 
 def test_a_bar_is_not_drawn_more_often_than_eyes_see(page: Page) -> None:
@@ -128,16 +129,23 @@ def test_without_a_terminal_a_line_is_written_now_and_then(
     with shown(True, None) as tell:
         tell(Progress("clean", 1, 4, 1, 4))
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(bars, "PLAIN_S", 0.0)
+    monkeypatch.setattr(bars, "PLAIN_S", 0.01)
+    heard = ""
     with shown(True, None) as tell:
         tell(Progress("clean", 1, 4, 1, 4))
-    assert capsys.readouterr().err == "clean 1 of 4, right 25.0 %\n"
+        for _ in range(500):
+            heard += capsys.readouterr().err
+            if heard:
+                break
+            time.sleep(0.01)
+    assert heard.startswith("clean: 1 of 4 images done, right so far 25.0 %, 0 s so far")
 
 
 def test_in_a_terminal_a_bar_is_drawn_if_asked_for(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")  # which rich takes for a terminal
+    monkeypatch.setattr(bars, "_moves", lambda _: True)
     with shown(True, None) as tell:
         tell(Progress("clean", 3, 4, 1, 4))
     said = capsys.readouterr()
@@ -159,16 +167,3 @@ def test_a_plain_interpreter_is_no_notebook(monkeypatch: pytest.MonkeyPatch) -> 
     shell = SimpleNamespace(get_ipython=SimpleNamespace)  # ipython in a terminal
     monkeypatch.setitem(sys.modules, "IPython", shell)
     assert not in_notebook()
-
-
-def test_time_left_is_told_by_what_this_stage_took() -> None:
-    times = iter([0.0, 0.0, 10.0, 20.0])
-    clock = Clock(lambda: next(times))
-    assert clock.left(Progress("pgd", 100, 400, 9, 9)) == ""  # known before this call
-    assert clock.left(Progress("pgd", 150, 400, 9, 9)) in {"0 s left", "50 s left"}
-    assert clock.left(Progress("pgd", 400, 400, 9, 9)) == ""
-
-
-def test_nothing_is_called_robust_before_it_is() -> None:
-    assert so_far(Progress("clean", 1, 2, 1, 2)) == "right 50.0 %"
-    assert so_far(Progress("clean", 0, 0, 0, 0)) == ""

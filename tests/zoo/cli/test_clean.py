@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from eval import bars
 from eval.run import Progress
 from zoo.cli.shared import progress
 
@@ -40,11 +41,9 @@ def test_the_json_of_a_clean_run_has_null(sat_zoo: Run) -> None:
 def test_the_progress_bar_says_what_the_share_is_and_never_robust(
     stage: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def console(**options: Any) -> Console:
-        return Console(**options, force_terminal=True, width=100)
-
-    monkeypatch.setattr(progress, "Console", console)
-    monkeypatch.setattr(progress, "_moves", lambda _: True)
+    console = Console(stderr=True, force_terminal=True, width=100)
+    monkeypatch.setattr(bars, "_console", lambda: console)
+    monkeypatch.setattr(bars, "_moves", lambda _: True)
     with progress.progress_bar() as update:
         update(Progress(stage, 5, 10, n_right=3, n=4))
     shown = capsys.readouterr().err

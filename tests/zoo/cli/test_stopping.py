@@ -186,15 +186,15 @@ SELF_KILLED = """
 import os, time
 from zoo import registry
 from zoo.cards import Claim, ThreatSpec
-from zoo.cli.shared import progress
-progress.EVERY_S = 0.02
-real = progress.HowFar.update
+from eval import bars
+bars.PLAIN_S = 0.02
+real = bars.HowFar.update
 def update(self, now):
     real(self, now)
     if now.stage == "pgd-5" and now.done >= 20:
         time.sleep(0.2)
         os.kill(os.getpid(), signal.SIGTERM)
-progress.HowFar.update = update
+bars.HowFar.update = update
 """
 
 

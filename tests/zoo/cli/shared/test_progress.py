@@ -9,12 +9,13 @@ import click
 import pytest
 from rich.console import Console
 
+from eval import bars
 from eval.estimate import before_the_draw
+from eval.howfar import HowFar, every
 from eval.run import Progress
-from zoo.cli.shared import progress
 from zoo.cli.shared.console import QUIET, say
 from zoo.cli.shared.data import download_bar
-from zoo.cli.shared.progress import HowFar, every, progress_bar
+from zoo.cli.shared.progress import progress_bar
 
 
 class Clock:
@@ -115,7 +116,7 @@ def test_only_an_interval_is_called_robust(stage: str, what: str) -> None:
 def test_without_a_terminal_lines_come_at_their_time(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(progress, "EVERY_S", 0.02)
+    monkeypatch.setattr(bars, "PLAIN_S", 0.02)
     with progress_bar() as update:
         update(stands("pgd-50", 20))
         heard = wait_for(capsys, "pgd-50: 20 of 100", 2)
@@ -172,11 +173,13 @@ def test_what_is_told_again_and_again_ends_with_the_block() -> None:
 
 @contextmanager
 def _bar(monkeypatch: pytest.MonkeyPatch, width: int, **plain: Any) -> Iterator[Any]:
-    def console(**options: Any) -> Console:
-        return Console(**options, **plain, force_terminal=True, width=width, height=24)
+    def console() -> Console:
+        return Console(
+            stderr=True, soft_wrap=True, **plain, force_terminal=True, width=width, height=24
+        )
 
-    monkeypatch.setattr(progress, "Console", console)
-    monkeypatch.setattr(progress, "_moves", lambda _: True)
+    monkeypatch.setattr(bars, "_console", console)
+    monkeypatch.setattr(bars, "_moves", lambda _: True)
     with progress_bar() as update:
         yield update
 
