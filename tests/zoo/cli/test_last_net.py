@@ -30,10 +30,10 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception], None]:
     """Has `sat-zoo list` raise an error."""
 
     def break_with(error: Exception) -> None:
-        def fail(*_: object) -> None:
+        def fail(*_: object, **__: object) -> None:
             raise error
 
-        monkeypatch.setattr("zoo.cli.list.list_models", fail)
+        monkeypatch.setattr("zoo.cli.list.catalogue", fail)
 
     return break_with
 
