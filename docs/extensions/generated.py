@@ -198,7 +198,8 @@ def commands() -> str:
     """Every command of `sat-zoo` with its whole help, as it is printed in 80 columns."""
     from zoo.cli import cli
 
-    return "\n".join(_helped(cli, click.Context(cli, info_name="sat-zoo"), level=2))
+    root = click.Context(cli, info_name="sat-zoo", **cli.context_settings)
+    return "\n".join(_helped(cli, root, level=2))
 
 
 def _helped(command: click.Command, parent: click.Context, level: int) -> Iterator[str]:

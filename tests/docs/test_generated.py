@@ -21,6 +21,7 @@ def test_every_command_is_on_the_page_with_its_whole_help() -> None:
     assert {f"sat-zoo {name}" for name in names} <= set(heads)
     assert "sat-zoo leaderboard show" in heads
     assert "--save-adversarial PATH" in page
+    assert "-h, --help" in page
 
 
 def test_a_page_gets_what_it_asks_for_and_nothing_else() -> None:
