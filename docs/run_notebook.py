@@ -5,7 +5,7 @@
 
 Texts are compared with their numbers blurred: torch's kernels differ between processors, and an
 image at the border falls on one and stands on another. So a number may move by `NEAR`; words may
-not. Of pictures their size is compared. `--exact` compares to the byte.
+not. Times are not compared, and of pictures their size. `--exact` compares to the byte.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ NEAR = 0.15
 
 NEAR_POINTS = 3.0
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
+_TIMES = re.compile(r"(?<=>)[\d.,]+(?=</td></tr>)|(?<=<div>)\d+ s(?=</div>)|\d+(?:\.\d+)? s\b")
+"""Of a Report: the last column of its table, which is seconds, and the whole."""
+
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}\b)")
 _PRIVATE = re.compile(r"(?:/home/|/root|/Users/|/tmp/|[A-Z]:\\)")
 
@@ -47,7 +50,7 @@ def _seen(output: Any) -> dict[str, Any]:
         return {"stream": output.name, "text": output.text}
     if output.output_type == "error":
         return {"error": f"{output.ename}: {output.evalue}"}
-    seen = dict(output.data)
+    seen = dict(sorted(output.data.items()))
     if "image/png" in seen:
         seen = {"image/png": Image.open(io.BytesIO(base64.b64decode(seen["image/png"]))).size}
     return {"result": seen}
@@ -60,13 +63,14 @@ def differences(was: Any, now: Any, *, exact: bool = False) -> list[str]:
     for number, (before, after) in enumerate(zip(old, new, strict=True), 1):
         if before == after or (not exact and _are_near(repr(before), repr(after))):
             continue
-        lines = difflib.ndiff([repr(before)], [repr(after)])
+        cut = [repr(one).replace("\\n", "\n").replace("</", "\n</") for one in (before, after)]
+        lines = difflib.unified_diff(*(one.splitlines() for one in cut), n=0, lineterm="")
         found.append(f"code cell {number}:\n" + "\n".join(lines))
     return found
 
 
 def _are_near(one: str, other: str) -> bool:
-    one, other = (_THOUSANDS.sub("", text) for text in (one, other))
+    one, other = (_THOUSANDS.sub("", _TIMES.sub("a time", text)) for text in (one, other))
     if _NUMBER.sub("#", one) != _NUMBER.sub("#", other):
         return False
     pairs = zip(_NUMBER.findall(one), _NUMBER.findall(other), strict=True)
@@ -99,10 +103,29 @@ def run(notebook: Any) -> Any:
         record_timing=False,
         resources={"metadata": {"path": str(NOTEBOOK.parent)}},
     ).execute()
-    for output in (one for cell in fresh.cells for one in cell.get("outputs", ())):
-        if "image/png" in output.get("data", ()):
-            output.data.pop("image/jpeg", None)  # the same picture once more
+    for cell in (one for one in fresh.cells if one.cell_type == "code"):
+        cell.outputs = [one for one in cell.outputs if not _is_gone(one)]
+        for output in cell.outputs:
+            if "image/png" in output.get("data", ()):
+                output.data.pop("image/jpeg", None)  # the same picture once more
     return fresh
+
+
+def _is_gone(output: Any) -> bool:
+    """Whether this is what a progress bar leaves when it is done: nothing."""
+    return output.output_type == "display_data" and output.data.get("text/html") == ""
+
+
+def with_what_is_near(was: Any, now: Any) -> Any:
+    """`now`, but each cell that shows nearly the same as before as it was: a smaller change."""
+    cells = [one for one in was.cells if one.cell_type == "code"]
+    for cell, before, after in zip(
+        (one for one in now.cells if one.cell_type == "code"), cells, shown(now), strict=True
+    ):
+        old = [_seen(output) for output in before.outputs]
+        if cell.source == before.source and _are_near(repr(old), repr(after)):
+            cell.outputs = before.outputs
+    return now
 
 
 def main() -> None:
@@ -114,6 +137,7 @@ def main() -> None:
     was = nbformat.read(NOTEBOOK, as_version=4)
     now = run(was)
     if asked.write:
+        now = with_what_is_near(was, now)
         NOTEBOOK.write_text(nbformat.writes(now) + "\n", "utf-8")
         was = now
     found = differences(was, now, exact=asked.exact)

@@ -66,6 +66,14 @@ def test_what_must_not_be_committed_is_found(notebook: Any, change: Any, message
         ("robust 78 of 96", "broken 78 of 96", False),
         ("+1.4 points", "-0.6 points", True),
         ("p = 0.40", "p = 0.40, and more", False),
+        ("1,746 forwards", "2,005 forwards", True),
+        ("1,746 forwards", "1,146 forwards", False),
+        (
+            "<td>94</td><td>1.8</td></tr><div>3 s</div>",
+            "<td>94</td><td>40</td></tr><div>99 s</div>",
+            True,
+        ),
+        ("<td>94</td><td>1.8</td></tr>", "<td>34</td><td>1.8</td></tr>", False),
     ],
 )
 def test_numbers_may_move_a_little_and_words_may_not(

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections import defaultdict
 from html import unescape
 
 import pytest
@@ -11,8 +12,11 @@ from eval import Report
 
 
 def words(svg: str) -> list[str]:
-    """The texts of a picture, in order; where they stand may change with the version of rich."""
-    return [unescape(text) for text in re.findall(r"<text [^>]*>([^<]*)</text>", svg)]
+    """The words of a picture, line by line; how a line is cut into texts says nothing."""
+    found = defaultdict(list)
+    for y, said in re.findall(r'<text [^>]*\by="([0-9.]+)"[^>]*>([^<]*)</text>', svg):
+        found[y].append(unescape(said))
+    return [" ".join("".join(line).split()) for line in found.values()]
 
 
 @pytest.fixture(scope="module")
