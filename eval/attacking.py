@@ -81,7 +81,7 @@ def attack(
 
     """
     if isinstance(y, str):
-        raise UsageError(f"`y` {y!r} is a text: name the attack by `name={y!r}`")
+        raise UsageError(f"y {y!r} is a text: name the attack by name={y!r}")
     model = as_module(model)
     plan, threat = protocol(name, step_size=step_size), Threat.of(norm, eps)
     if not plan.stages:

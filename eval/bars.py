@@ -40,7 +40,7 @@ def shown(progress: bool | None, on_progress: Tell | None) -> Iterator[Tell]:
     stderr outside of a notebook, where that is no terminal as a line every 30 s; False for none.
     """
     if progress is not None and not isinstance(progress, bool):
-        raise UsageError(f"`progress` is {progress!r}: give True, False, or None for a notebook's")
+        raise UsageError(f"progress is {progress!r}: give True, False, or None for a notebook's")
     is_wanted = on_progress is None and in_notebook() if progress is None else progress
     told = [on_progress] if on_progress is not None else []
     if not is_wanted:

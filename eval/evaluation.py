@@ -144,10 +144,16 @@ def evaluate(
     if journal is not None:
         refuse_journal(model)
     plan = protocol(attack, step_size=step_size, last_iterate=last_iterate)
-    ending = EarlyEnd.of(until, budget, plan, engine)
+    ending, threat = EarlyEnd.of(until, budget, plan, engine), Threat.of(norm, eps)
+    if out is not None:
+        check_writable(out)
+    if save_adversarial is not None:
+        check_writable(save_adversarial, "save_adversarial")
+    if plot is not None:
+        check_narrowing(plot, plan)
     request = Request(
         data=decoded_once(as_images(data, n)),
-        threat=Threat.of(norm, eps),
+        threat=threat,
         protocol=plan,
         engine=engine,
         precision=precision,
@@ -161,12 +167,6 @@ def evaluate(
         keeps_images=save_adversarial is not None,
         ending=ending,
     )
-    if out is not None:
-        check_writable(out)
-    if save_adversarial is not None:
-        check_writable(save_adversarial, "save_adversarial")
-    if plot is not None:
-        check_narrowing(plot, plan)
     nothing: Callable[[object], None] = lambda _: None  # noqa: E731
     with (
         shown(progress, on_progress) as tell,

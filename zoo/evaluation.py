@@ -149,6 +149,13 @@ def evaluate(
         download_to=download_to,
         workers=workers,
     )
+    # What can be wrong with these is found out before anything is read or fetched.
+    out, plot = path_of(out, "out"), path_of(plot, "plot")
+    save_adversarial = path_of(save_adversarial, "save_adversarial")
+    plan = protocol(attack, step_size=step_size, last_iterate=last_iterate)
+    check_ending(plan, until, budget, plot, engine)
+    if norm is not None and eps is not None:
+        Threat.of(norm, eps)
     chosen = _chosen(images, selection)
     stated = Stated(
         arch=arch,
@@ -163,12 +170,7 @@ def evaluate(
         strip_prefix=strip_prefix,
     )
     choice = choose(model, stated, name=name, weights=weights, channels=channels, images=chosen)
-    out, plot = path_of(out, "out"), path_of(plot, "plot")
-    save_adversarial = path_of(save_adversarial, "save_adversarial")
     threat = check(choice.card, norm, eps, out, save_adversarial)
-    # What can be wrong with these is found out before anything is fetched.
-    plan = protocol(attack, step_size=step_size, last_iterate=last_iterate)
-    check_ending(plan, until, budget, plot, engine)
     device = str(device)
     ready = load_both(choice, device, chosen, on_download, on_message)
 

@@ -90,9 +90,9 @@ def curve(
     model, out = as_module(model), path_of(out, "out")
     if journal is not None:
         refuse_journal(model)
-    images = decoded_once(as_images(data, n))
     if out is not None:
         check_writable(out)
+    images = decoded_once(as_images(data, n))
     request = Request(
         data=images,
         threat=plan.points[0].threat,

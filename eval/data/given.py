@@ -50,25 +50,19 @@ def as_images(data: DataLike, n: int | None = None, argument: str = "data") -> I
     Raises UsageError for what is no data, and for an `n` that is more than there are; DataError
     for pictures or labels that cannot be, with what to do.
     """
-    n = None if n is None else checked_n(n)
+    n = None if n is None else whole_number(n, "n", 100)
     if isinstance(data, ImageSet):
         found = data
     elif _is_pair(data):
         found = from_tensors(data[0], data[1])
     else:
         _refuse(data, argument)
+        if n is not None and n < 1:
+            raise UsageError(f"n = {n} is not possible: give 1 or more")
         from eval.data.loaders import read_in
 
         found = read_in(data, n, argument)
     return found if n is None else found.take(n)
-
-
-def checked_n(n: int) -> int:
-    """`n` as Python's whole number, also one of numpy's. Raises UsageError for others."""
-    found = whole_number(n, "n", 100)
-    if found < 1:
-        raise UsageError(f"n = {found} is not possible: give 1 or more")
-    return found
 
 
 def _is_pair(data: object) -> TypeGuard[tuple[Numbers, Numbers]]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from eval.data.base import ImageSet
 from eval.data.kept import Kept, other_shape
 from eval.data.labels import checked_labels
-from eval.data.pixels import CHANNELS, as_array, check_layout
+from eval.data.pixels import CHANNELS, as_array, check_layout, of_pillow
 from eval.data.samplers import check_order, n_images, n_lost
 from eval.errors import DataError, SatZooError, UsageError, first_line
 
@@ -167,6 +167,8 @@ def _told(items: Iterable[Any], argument: str) -> Iterator[Any]:
     except SatZooError:
         raise
     except Exception as error:
+        if "PIL." in str(error):  # which the DataLoader cannot put together
+            raise of_pillow(f"`{argument}`") from error
         raise DataError(
             f"`{argument}` cannot be read ({type(error).__name__}: {first_line(error)}): mend its"
             " files or its transforms"

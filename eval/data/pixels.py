@@ -133,6 +133,14 @@ def check_not_dark(high: float) -> None:
         )
 
 
+def of_pillow(what: str) -> UsageError:
+    """What to say of pictures that are no numbers yet."""
+    return UsageError(
+        f"{what} holds pictures of Pillow: make tensors of them, with"
+        " transform=torchvision.transforms.ToTensor() where the data set is made"
+    )
+
+
 def _of_tensor(given: Tensor, what: str) -> NDArray[Any]:
     import torch
 
@@ -153,10 +161,7 @@ def _of_tensor(given: Tensor, what: str) -> NDArray[Any]:
 
 def _refuse_pillow(given: object, what: str) -> None:
     if type(given).__module__.split(".")[0] == "PIL":
-        raise UsageError(
-            f"{what} holds pictures of Pillow: make tensors of them, with"
-            " transform=torchvision.transforms.ToTensor() where the data set is made"
-        )
+        raise of_pillow(what)
 
 
 def _ragged(what: str) -> UsageError:

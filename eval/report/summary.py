@@ -133,9 +133,9 @@ def _how_to_go_on(report: Report) -> str:
         )
     given = report.command.split()
     ends = [
-        option
-        for option in ("--until", "--budget", "--fresh")
-        if any(one == option or one.startswith(f"{option}=") for one in given)
+        f"`{name}`"
+        for name in ("until", "budget", "fresh")
+        if any(one == f"--{name}" or one.startswith(f"--{name}=") for one in given)
     ]
     without = f" without {' and '.join(ends)}" if ends else ""
     return f"the same command{without} goes on from the journal, to the exact number"

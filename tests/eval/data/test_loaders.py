@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.utils import data as torch_data
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
@@ -72,6 +73,10 @@ class Shuffling:
 
 
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
+    "pictures of Pillow": (
+        lambda: loaded(items(x=lambda _: Image.new("RGB", (5, 6)))),
+        "`data` holds pictures of Pillow: make tensors of them",
+    ),
     "shuffled": (lambda: loaded(TensorDataset(X, Y), shuffle=True), "is shuffled .RandomSampler"),
     "a random subset": (
         lambda: loaded(TensorDataset(X, Y), sampler=torch_data.SubsetRandomSampler(range(N))),

@@ -128,5 +128,5 @@ def test_an_attack_takes_it_whole(tiny_net: torch.nn.Module, tiny_data: ImageSet
     whole = attack(tiny_net, some, name="pgd-3", eps="1/20")
     parts = attack(tiny_net, *some.tensors(), "pgd-3", eps="1/20")
     assert torch.equal(whole.x_adv, parts.x_adv)
-    with pytest.raises(UsageError, match="`y` 'pgd-3' is a text: name the attack by `name"):
+    with pytest.raises(UsageError, match="y 'pgd-3' is a text: name the attack by name="):
         attack(tiny_net, some, "pgd-3")
