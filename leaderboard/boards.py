@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
+from eval.files.paths import AnyPath
 from leaderboard.join import join
 from leaderboard.places import NOT_COUNTED, Place, slug, unique
 from leaderboard.ranking import in_order, most_claimed, ranked, ranked_by
@@ -44,7 +44,7 @@ class Leaderboard:
     refused: tuple[Refused, ...]
 
 
-def leaderboard(results: Sequence[Path] | None = None) -> Leaderboard:
+def leaderboard(results: AnyPath | Sequence[AnyPath] | None = None) -> Leaderboard:
     """Join the Reports in `results` (folders or files), the cards and the published numbers.
 
     results: None for those of `leaderboard.results.result_folders`. Raises `UsageError` for a path
@@ -62,7 +62,7 @@ def leaderboard(results: Sequence[Path] | None = None) -> Leaderboard:
     return Leaderboard(tuple(done), joined.refused)
 
 
-def boards(results: Sequence[Path] | None = None) -> tuple[Board, ...]:
+def boards(results: AnyPath | Sequence[AnyPath] | None = None) -> tuple[Board, ...]:
     """The boards alone."""
     return leaderboard(results).boards
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Literal
 
 from eval.errors import ReportError, UsageError
 from eval.files.border import is_file
+from eval.files.paths import AnyPath, path_of
 from eval.report.report import OPEN, Images, Report
 from leaderboard.columns import column
 from leaderboard.drawn import sample
@@ -143,13 +144,13 @@ def compare(a: Report, b: Report) -> ReportComparison:
     )
 
 
-def find_report(name: str) -> Report:
+def find_report(name: AnyPath) -> Report:
     """The report in the file `name`, or the stored one of that name: the package's or your own.
 
     Raises `UsageError` with the nearest names if there is none, and where both have one of that
     name; `ReportError` if it is broken.
     """
-    path = Path(name)
+    path, name = path_of(name, "report"), os.fspath(name)
     if is_file(path):
         return read_report(path)
     bundled = by_name()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.errors import ReportError
+from eval.files.paths import AnyPath, path_of
 from eval.files.writing import write_atomically
 from eval.report.percent import percent, signed_points
 from leaderboard import escape
@@ -31,11 +32,12 @@ neighbours; other flags are marks beside the rank;
 HOW_TO_ADD = "sat-zoo eval MODEL --out report.json && sat-zoo leaderboard add report.json"
 
 
-def write_all(whole: Leaderboard, out: Path) -> tuple[Path, ...]:
+def write_all(whole: Leaderboard, out: AnyPath) -> tuple[Path, ...]:
     """Write leaderboard.md, .csv, .json and .tex into the folder `out`, made if it is not there.
 
     Raises `ReportError` if the folder cannot be made or a file not be written.
     """
+    out = path_of(out, "out")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
+from eval.files.paths import AnyPath
 from eval.intervals import wilson
 from eval.report.percent import percent
 from eval.report.report import Accuracy, Flag, Report
@@ -30,7 +30,7 @@ class Joined:
     refused: tuple[Refused, ...]
 
 
-def join(results: Sequence[Path] | None) -> Joined:
+def join(results: AnyPath | Sequence[AnyPath] | None) -> Joined:
     """One row for each model and table: from Reports, from cards, from published numbers.
 
     results: as of `read_results`. Raises `UsageError` for a path that does not exist.

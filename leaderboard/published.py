@@ -13,6 +13,7 @@ from typing import Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from eval.errors import ReportError, first_fault
+from eval.files.paths import AnyPath, path_of
 from eval.frozen import Frozen
 
 BASELINES = Path(__file__).parent / "baselines"
@@ -82,11 +83,12 @@ class Baselines(Frozen):
         return self
 
 
-def read_baselines(path: Path) -> tuple[Published, ...]:
+def read_baselines(path: AnyPath) -> tuple[Published, ...]:
     """The entries of one file.
 
     Raises `ReportError` if it cannot be read or breaks the schema.
     """
+    path = path_of(path, "path")
     try:
         return Baselines.model_validate_json(path.read_bytes()).rows
     except OSError as error:

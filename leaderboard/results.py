@@ -16,6 +16,7 @@ from pathlib import Path
 
 from eval.errors import ReportError, UsageError
 from eval.files.border import border, plain
+from eval.files.paths import AnyPath, path_of
 from eval.report.known import check_images, check_protocol
 from eval.report.report import Report
 from leaderboard.bundled import bundled_digest, known_card
@@ -64,11 +65,12 @@ class Results:
     refused: tuple[Refused, ...]
 
 
-def read_report(path: Path) -> Report:
+def read_report(path: AnyPath) -> Report:
     """Read a report and check that it can be true.
 
     Raises `ReportError`.
     """
+    path = path_of(path, "path")
     report = Report.read(path)
     try:
         with border("it", ReportError, "write it again with sat-zoo eval"):
@@ -78,7 +80,7 @@ def read_report(path: Path) -> Report:
     return report
 
 
-def read_results(results: Sequence[Path] | None = None) -> Results:
+def read_results(results: AnyPath | Sequence[AnyPath] | None = None) -> Results:
     """Every report in these folders (their *.json) and files; None: in `result_folders()`.
 
     Of several reports of one run the one with most images settled is used, so that an exact one
@@ -143,9 +145,10 @@ def run_key(report: Report) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _files(results: Sequence[Path]) -> list[Path]:
+def _files(results: AnyPath | Sequence[AnyPath]) -> list[Path]:
     files: dict[Path, Path] = {}
-    for place in results:
+    given = [results] if isinstance(results, str | os.PathLike) else results
+    for place in [path_of(one, "results") for one in given]:
         shown = plain(str(place))
         if not os.path.lexists(place):
             raise UsageError(f"results {shown} do not exist: name a folder of reports or a report")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eval.errors import ReportError, SatZooError, UsageError
+from eval.files.paths import AnyPath, path_of
 from leaderboard.site.folder import MARKER
 from zoo.hub.commit import check_private, commit
 from zoo.hub.name import is_repo_name
@@ -33,13 +34,14 @@ class Pushed:
     is_new: bool
 
 
-def site_files(folder: Path) -> dict[str, Path]:
+def site_files(folder: AnyPath) -> dict[str, Path]:
     """Path in the Space -> file, of a folder that `sat-zoo leaderboard build` wrote.
 
     Hidden files beside the marker are not the site's and are left out.
     Raises UsageError for another folder, or one with a link: what it leads to may be secret.
     """
     again = "write one with sat-zoo leaderboard build --out DIR"
+    folder = path_of(folder, "folder")
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder: {again}")
     if not (folder / MARKER).is_file():
@@ -68,7 +70,9 @@ def check_space(space: str) -> None:
         )
 
 
-def push(folder: Path, space: str, *, private: bool = False, endpoint: str | None = None) -> Pushed:
+def push(
+    folder: AnyPath, space: str, *, private: bool = False, endpoint: str | None = None
+) -> Pushed:
     """Create the static Space if need be and make it hold the site in `folder`, in one commit.
 
     What the Space holds beyond it is of an earlier site and is deleted in the same commit.

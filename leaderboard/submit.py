@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eval.errors import ReportError
+from eval.files.paths import AnyPath, path_of
 from eval.report.report import OPEN, Report
 from leaderboard.columns import column
 from leaderboard.drawn import n_settled
@@ -36,7 +37,7 @@ def canonical_name(report: Report) -> str:
     return f"{shown}.{slug(column(report))}.{run_key(report)[:8]}.json"
 
 
-def add(path: Path, results: Path | None = None, *, force: bool = False) -> Added:
+def add(path: AnyPath, results: AnyPath | None = None, *, force: bool = False) -> Added:
     """Check the report in `path` and store it in the folder `results`.
 
     Args:
@@ -52,6 +53,7 @@ def add(path: Path, results: Path | None = None, *, force: bool = False) -> Adde
             the package, a folder that cannot be written.
 
     """
+    path, results = path_of(path, "path"), path_of(results, "results")
     report = read_report(path)
     if results is None:
         _check_is_new(path, report)

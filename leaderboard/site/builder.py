@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from eval.errors import ReportError
+from eval.files.paths import AnyPath, path_of
 from leaderboard.boards import Board, Leaderboard, leaderboard
 from leaderboard.export import to_csv, to_json, to_latex, to_markdown
 from leaderboard.rows import BoardRow
@@ -49,11 +50,11 @@ class Built:
 
 
 def build(
-    out: Path,
+    out: AnyPath,
     *,
-    results: Sequence[Path] | None = None,
-    adversarial: Sequence[Path] = (),
-    data_dir: Path | None = None,
+    results: AnyPath | Sequence[AnyPath] | None = None,
+    adversarial: Sequence[AnyPath] = (),
+    data_dir: AnyPath | None = None,
     force: bool = False,
 ) -> Built:
     """Write the whole site to the folder `out`.
@@ -63,10 +64,12 @@ def build(
     force:       replace a folder that we did not write; it is moved aside, not deleted.
     Raises UsageError if `out` is not ours to replace; ReportError, DataError for bad files.
     """
+    out, data_dir = path_of(out, "out"), path_of(data_dir, "data_dir")
+    files = [path_of(one, "adversarial") for one in adversarial]
     check_ours(out.resolve(), force=force)
     found = leaderboard(results)
-    galleries = [read_gallery(path, data_dir) for path in adversarial]
-    _check_galleries(galleries, adversarial, found)
+    galleries = [read_gallery(path, data_dir) for path in files]
+    _check_galleries(galleries, files, found)
     pages = site(found, twins(found.boards), galleries)
     with replaced(out, force=force) as folder:
         for name, text in pages.items():

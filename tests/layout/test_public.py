@@ -19,6 +19,14 @@ from eval.curves.draw import draw
 from eval.data import ImageSet, open_folder, read_ids
 from eval.errors import UsageError
 from eval.files.paths import path_of
+from leaderboard.boards import Leaderboard, boards, leaderboard
+from leaderboard.compare import find_report
+from leaderboard.export import write_all
+from leaderboard.published import read_baselines
+from leaderboard.results import read_report, read_results
+from leaderboard.site.builder import build
+from leaderboard.space import push, site_files
+from leaderboard.submit import add
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,6 +34,17 @@ PACKAGES = ("eval", "zoo", "eval.data")
 OTHERS = (  # what documents name beside these
     "eval.adversarial:AdversarialImages",
     "eval.curves.draw:draw",
+    "leaderboard.boards:boards",
+    "leaderboard.boards:leaderboard",
+    "leaderboard.compare:find_report",
+    "leaderboard.export:write_all",
+    "leaderboard.published:read_baselines",
+    "leaderboard.results:read_report",
+    "leaderboard.results:read_results",
+    "leaderboard.site.builder:build",
+    "leaderboard.space:push",
+    "leaderboard.space:site_files",
+    "leaderboard.submit:add",
     "zoo.choice:choose",
     "zoo.choice:choose_factory",
     "zoo.pictures:Selection",
@@ -95,6 +114,11 @@ def fetching(kind: dict[str, Any]) -> dict[str, Any]:
     return kind | ({"data": "cifar10", "download": True} if "download_to" in kind else {})
 
 
+def listed(kind: dict[str, Any]) -> dict[str, Any]:
+    """Of `adversarial` a list."""
+    return {key: [value] if key == "adversarial" else value for key, value in kind.items()}
+
+
 ENDS = {"norm": "Linf", "eps": "8/255", "attack": "fgsm"}
 REPORT = ROOT / "leaderboard/results/resnet8-silu-sat-digits.clean.json"
 CURVE = ROOT / "eval/curve_results/digits-eps.json"
@@ -116,6 +140,17 @@ CALLS: dict[str, Callable[..., Any]] = {
     "eval.adversarial:AdversarialImages.write": lambda **kind: AdversarialImages.write(
         SimpleNamespace(origin=Report.read(REPORT).model, report=Report.read(REPORT)), **kind
     ),
+    "leaderboard.boards:boards": boards,
+    "leaderboard.boards:leaderboard": leaderboard,
+    "leaderboard.compare:find_report": find_report,
+    "leaderboard.export:write_all": lambda **kind: write_all(Leaderboard((), ()), **kind),
+    "leaderboard.published:read_baselines": read_baselines,
+    "leaderboard.results:read_report": read_report,
+    "leaderboard.results:read_results": read_results,
+    "leaderboard.site.builder:build": lambda **kind: build(**{"out": "new", **listed(kind)}),
+    "leaderboard.space:push": lambda **kind: push(space="me/board", **kind),
+    "leaderboard.space:site_files": site_files,
+    "leaderboard.submit:add": lambda **kind: add(**{"path": REPORT, **kind}),
     "zoo.evaluate": lambda **kind: zoo.evaluate(**{"model": NAME, **fetching(kind)}),
     "zoo.curve": lambda **kind: zoo.curve(**{"model": NAME, "eps": "1/255", **kind}),
     "zoo.images": lambda **kind: zoo.images(NAME, **fetching(kind)),

@@ -9,88 +9,49 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from eval.arguments import as_options
-from eval.report.percent import percent, percent_range, signed_points
+from eval.curves.summary import check_said, heading, point_columns, point_rows, prefix_of
 from zoo.cli.shared.columns import TableColumn
 from zoo.cli.shared.console import stdout
 from zoo.cli.shared.table import print_table
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from eval.curves.curve import Curve
-    from eval.curves.series import CurvePoint, CurveSeries
+
+_OF_TWO = {
+    "A, %": 1,
+    "interval of A": 5,
+    "B, %": 2,
+    "interval of B": 6,
+    "A - B": 3,
+    "interval of A - B": 4,
+}
+"""Of the columns of two models: what each is called where it is left out, and its importance."""
 
 
 def print_curve(curve: Curve, written: Sequence[Path]) -> None:
     """The curve as a table on stdout; written: the files that hold it."""
     console = stdout()
-    data = curve.series[0].data
-    for which, series in zip("AB", curve.series, strict=False):
-        prefix = f"{which}: " if len(curve.series) > 1 else ""
-        console.print(
-            Text(prefix) + Text(series.model.name, style="bold") + f" on {data.n} images of"
-            f" {data.name} ({data.split}), {_attack(curve)}, engine {series.engine.name}"
-            f" {series.engine.precision}"
-        )
-    if len(curve.series) == 1:
-        _print_one(curve, console)
-    else:
-        _print_two(curve, console)
-    for which, series in zip("AB", curve.series, strict=False):
-        prefix = f"{which}: " if len(curve.series) > 1 else ""
-        console.print(Text(f"{prefix}{_check(series)}"))
+    said = [(prefix_of(curve, i), series) for i, series in enumerate(curve.series)]
+    for prefix, series in said:
+        name = Text(prefix) + Text(series.model.name, style="bold")
+        console.print(name + heading(curve, series))
+    print_table(_columns(curve), point_rows(curve), console)
+    for prefix, series in said:
+        console.print(Text(f"{prefix}{check_said(series)}"))
         for flag in series.flags:
-            said = Text(f"{prefix}flag {flag.code}:", style="yellow")
-            console.print(said, as_options(flag.detail))
+            code = Text(f"{prefix}flag {flag.code}:", style="yellow")
+            console.print(code, as_options(flag.detail))
     seconds = sum(series.seconds for series in curve.series)
     files = f"; written to {' and '.join(map(str, written))}" if written else ""
     console.print(Text(f"{seconds:.0f} s{files}"), soft_wrap=True)  # a path stays whole
 
 
-def _attack(curve: Curve) -> str:
-    ball = f"{curve.norm} eps {curve.eps_text}" if curve.along == "steps" else curve.norm
-    return f"{ball}, {curve.attack}"
-
-
-def _print_one(curve: Curve, console: Console) -> None:
-    names = ("accuracy", "95 % interval", "attacked", "broken", "passes / image", "seconds")
-    rows = []
-    for point in curve.series[0].points:
-        passes = (point.forwards + point.backwards) / max(point.attacked, 1)
-        work = (str(point.attacked), str(point.broken), f"{passes:,.0f}", f"{point.seconds:.1f}")
-        share, interval = _share(point)
-        measured = work if point.protocol else ("",) * len(work)
-        rows.append((point.at_text, f"{share} %", interval, *measured))
-    columns = (TableColumn(curve.along), *(TableColumn(name, is_right=True) for name in names))
-    print_table(columns, rows, console)
-
-
-def _print_two(curve: Curve, console: Console) -> None:
-    columns = (
-        TableColumn(curve.along, importance=0),
-        TableColumn("A, %", is_right=True, importance=1),
-        TableColumn("interval of A", "95 % interval", is_right=True, importance=5),
-        TableColumn("B, %", is_right=True, importance=2),
-        TableColumn("interval of B", "95 % interval", is_right=True, importance=6),
-        TableColumn("A - B", is_right=True, importance=3),
-        TableColumn("interval of A - B", "95 %, paired", is_right=True, importance=4),
+def _columns(curve: Curve) -> list[TableColumn]:
+    along, *heads = point_columns(curve)
+    if len(curve.series) == 1:
+        return [TableColumn(along), *(TableColumn(head, is_right=True) for head in heads)]
+    others = (
+        TableColumn(name, head, is_right=True, importance=importance)
+        for (name, importance), head in zip(_OF_TWO.items(), heads, strict=True)
     )
-    rows = []
-    for a, b, gap in zip(*(s.points for s in curve.series), curve.differences, strict=True):
-        paired = " to ".join(map(signed_points, gap.ci95))
-        rows.append((a.at_text, *_share(a), *_share(b), signed_points(gap.difference), paired))
-    print_table(columns, rows, console)
-
-
-def _share(point: CurvePoint) -> tuple[str, str]:
-    return percent(point.accuracy.accuracy), percent_range(*point.accuracy.ci95)
-
-
-def _check(series: CurveSeries) -> str:
-    check = series.check
-    if check is None:
-        return "what stands at the end was not attacked at a large eps, as a check"
-    return (
-        f"check at eps {check.eps_text}, where every image can be made plain grey:"
-        f" {check.standing} of {len(series.fell)} stand"
-    )
+    return [TableColumn(along, importance=0), *others]
