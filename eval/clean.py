@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from eval.checks import check_logits, check_pixels
 from eval.data import ImageSet
@@ -57,12 +58,19 @@ def clean_pass(
         check_logits(logits, len(x), name)
         check_pixels(batch, data.name)
         n_classes = logits.shape[1]
-        wrong_only = logits.scatter(1, batch.y[:, None], -torch.inf)
-        top = wrong_only.topk(min(N_RANKED, n_classes - 1), dim=1).indices
-        rankings.append(top.numpy().astype(np.min_scalar_type(n_classes - 1)))
+        rankings.append(ranked(logits, batch.y))
         answers.append(logits.argmax(1).numpy())
         n_done += len(batch)
         n_right += int((logits.argmax(1) == batch.y).sum())
         on_batch(n_done, n_right)
     answered = np.concatenate(answers)
     return CleanPass(answered, answered == data.labels, np.concatenate(rankings), n_classes)
+
+
+def ranked(logits: Tensor, y: Tensor) -> NDArray[np.unsignedinteger]:
+    """(N, R): the classes other than the labels y (N,) by falling logit (N, K), at most 20."""
+    n_classes = logits.shape[1]
+    wrong_only = logits.scatter(1, y[:, None], -torch.inf)
+    top = wrong_only.topk(min(N_RANKED, n_classes - 1), dim=1).indices
+    ranking: NDArray[np.unsignedinteger] = top.numpy().astype(np.min_scalar_type(n_classes - 1))
+    return ranking

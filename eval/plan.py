@@ -1,15 +1,14 @@
-"""What a run will cost, found out by timing two batches, before anything long starts.
+"""What a run will cost, found out by timing two batches and the first steps of each stage.
 
-Passes are counted from the protocol; time is passes at the measured speed. They are bounds: `most`,
-every image is right and survives every stage; `least`, every image is right and falls to the first
-point that the first stage looks at. For a robust model a run comes near n_right / n_looked_at of
-`most`, and PGD near half of that, which may need a second gradient in each step (`PGD`).
+What is `expected`, with a range, is counted by `eval.planning.expected`. Around it lie bounds, of
+passes counted from the protocol, and the time of these at the measured speed: `most`, every image
+is right and survives every stage, and each of PGD's steps needs a second gradient (`PGD`); `least`,
+every image is right and falls to the first point that the first stage looks at.
 """
 
 from __future__ import annotations
 
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -18,54 +17,40 @@ from torch import Tensor, nn
 
 from eval.attacks import build
 from eval.attacks.attack import Passes
-from eval.attacks.losses import cross_entropy
 from eval.checks import check_labels, check_logits, check_model, check_pixels, usable_device
+from eval.clean import ranked
+from eval.definition import weights_sha256
 from eval.engine.batching import STATE_IMAGES, auto_batch_size
 from eval.engine.borrowed import borrowed
 from eval.engine.contract import fitted, probe_images
 from eval.engine.cost import Cost, measure_cost
-from eval.engine.engine import PROOF_SHARE, Engine, Precision, build_engine
+from eval.engine.engine import Engine, Precision, build_engine
+from eval.engine.heap import freed_memory_kept
+from eval.executors.base import Setting
 from eval.frozen import Frozen
+from eval.planning.expected import Expected, expect, right_images, unseen, whole
+from eval.planning.rehearsal import rehearse
+from eval.planning.shares import known_shares
+from eval.planning.timing import measured_speed, timed_batches
+from eval.planning.work import Speed, Work, clean_work, total, with_proofs, work_of
 from eval.protocols import Protocol
 from eval.threat import Threat
 from eval.verify import predict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from eval.data import Batch, ImageSet
+    from eval.planning.shares import Shares
 
-N_TIMED = 2
-"""Batches that are timed."""
-
-
-class Work(Frozen):
-    """Passes, and what they take."""
-
-    forwards: int = Field(description="images through the network forward")
-    backwards: int = Field(description="images through the network backward")
-    multiply_adds: int
-    seconds: float = Field(description="of the network; the attacks' arithmetic is not in it")
+__all__ = ["Plan", "Speed", "StagePlan", "Work", "plan_run"]
 
 
 class StagePlan(Frozen):
-    """The two ends of one stage."""
+    """What one stage costs: the two ends, and what is expected between them."""
 
     name: str
     most: Work
     least: Work
-
-
-class Speed(Frozen):
-    """What one image takes in a full batch, the faster of two: seconds, multiply-adds."""
-
-    clean_seconds: float = Field(description="the untouched model, forward")
-    forward_seconds: float
-    gradient_seconds: float = Field(description="forward and backward to the image")
-    exact_forward_seconds: float = Field(description="of the fp32 network that polishes")
-    exact_gradient_seconds: float
-    forward_multiply_adds: int
-    backward_multiply_adds: int
+    expected: Expected
 
 
 class Plan(Frozen):
@@ -85,6 +70,11 @@ class Plan(Frozen):
     stages: tuple[StagePlan, ...] = Field(description="the clean pass, then the protocol's stages")
     most: Work = Field(description="an upper bound: every image is right and survives all stages")
     least: Work = Field(description="every image is right and falls at the first look")
+    expected: Expected = Field(description="of the whole run; its seconds are those of the Report")
+    known_from: tuple[str, ...] = Field(
+        description="Reports, by file name, that the shares of falling images are taken from;"
+        " none is of this model"
+    )
     seconds_per_survivor: float = Field(description="of an image that survives all stages")
     n_looked_at: int = Field(description="images in the timed batches")
     n_right: int = Field(description="of those, classified correctly; only they are attacked")
@@ -106,35 +96,65 @@ def plan_run(
     *,
     precision: Precision = "auto",
     n: int | None = None,
+    seed: int = 0,
     batch_size: int | None = None,
     device: str = "cpu",
     name: str = "model",
+    known: Shares | None = None,
 ) -> Plan:
     """Time two batches and say what the whole evaluation by our engine would cost.
 
-    The arguments are those of `eval.evaluate`. Raises what it would raise for a model or images
-    that cannot be evaluated.
+    The arguments are those of `eval.evaluate`. known: shares of falling images that stand in for
+    those of this project's own Reports. Nothing that is tried is kept. Raises what `evaluate` would
+    raise for a model or images that cannot be evaluated.
     """
+    started = time.perf_counter()
     check_model(model, name)
     data = data if n is None else data.take(n)
-    place = usable_device(device)
-    with borrowed(model, place):
+    place, digest = usable_device(device), weights_sha256(model)
+    known = known_shares() if known is None else known
+    with borrowed(model, place), freed_memory_kept():
         probes = probe_images(data, place)
         model, _ = fitted(model, name, probes, needs_gradient=bool(protocol.stages))
         check_labels(data, model.contract.n_classes)
         size = batch_size or auto_batch_size(model, data, place)
-        batches = _timed_batches(data, size)
+        batches = timed_batches(data, size)
         logits = [_checked_logits(model, batch, data.name, name, place) for batch in batches]
         x = batches[0].x.to(place)
         engine = build_engine(model, x, precision)
         engine.fit(size)
+        begin_seconds = time.perf_counter() - started
         cost = measure_cost(model, x[:1])
-        speed = _speed(model, engine, batches, cost, place)
-        n_classes = logits[0].shape[1]
-        is_right = torch.cat([z.argmax(1) == b.y for z, b in zip(logits, batches, strict=True)])
-        n_looked_at = min(len(is_right), len(data))  # after those, a small set repeats itself
-        stages = _stages(protocol, threat, n_classes, engine, len(data), speed)
-        most, least = _total([s.most for s in stages]), _total([s.least for s in stages])
+        speed = measured_speed(model, engine, batches, cost, place)
+        # After so many, a small set repeats itself.
+        n_looked_at = min(sum(map(len, batches)), len(data))
+        answers, y = torch.cat(logits)[:n_looked_at], torch.cat([b.y for b in batches])
+        is_right = answers.argmax(1) == y[:n_looked_at]
+        setting = Setting(
+            classifier=model,
+            engine=engine,
+            n_classes=answers.shape[1],
+            data=data,
+            threat=threat,
+            seed=seed,
+            device=place,
+            ranking=ranked(answers, y[:n_looked_at]),
+        )
+        n_right = int(is_right.sum())
+        right = right_images(n_right, n_looked_at, len(data))
+        positions = is_right.nonzero().squeeze(1).tolist()
+        bounds = _bounds(protocol, setting, len(data), speed)
+        if positions:
+            tried = rehearse(setting, protocol.stages, positions, size, speed.gradient_seconds)
+            found = expect(setting, protocol.stages, tried, known, right, size, speed, digest)
+        else:
+            found = unseen(setting, protocol.stages, right, speed)
+        clean = clean_work(len(data), speed)
+        expected = whole(clean, begin_seconds, right, found)
+        stages = [StagePlan(name="clean", most=clean, least=clean, expected=expected[0])]
+        for stage, (most, least), one in zip(protocol.stages, bounds, found, strict=True):
+            stages.append(StagePlan(name=stage.name, most=most, least=least, expected=one))
+        most = total(stage.most for stage in stages)
         return Plan(
             schema="sat-zoo/plan@1",
             model=name,
@@ -149,22 +169,15 @@ def plan_run(
             speed=speed,
             stages=tuple(stages),
             most=most,
-            least=least,
+            least=total(stage.least for stage in stages),
+            expected=expected[1],
+            known_from=known.names(protocol.stages, without=digest),
             seconds_per_survivor=most.seconds / len(data),
             n_looked_at=n_looked_at,
-            n_right=int(is_right[:n_looked_at].sum()),
+            n_right=n_right,
             peak_memory_bytes=_peak_memory(model, x, min(size, len(data)), cost, engine),
             warning=engine.warning,
         )
-
-
-def _timed_batches(data: ImageSet, size: int) -> list[Batch]:
-    size = min(size, len(data))
-    # A set smaller than two batches is read round and round.
-    return [
-        data.batch([(start + i) % len(data) for i in range(size)])
-        for start in range(0, N_TIMED * size, size)
-    ]
 
 
 def _checked_logits(
@@ -176,115 +189,15 @@ def _checked_logits(
     return logits
 
 
-def _speed(
-    model: nn.Module, engine: Engine, batches: list[Batch], cost: Cost, device: torch.device
-) -> Speed:
-    pairs = [(batch.x.to(device), batch.y.to(device)) for batch in batches]
-
-    def best(work: Callable[[Tensor, Tensor], object]) -> float:
-        return min(_seconds(partial(work, x, y), device) / len(x) for x, y in pairs)
-
-    forward = best(lambda x, _: engine.search.logits(x))
-    gradient = best(lambda x, y: engine.search.gradient(x, lambda z: cross_entropy(z, y)))
-    exact_forward, exact_gradient = forward, gradient
-    if engine.exact is not engine.search:
-        exact_forward = best(lambda x, _: engine.exact.logits(x))
-        exact_gradient = best(lambda x, y: engine.exact.gradient(x, lambda z: cross_entropy(z, y)))
-    return Speed(
-        clean_seconds=best(lambda x, _: predict(model, x)),
-        forward_seconds=forward,
-        gradient_seconds=gradient,
-        exact_forward_seconds=exact_forward,
-        exact_gradient_seconds=exact_gradient,
-        forward_multiply_adds=cost.forward,
-        backward_multiply_adds=cost.backward,
-    )
-
-
-def _seconds(work: Callable[[], object], device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    started = time.perf_counter()
-    work()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - started
-
-
-def _stages(
-    protocol: Protocol,
-    threat: Threat,
-    n_classes: int,
-    engine: Engine,
-    n: int,
-    speed: Speed,
-) -> list[StagePlan]:
-    clean = _clean_work(n, speed)
-    plans = [StagePlan(name="clean", most=clean, least=clean)]
+def _bounds(protocol: Protocol, setting: Setting, n: int, speed: Speed) -> list[tuple[Work, Work]]:
+    """At most, and at least, of each stage."""
+    engine, ends = setting.engine, []
     for i, stage in enumerate(protocol.stages):
-        attack = build(stage, threat, n_classes)  # a stage that cannot be is found out now
+        attack = build(stage, setting.threat, setting.n_classes)  # one that cannot be is found out
         most = attack.most_passes(attack.polish_steps if engine.precision == "bf16" else 0)
         least = attack.least_passes() if i == 0 else Passes()
-        plans.append(
-            StagePlan(
-                name=stage.name,
-                most=_with_proofs(_work(most, n, speed), engine),
-                least=_work(least, n, speed),
-            )
-        )
-    return plans
-
-
-def _with_proofs(work: Work, engine: Engine) -> Work:
-    """`work` and the proofs of the fast copy that it takes."""
-    forwards, backwards = engine.proof_passes
-    if not forwards:
-        return work
-    passes = work.forwards + work.backwards
-    n_proofs = 1 + int(PROOF_SHARE * passes / (forwards + backwards))
-    share = 1 + n_proofs * (forwards + backwards) / passes
-    return Work(
-        forwards=work.forwards + n_proofs * forwards,
-        backwards=work.backwards + n_proofs * backwards,
-        multiply_adds=int(work.multiply_adds * share),
-        seconds=work.seconds * share,
-    )
-
-
-def _clean_work(n: int, speed: Speed) -> Work:
-    return Work(
-        forwards=n,
-        backwards=0,
-        multiply_adds=n * speed.forward_multiply_adds,
-        seconds=n * speed.clean_seconds,
-    )
-
-
-def _work(passes: Passes, n: int, speed: Speed) -> Work:
-    gradients = passes.gradients + passes.exact_gradients
-    forwards = passes.forwards + passes.exact_forwards + gradients
-    return Work(
-        forwards=n * forwards,
-        backwards=n * gradients,
-        multiply_adds=n
-        * (forwards * speed.forward_multiply_adds + gradients * speed.backward_multiply_adds),
-        seconds=n
-        * (
-            passes.forwards * speed.forward_seconds
-            + passes.gradients * speed.gradient_seconds
-            + passes.exact_forwards * speed.exact_forward_seconds
-            + passes.exact_gradients * speed.exact_gradient_seconds
-        ),
-    )
-
-
-def _total(works: list[Work]) -> Work:
-    return Work(
-        forwards=sum(w.forwards for w in works),
-        backwards=sum(w.backwards for w in works),
-        multiply_adds=sum(w.multiply_adds for w in works),
-        seconds=sum(w.seconds for w in works),
-    )
+        ends.append((with_proofs(work_of(most, n, speed), engine), work_of(least, n, speed)))
+    return ends
 
 
 def _peak_memory(model: nn.Module, x: Tensor, size: int, cost: Cost, engine: Engine) -> int:

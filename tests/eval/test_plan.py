@@ -1,4 +1,5 @@
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -9,7 +10,10 @@ from eval.begin import begun
 from eval.data import ImageSet, from_tensors
 from eval.engine.cost import measure_cost, peak_bytes
 from eval.errors import DataError, ModelError
+from eval.executors.base import Event
+from eval.executors.stage_search import StageSearch
 from eval.plan import Plan, plan_run
+from eval.planning.rehearsal import FIRST_TURNS, LATER_TURNS
 from eval.protocols import Protocol, protocol
 from eval.request import Request
 from eval.run import Run
@@ -231,15 +235,62 @@ def test_a_run_stays_within_the_planned_memory(
     assert plan.peak_memory_bytes / 5 < used < plan.peak_memory_bytes
 
 
-def test_the_plan_attacks_nothing(
+def test_the_plan_tries_first_steps_and_no_more(
     tiny_net: nn.Module, tiny_data: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> None:
-        raise AssertionError("an attack began")
+    n_turns: Counter[str] = Counter()
+    turn = StageSearch.turn
 
-    monkeypatch.setattr("eval.attacks.apgd.APGD.start", refuse)
+    def counted(search: StageSearch) -> Iterator[Event]:
+        n_turns[search.name] += 1
+        return turn(search)
+
+    monkeypatch.setattr(StageSearch, "turn", counted)
     plan = plan_run(tiny_net, tiny_data, protocol("autoattack"), TINY)
-    assert [s.name for s in plan.stages] == ["clean", "apgd-ce", "apgd-t", "fab-t", "square"]
+    assert [s.name for s in plan.stages] == ["clean", *n_turns]
+    assert n_turns["apgd-ce"] <= 2 * FIRST_TURNS
+    assert max(n_turns.values()) <= 2 * LATER_TURNS
+
+
+@pytest.mark.parametrize(
+    ("name", "eps"),
+    [
+        ("pgd-5", "1/50"),
+        ("pgd-40", "1/5"),
+        ("pgd-40", "1/100000"),
+        ("autoattack", "1/50"),
+        ("autoattack", "1/5"),
+        ("quick", "1/50"),
+        ("autoattack-plus", "1/50"),
+    ],
+)
+def test_passes_of_a_run_fall_into_the_expected_range(
+    tiny_net: nn.Module, tiny_data: ImageSet, name: str, eps: str
+) -> None:
+    few = protocol(name) if name.startswith("pgd") else cut(name, 14 if name == "quick" else 5)
+    threat = Threat("Linf", eps)
+    plan = plan_run(tiny_net, tiny_data, few, threat, precision="fp32", batch_size=16)
+    run = run_stages(tiny_net, tiny_data, few, threat)
+    total = plan.expected
+    proofs = 60
+    for found, done in (
+        (total.forwards, len(tiny_data) + sum(s.forwards for s in run.stage_results)),
+        (total.backwards, sum(s.backwards for s in run.stage_results)),
+    ):
+        assert found.low <= found.expected <= found.high
+        assert 0.98 * found.low - proofs <= done <= 1.02 * found.high + proofs
+    for stage in plan.stages:
+        assert stage.expected.forwards.high <= 1.01 * stage.most.forwards
+
+
+def test_a_model_that_is_never_right_is_planned_too(
+    tiny_net: nn.Module, tiny_data: ImageSet
+) -> None:
+    wrong = (tiny_net(tiny_data.batch(range(60)).x).argmax(1) + 1) % 5
+    data = from_tensors(tiny_data.batch(range(60)).x, wrong)
+    plan = plan_run(tiny_net, data, protocol("autoattack"), TINY)
+    assert plan.n_right == 0
+    assert plan.expected.backwards.expected == 0
 
 
 def test_the_command_prints_the_plan_and_stops(
@@ -248,13 +299,14 @@ def test_the_command_prints_the_plan_and_stops(
     from zoo.cli.eval import command
 
     call: Callable[..., object] = command.main
-    monkeypatch.setattr("eval.attacks.apgd.APGD.start", None)  # it would be called
-    arguments = ["resnet8-silu-sat-digits", "--plan", "--n", "16"]
+    monkeypatch.setattr("eval.evaluation._attack", None)  # it would be called
+    arguments = ["resnet8-silu-sat-digits", "--plan", "--n", "16", "--attack", "quick"]
     call([*arguments, "--json"], standalone_mode=False)
     plan = Plan.model_validate_json(capsys.readouterr().out)
     assert [stage.name for stage in plan.stages][:2] == ["clean", "apgd-ce"]
     assert (plan.n, plan.batch_size) == (16, 128)
+    assert not [name for name in plan.known_from if "silu-sat-digits" in name]
     call(arguments, standalone_mode=False)
     out = capsys.readouterr().out
-    for text in ("apgd-ce", "upper bounds", "16 of the 16 images", "GB at the peak"):
+    for text in ("apgd-ce", "upper bounds", "16 images", "3 Reports", "GB at the peak"):
         assert text in out

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from eval.data import ImageSet
-    from eval.plan import Plan, Work
+    from eval.plan import Plan
+    from eval.planning.expected import Expected
     from eval.protocols import Protocol
     from eval.threat import Threat
 
@@ -33,7 +34,7 @@ def plan_evaluation(
     name: str,
     as_json: bool,
 ) -> None:
-    """Time two batches and print what the evaluation would cost.
+    """Time two batches and the first steps, and print what the evaluation would cost.
 
     Raises `UsageError` for the reference engine, whose passes are not ours to count.
     """
@@ -58,7 +59,7 @@ def plan_evaluation(
 
 
 def print_plan(plan: Plan) -> None:
-    """The plan as a table on stdout: stage by stage, at most and at least."""
+    """The plan as a table on stdout, stage by stage: what is expected, and within which range."""
     console = stdout()
     console.print(
         Text(plan.model, style="bold")
@@ -72,42 +73,55 @@ def print_plan(plan: Plan) -> None:
         )
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("stage")
-    for column in ("forwards", "backwards", "multiply-adds", "time at most", "at least"):
-        table.add_column(column, justify="right")
+    for column in ("images", "forwards", "backwards", "time", "from", "to"):
+        table.add_column(column, justify="right", no_wrap=True)
     for stage in plan.stages:
-        table.add_row(stage.name, *_cells(stage.most), _time(stage.least.seconds))
-    table.add_row("total", *_cells(plan.most), _time(plan.least.seconds), style="bold")
+        table.add_row(stage.name, *_cells(stage.expected))
+    table.add_row("total", *_cells(plan.expected), style="bold")
     console.print(table)
+    seconds, most = plan.expected.seconds, plan.most
     console.print(
-        "Passes are upper bounds: every image is right and survives all stages. At least: every"
-        " image falls at the first look.\nTime is passes at the speed of the timed batches; the"
-        " attacks' own arithmetic comes on top."
+        Text("expected ")
+        + Text(_time(seconds.expected), style="bold")
+        + f", between {_time(seconds.low)} and {_time(seconds.high)} if the machine stays about as"
+        " busy as it is now",
     )
-    share = plan.n_right / plan.n_looked_at
-    console.print(
-        Text(
-            f"{plan.n_right} of the {plan.n_looked_at} images in the timed batches are right; if"
-            " that share holds, at most "
+    if len(plan.stages) > 1:
+        console.print(_origin(plan))
+        console.print(
+            f"upper bounds: {most.forwards:,} forwards, {most.backwards:,} backwards,"
+            f" {_time(most.seconds)} of the network alone, where all images survive",
         )
-        + Text(_time(share * plan.most.seconds), style="bold")
-        + f", {_time(plan.seconds_per_survivor)} for each image that survives."
-    )
     console.print(
         f"memory {plan.peak_memory_bytes / 1e9:.2g} GB at the peak, beside the program itself"
     )
 
 
-def _cells(work: Work) -> tuple[str, str, str, str]:
-    return (
-        f"{work.forwards:,}",
-        f"{work.backwards:,}",
-        f"{work.multiply_adds:.2g}",
-        _time(work.seconds),
-    )
+def _origin(plan: Plan) -> str:
+    """Where the counts come from."""
+    said = f"Counted from the {plan.n_looked_at} images of the timed batches"
+    said += f" ({plan.n_right} right) and the first steps of each stage"
+    if plan.known_from:
+        n = len(plan.known_from)
+        return f"{said}; what falls to later stages from {n} Report{'s' * (n > 1)} of other models"
+    if len(plan.stages) > 2:
+        return f"{said}; no Report tells what falls to its later stages, so the range is wide"
+    return said
+
+
+def _cells(found: Expected) -> tuple[str, ...]:
+    seconds = found.seconds
+    counts = (found.attacked, found.forwards, found.backwards)
+    times = (seconds.expected, seconds.low, seconds.high)
+    return (*(f"{round(one.expected):,}" for one in counts), *map(_time, times))
 
 
 def _time(seconds: float) -> str:
     for limit, unit, size in ((120, "s", 1), (7200, "min", 60), (172800, "h", 3600)):
         if seconds < limit:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds / 86400:.3g} d"
+            return (
+                f"{seconds / size:.2g} {unit}"
+                if seconds < size * 99.5
+                else f"{seconds / size:.0f} {unit}"
+            )
+    return f"{seconds / 86400:.2g} d"
