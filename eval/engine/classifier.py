@@ -73,11 +73,10 @@ def where_logits_are(output: object, name: str) -> Output:
         kind += f" with {', '.join(map(repr, list(output)[:5])) or 'nothing in it'}"
     elif isinstance(output, list | tuple):
         kind += f" of {len(output)}"
-    elif type(output).__module__ == "numpy":
-        kind += ", through which no gradient comes"
+    through = "; no gradient comes through NumPy" if type(output).__module__ == "numpy" else ""
     raise ModelError(
         f"model {name!r} returned a {kind}: its forward must return logits of shape (images,"
-        " classes), or something with these in a field called logits"
+        f" classes), or something with these in a field called logits{through}"
     )
 
 

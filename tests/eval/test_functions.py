@@ -156,7 +156,7 @@ WRONG: dict[str, tuple[Callable[[nn.Module], Any], str]] = {
     "a tensor": (lambda _: torch.zeros(3), "`model` is a Tensor: give a torch.nn.Module"),
     "a function to numpy": (
         lambda n: lambda x: n(x).detach().numpy(),
-        "returned a ndarray, through which no gradient comes: its forward must return logits",
+        "returned a ndarray: its forward must return logits.*no gradient comes through NumPy",
     ),
     "a function by numpy": (
         lambda n: lambda x: n(torch.from_numpy(np.asarray(x))),
