@@ -21,6 +21,7 @@ from eval.estimate import Estimate
 from eval.files.paths import AnyPath, path_of
 from eval.files.writing import check_writable
 from eval.functions import ModelLike, as_module, refuse_journal
+from eval.ignored import refuse_ignored
 from eval.narrowing import check_narrowing, narrowing_spec
 from eval.plots import write_plot
 from eval.protocols import protocol
@@ -145,6 +146,13 @@ def evaluate(
         refuse_journal(model)
     plan = protocol(attack, step_size=step_size, last_iterate=last_iterate)
     ending, threat = EarlyEnd.of(until, budget, plan, engine), Threat.of(norm, eps)
+    refuse_ignored(
+        plan,
+        engine=engine,
+        precision=precision,
+        save_adversarial=save_adversarial,
+        journal=journal,
+    )
     if out is not None:
         check_writable(out)
     if save_adversarial is not None:

@@ -33,17 +33,20 @@ _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,2})?", re.ASCII | re.I
 
 
 def parse(text: str) -> Fraction:
-    """The number in a text such as "8/255", "8.0/255", "0.5" or "5e-1"; spaces do not count.
+    """The number in a text such as "8/255", "8.0 / 255", "0.5" or "5e-1".
 
+    Spaces count only within a number, where "1 6/255" may be meant as 16/255 or as 1 and 6/255.
     Raises `ValueError` for what is no number or longer than `MAX_TEXT`: a text of 13 characters
     can otherwise ask for a number of a gigabyte.
     """
-    text = text.replace(" ", "")
-    parts = text.split("/")
-    if len(text) > MAX_TEXT or len(parts) > 2 or not all(map(_DECIMAL.fullmatch, parts)):
+    parts = [part.strip(" ") for part in text.split("/")]
+    has_signs_below = parts[-1][:1] in {"+", "-"} and len(parts) > 1
+    if len(text) > MAX_TEXT or len(parts) > 2 or has_signs_below:
+        raise ValueError(f"{_short(text)} is not a number")
+    if not all(map(_DECIMAL.fullmatch, parts)):
         raise ValueError(f"{_short(text)} is not a number")
     if len(parts) == 1:
-        return Fraction(text)
+        return Fraction(parts[0])
     below = Fraction(parts[1])
     if below == 0:
         raise ValueError(f"{_short(text)} divides by zero")

@@ -106,7 +106,7 @@ def step_in_pixels(stage: Stage, eps: float) -> float:
     Raises `UsageError` for a text that is neither "eps", "eps/N", "eps*N", a positive number nor
     the "max(A, B)" of two of these.
     """
-    text = (stage.step_size or "eps").replace(" ", "")
+    text = re.sub(r" *([/*,()]) *", r"\1", (stage.step_size or "eps").strip(" "))
     larger = re.fullmatch(r"max\(([^,]+),([^,]+)\)", text)
     sizes = [_size(part, eps) for part in (larger.groups() if larger else (text,))]
     if min(sizes) <= 0:

@@ -163,8 +163,10 @@ def find_report(name: AnyPath) -> Report:
     if found:
         return read_report(found[0])
     near = difflib.get_close_matches(name, bundled, n=3, cutoff=0.4)
-    hint = f"; did you mean {' or '.join(near)}?" if near else f": choose of {sorted(bundled)}"
-    raise UsageError(f"report {name!r} is neither a file nor a result of the package{hint}")
+    hint = f"name a file, or one of the {len(bundled)} results, as {min(bundled, default='none')}"
+    if near:
+        hint = f"did you mean {' or '.join(near)}?"
+    raise UsageError(f"report {name!r} is neither a file nor a result of the package: {hint}")
 
 
 def _check_threat(a: Report, b: Report) -> None:

@@ -127,6 +127,11 @@ def choose(
     stated = stated or Stated()
     if isinstance(model, Choice):
         stated.refuse(tuple(stated.said()), f"{model.card.name} was chosen already")
+        for what, value in (("name", name), ("weights", weights), ("channels", channels)):
+            if value is not None:
+                raise UsageError(
+                    f"`{what}` {value}: {model.card.name} was chosen already; leave it out"
+                )
         return model
     if not isinstance(model, str | os.PathLike):
         return _given(model, stated, name, weights, channels, images)

@@ -12,6 +12,7 @@ from eval.curves.plan import CurvePlan, Said, curve_plan
 from eval.errors import UsageError
 from eval.files.paths import AnyPath, path_of
 from eval.files.writing import check_writable
+from eval.ignored import refuse_ignored
 from eval.plots import check_plot
 from eval.radius import Number
 from eval.threat import Norm, is_norm
@@ -90,6 +91,7 @@ def curve(
     plan = check_curve(
         cards, eps, steps, attack, norm=norm, step_size=step_size, out=out, plot=plot
     )
+    refuse_ignored(None, engine=engine, precision=precision)
     device = str(device)
     ready = [load_both(one, device, chosen, on_download, on_message) for one in choices]
     _check_same_images(ready)

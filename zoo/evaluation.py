@@ -196,7 +196,9 @@ def evaluate(
         command=command,
         out=out,
         allow_probabilities=allow_probabilities,
-        journal=journal_place(journal, found.model),
+        journal=None
+        if journal is True and not plan.stages
+        else journal_place(journal, found.model),
         fresh=fresh,
         until=until,
         budget=budget,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from eval.errors import UsageError
 from eval.files.paths import AnyPath
 from zoo import networks
 from zoo.activations.in_file import refuse_another
@@ -78,6 +79,8 @@ def load(
         ModelError: a config.json that asks for remote code or describes nothing we can build.
 
     """
+    if weights is not None and not pretrained:
+        raise UsageError(f"`weights` {weights} beside `pretrained=False`: leave one out")
     stated = ToLoad(
         arch=arch,
         arch_args=arch_args,

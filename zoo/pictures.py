@@ -184,6 +184,7 @@ def _open(wanted: Selection, info: ModelCard, on_progress: OnProgress | None) ->
     if wanted.data is None and not info.dataset:
         raise no_data(info.name)
     name, folder = _named(wanted.data or info.dataset, path_of(wanted.data_dir, "data_dir"))
+    _refuse_ignored(wanted, name)
     return open_data(
         name,
         data_dir=folder,
@@ -195,6 +196,22 @@ def _open(wanted: Selection, info: ModelCard, on_progress: OnProgress | None) ->
         allow_partial=wanted.allow_partial,
         n_workers=wanted.workers,
     )
+
+
+def _refuse_ignored(wanted: Selection, name: str) -> None:
+    """Raises `UsageError` for what the data set `name` has no use for."""
+    if wanted.allow_partial and name != "imagenet":
+        raise UsageError(f"`allow_partial=True` is for imagenet, not for {name}: leave it out")
+    if wanted.workers is not None and name not in {"imagenet", "folder"}:
+        raise UsageError(
+            f"`workers` {wanted.workers}: the pictures of {name} are not decoded by processes;"
+            " leave it out"
+        )
+    if wanted.data_dir is not None and name == "digits":
+        raise UsageError(
+            f"`data_dir` {wanted.data_dir}: digits come with scikit-learn and lie in no folder;"
+            " leave it out"
+        )
 
 
 def _tell(found: ImageSet, on_message: Callable[[str], None]) -> None:

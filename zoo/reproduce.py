@@ -185,7 +185,7 @@ def reproduce(model: ZooModel, images: ImageSet, out: Path, settings: Settings) 
             device=settings.device,
             command=settings.command,
             out=path,
-            journal=settings.journal,
+            journal=settings.journal if run.norm else None,
             fresh=settings.fresh,
             until=_until(run, settings),
             on_progress=settings.on_progress,

@@ -20,6 +20,7 @@ from eval.errors import UsageError
 from eval.files.paths import AnyPath, path_of
 from eval.files.writing import check_writable
 from eval.functions import ModelLike, as_module, refuse_journal
+from eval.ignored import refuse_ignored
 from eval.protocols import protocol
 from eval.radius import Number
 from eval.report.report import ProtocolPart
@@ -92,6 +93,7 @@ def curve(
         refuse_journal(model)
     if out is not None:
         check_writable(out)
+    refuse_ignored(None, engine=engine, precision=precision)
     images = decoded_once(as_images(data, n))
     request = Request(
         data=images,

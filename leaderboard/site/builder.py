@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from eval.errors import ReportError
+from eval.errors import ReportError, UsageError
 from eval.files.paths import AnyPath, path_of
 from leaderboard.boards import Board, Leaderboard, leaderboard
 from leaderboard.export import to_csv, to_json, to_latex, to_markdown
@@ -64,6 +64,11 @@ def build(
     force:       replace a folder that we did not write; it is moved aside, not deleted.
     Raises UsageError if `out` is not ours to replace; ReportError, DataError for bad files.
     """
+    if data_dir is not None and not adversarial:
+        raise UsageError(
+            f"`data_dir` {data_dir} is to hold the clean images of adversarial ones, and no file of"
+            " such is named: name one, or leave it out"
+        )
     out, data_dir = path_of(out, "out"), path_of(data_dir, "data_dir")
     files = [path_of(one, "adversarial") for one in adversarial]
     check_ours(out.resolve(), force=force)

@@ -85,5 +85,14 @@ def test_the_digits_pair_can_be_compared_by_name() -> None:
 def test_a_report_that_is_nowhere_is_named_with_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"did you mean .*resnet8-silu-sat-digits\.autoattack"):
         find_report("resnet8-silu-sat-digits.autoatack")
-    with pytest.raises(UsageError, match="is neither a file nor a result of the package: choose"):
+    with pytest.raises(UsageError, match="result of the package: name a file, or one of"):
         find_report("%")
+
+
+@pytest.mark.parametrize("name", ["%", "zz/zz.json", "-", "é"])
+def test_no_list_of_python_is_printed_for_a_report_that_is_nowhere(name: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        find_report(name)
+    said = str(caught.value)
+    assert "[" not in said
+    assert len(said) < 300

@@ -100,7 +100,7 @@ def _run(terminated: Sequence[Terminated]) -> int:
     """terminated: gets what SIGTERM raises, whatever becomes of that on its way up."""
     try:
         with watched_stdout():
-            return cli.main(standalone_mode=False) or 0
+            return cli.main(prog_name="sat-zoo", standalone_mode=False) or 0
     except (click.exceptions.Abort, KeyboardInterrupt):
         say("stopped by SIGTERM" if terminated else "interrupted")
         return TERMINATED if terminated else INTERRUPTED

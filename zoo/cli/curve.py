@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from eval.ignored import refuse_ignored
 from zoo.choice import Named, choose
 from zoo.cli.shared.columns import wide_option
 from zoo.cli.shared.completing import complete_attacks, complete_models
@@ -131,6 +132,7 @@ def command(
         choices.append(choose(other, images=selection))
     cards = [choice.card for choice in choices]
     check_curve(cards, eps, steps, attack, norm=norm, step_size=step_size, out=out, plot=plot)
+    refuse_ignored(None, engine=engine, precision=precision)
     for choice in choices:
         if isinstance(choice, Named):
             offer_weights(choice.card, choice.wanted.weights, yes=yes)

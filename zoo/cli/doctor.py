@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from eval.errors import SatZooError
+from eval.errors import SatZooError, UsageError
 from zoo.cli.readings import examine_readings, readings_options, refuse_readings_options
 from zoo.cli.shared.columns import wide_option
 from zoo.cli.shared.completing import complete_models
@@ -35,8 +35,8 @@ def command(
     """Say what is here, what is missing and what to do about it.
 
     Software, extras, devices, throughput, the Hub, weights, data sets and free disk, each marked
-    ok, missing or broken. Ends with 0 when the README's main command can run here, else with 1.
-    Nothing is written, and no token is sent or shown.
+    ok, not needed, missing or broken. Ends with 0 when the README's main command can run here, else
+    with 1. Nothing is written, and no token is sent or shown.
 
     With the NAME of an official model instead: from some hundred pictures of ImageNet, whether its
     checkpoint expects RGB or BGR, whether the weights or their moving averages are meant, and
@@ -44,6 +44,8 @@ def command(
     read in another way than the pictures say.
     """
     if name is not None:
+        if quick:
+            raise UsageError(f"--quick is not for the NAME of a model: leave it or {name} out")
         examine_readings(name, data_dir=data_dir, as_json=as_json, **rest)
         return
     refuse_readings_options(rest)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import click
 
 from eval.errors import UsageError
+from eval.ignored import refuse_ignored
 from eval.protocols import protocol
 from zoo.choice import Named
 from zoo.cli.plan import plan_evaluation
@@ -166,9 +167,23 @@ def command(
     threat = check(choice.card, norm, eps, out, save_adversarial)
     plan = protocol(attack, step_size=step_size, last_iterate=last_iterate)
     check_ending(plan, until, budget, plot, engine)
-    for option, value in (("until", until), ("budget", budget), ("plot", plot)):
-        if is_plan and value is not None:
-            raise UsageError(f"--plan tells what the whole run would cost: leave out --{option}")
+    refuse_ignored(
+        plan,
+        engine=engine,
+        precision=precision,
+        save_adversarial=save_adversarial,
+        journal=journal,
+    )
+    if is_plan:
+        _refuse_beside_plan(
+            until=until,
+            budget=budget,
+            plot=plot,
+            out=out,
+            save_adversarial=save_adversarial,
+            journal=journal,
+            fresh=fresh,
+        )
     if isinstance(choice, Named):
         offer_weights(choice.card, choice.wanted.weights, yes=yes)
 
@@ -187,6 +202,7 @@ def command(
             threat,
             engine=engine,
             precision=precision,
+            seed=seed,
             batch_size=batch_size,
             device=device,
             name=ready.loaded.card.name,
@@ -231,3 +247,11 @@ def command(
             print_report(report, out)
         if stopped is not None:
             raise stopped
+
+
+def _refuse_beside_plan(**given: object) -> None:
+    """Raises `UsageError` for the first option that a plan has no use for."""
+    for name, value in given.items():
+        if value:
+            option = name.replace("_", "-")
+            raise UsageError(f"--plan tells what the whole run would cost: leave out --{option}")

@@ -94,6 +94,10 @@ def command(
         return
     if file is not None:
         raise UsageError(f"--file {file} is a file of --repo: add --repo OWNER/NAME --revision REV")
+    if check:
+        for option, value in (("--source", source), ("--to", folder)):
+            if value is not None:
+                raise UsageError(f"--check fetches and copies nothing: leave out {option} {value}")
     if not (names or everything or check):
         raise UsageError("name a model or a pattern such as 'resnet50-*', or pass --all")
     cards, is_named = _chosen(names)

@@ -78,6 +78,13 @@ def command(
             f"--bundle and {flag} clash: bundled weights are those of the recipe as it stands"
             " beside the card; change the recipe there"
         )
+    if plan:
+        given = {"out": out, "limit-steps": limit_steps, "fresh": fresh, "bundle": bundle}
+        for option, value in (given | {"tensorboard": tensorboard}).items():
+            if value:
+                raise UsageError(
+                    f"--plan tells what the whole run would cost: leave out --{option}"
+                )
     if minutes <= 0:
         raise UsageError(f"--minutes {minutes:g} is not positive: use for example 5")
 

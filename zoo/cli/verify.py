@@ -76,6 +76,12 @@ def command(
     elif report is not None:
         raise UsageError(f"--report {report} is for a file of adversarial images: leave it out")
     else:
+        for option, value in (("--data-dir", data_dir), ("--classes", classes)):
+            if value is not None:
+                raise UsageError(
+                    f"{option} {value} is for a file of adversarial images, and {file} is a"
+                    " report: leave it out"
+                )
         _verify_report(file, weights, strip_prefix)
 
 

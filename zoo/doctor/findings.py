@@ -24,7 +24,10 @@ class Line(_Named):
     """One thing that was looked at."""
 
     name: str
-    mark: Mark = Field(description="missing: not here; broken: here, but it cannot be used")
+    mark: Mark = Field(
+        description="missing: not here; broken: here, but it cannot be used; the page says not"
+        " needed for missing where it is not"
+    )
     says: str = Field(description="what was found, or what was looked for and where")
     fix: str = Field(default="", description="the way out; empty only when the mark is ok")
     needed: bool = Field(default=False, description="the default job cannot run without it")

@@ -17,7 +17,7 @@ from eval.data.cifar10.exact import Pictures, proved, read_batches, read_first_1
 from eval.data.cifar10.jpeg import read_jpegs
 from eval.data.cifar10.tree import Tree, find_tree, in_order, read_tree
 from eval.data.files.entries import Passed
-from eval.data.locate import DataRoot, data_root, not_found, places
+from eval.data.locate import DataMissing, DataRoot, data_root, not_found, places
 from eval.data.text import spellings
 from eval.errors import unknown
 from eval.files.download import OnProgress
@@ -102,11 +102,24 @@ def open_cifar10_jpeg(split: str, *, data_dir: Path | None = None) -> ImageSet:
         raise unknown("split of cifar10-jpeg", split, SPLITS)
     root = data_root(data_dir, "cifar10-jpeg")
     forms = (f"{split}.zip", f"{split}.tar.gz", split)
+    halves = []
     for folder in places(root, _SUBFOLDERS):
         order = folder / f"{split}_order.csv"
         path = next((folder / form for form in forms if (folder / form).exists()), None)
         if path is not None and order.exists():
             return _as_set(read_jpegs(path, order, split), "cifar10-jpeg", split, path)
+        if path is not None:
+            halves.append(
+                f"{path} is there, but {order.name}, the official order of its pictures, is missing"
+                " beside it: put it there, or use `open_data('cifar10-folder')`, which needs none"
+            )
+        elif order.exists():
+            halves.append(
+                f"{order} is there, but its pictures are missing beside it: put {forms[0]},"
+                f" {forms[1]} or the folder {forms[2]} there"
+            )
+    if halves:
+        raise DataMissing(f"cifar10-jpeg ({split}) lacks a file: {halves[0]}")
     wanted = f"{', '.join(forms)} beside {split}_order.csv"
     raise not_found("cifar10-jpeg", split, wanted, root)
 
@@ -155,8 +168,8 @@ def _folder_set(tree: Tree, split: str) -> ImageSet:
         n_classes=10,
         scale=255,
         official_subset=False,
-        layout=f"{tree.path.name}, class folders without the official order, so that no subset of"
-        " them is the official one",
+        layout=f"{tree.path.name}, class folders without the official order (no"
+        f" {split}_order.csv beside them), so that no subset of them is the official one",
         passed_over=tree.passed,
     )
 
@@ -186,7 +199,11 @@ def _as_set(
 
 
 def _fix(root: DataRoot, split: str) -> str:
-    jpeg = any((folder / f"{split}_order.csv").exists() for folder in places(root, _SUBFOLDERS))
-    if jpeg:
+    orders = [folder / f"{split}_order.csv" for folder in places(root, _SUBFOLDERS)]
+    orders = [order for order in orders if order.exists()]
+    forms = (f"{split}.zip", f"{split}.tar.gz", split)
+    if orders and not any((one.parent / form).exists() for one in orders for form in forms):
+        return f", or put {forms[0]}, whose order it is, beside {orders[0]}"
+    if orders:
         return ", or use `open_data('cifar10-jpeg')`, the lossy copy that lies there"
     return ", or let `sat-zoo eval` fetch it with --download (in Python: download=True)"

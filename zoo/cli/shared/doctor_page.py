@@ -9,16 +9,20 @@ from zoo.cli.shared.columns import TableColumn
 from zoo.cli.shared.table import print_table
 from zoo.doctor.findings import Diagnosis, Line
 
-STYLES = {"ok": "green", "missing": "yellow", "broken": "bold red"}
+STYLES = {"ok": "green", "not needed": "dim", "missing": "yellow", "broken": "bold red"}
 
 
 def print_page(diagnosis: Diagnosis, console: Console) -> None:
-    """Print one line a finding: mark, name, what was found; what to do."""
+    """Print one line a finding: mark, name, what was found; what to do.
+
+    What is missing and the default job can do without is marked so.
+    """
     rows: list[tuple[str | Text, ...]] = []
     for section in diagnosis.sections:
         rows.append((Text(section.title, style="bold"),))
         for line in section.lines:
-            mark = Text(line.mark, style=STYLES[line.mark])
+            shown = line.mark if line.needed or line.mark != "missing" else "not needed"
+            mark = Text(shown, style=STYLES[shown])
             rows.append((mark, line.name, _sentence(line)))
     columns = (
         TableColumn("mark"),
