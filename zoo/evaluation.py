@@ -177,6 +177,7 @@ def evaluate(
     from eval.evaluation import evaluate as measure
 
     found = ready.loaded
+    kept = journal if plan.stages or not isinstance(journal, bool) else None
     return measure(
         found.model,
         ready.images,
@@ -196,9 +197,7 @@ def evaluate(
         command=command,
         out=out,
         allow_probabilities=allow_probabilities,
-        journal=None
-        if journal is True and not plan.stages
-        else journal_place(journal, found.model),
+        journal=journal_place(kept, found.model),
         fresh=fresh,
         until=until,
         budget=budget,

@@ -70,7 +70,8 @@ class Rehearsed:
 
     n: images that were tried; broken_after: of each that fell, after how many turns. n_turns: that
     were made, all there are where is_over. start_seconds: of the first turn. row_passes: forwards,
-    and backwards, of an image in a turn. many, few: turns of batches of two sizes.
+    and backwards, of an image in a turn; prepared: of what comes before its first run. many, few:
+    turns of batches of two sizes.
     """
 
     n: int
@@ -79,6 +80,7 @@ class Rehearsed:
     is_over: bool
     start_seconds: float
     row_passes: tuple[float, float]
+    prepared: tuple[float, float]
     many: Turns
     few: Turns
 
@@ -131,6 +133,7 @@ def _rehearsed(
         is_over=not trial.search.has_work,
         start_seconds=trial.seconds[0],
         row_passes=trial.row_passes,
+        prepared=trial.prepared,
         many=trial.turns,
         few=few.turns,
     ), {*trial.broken}
@@ -178,6 +181,14 @@ class _Trial:
         first, n = self._first, sum(self.turns.rows)
         before, after = self.passes[first], self.passes[-1]
         return (after[0] - before[0]) / n, (after[1] - before[1]) / n
+
+    @property
+    def prepared(self) -> tuple[float, float]:
+        """Forwards, and backwards, that the first turn took beyond a start and a step."""
+        before, after = self.passes[:2]
+        spent = [(b - a) / self.rows[0] for a, b in zip(before, after, strict=True)]
+        row = self.row_passes
+        return max(0.0, spent[0] - 2 * row[0]), max(0.0, spent[1] - 2 * row[1])
 
     @property
     def _first(self) -> int:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from eval.planning.expected import falling
+from eval.planning.fates import falling
 from eval.planning.shares import FILE, ReportShares, StageShare, known_shares, shares_of
 from eval.report.report import Report
 

@@ -3,8 +3,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from zoo.cli.shared.doctor_page import print_page
 from zoo.doctor.findings import Diagnosis, Line, Mark, Section
-from zoo.doctor.page import print_page
 
 
 @pytest.mark.parametrize(
