@@ -73,7 +73,7 @@ def test_an_unknown_name_brings_the_nearest() -> None:
 
 def test_weights_that_are_nowhere_say_what_will_work() -> None:
     with pytest.raises(WeightsUnavailable, match=r"not on this .* `weights=FILE") as caught:
-        zoo.load("resnet18-w16-gelu-sat-cifar10")
+        zoo.load("resnet18-gelu-sat-cifar10")
     assert caught.value.exit_code == 3
 
 

@@ -16,7 +16,7 @@ from zoo.registry import FAMILIES
 from zoo.weights.store import Store
 
 DIGITS = "resnet8-silu-sat-digits"
-UNBUNDLED = "resnet18-w16-gelu-sat-cifar10"
+UNBUNDLED = "resnet18-gelu-sat-cifar10"
 BUNDLED = FAMILIES / "digits" / f"{DIGITS}.safetensors"
 
 

@@ -94,7 +94,7 @@ def test_of_a_file_that_nobody_promised_the_digest_is_of_what_was_loaded(
 def test_stored_weights_that_are_swapped_while_loading_are_those_that_were_stored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    name = "resnet18-w16-gelu-sat-cifar10"
+    name = "resnet18-gelu-sat-cifar10"
     state = zoo.load(name, pretrained=False).net.state_dict()
     path = Store().put(name, state, {})
     stored = Store().find(name)
