@@ -1,5 +1,6 @@
 import json
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -104,6 +105,7 @@ def test_ctrl_c_says_where_the_verdicts_are(
     assert done.code == 130
     assert [line for line in done.err.splitlines() if line] == [
         f"sat-zoo: the verdicts so far are in {journal}: the same command goes on from there",
+        f"sat-zoo: go on with: {shlex.join(['sat-zoo', *QUICK, '--batch-size', '8'])}",
         "sat-zoo: interrupted",
     ]
     resumed, undisturbed = sat_zoo(*QUICK), sat_zoo(*QUICK, "--fresh")

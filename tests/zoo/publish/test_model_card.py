@@ -1,4 +1,5 @@
 import re
+from functools import cache
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ DIGITS = "resnet8-silu-sat-digits"
 HOSTILE = "x: y\n---\n# owned <script>alert(1)</script> [a](http://evil) | `b` {{ c }} \u2028 \x00"
 
 
+@cache
 def reports(name: str = DIGITS) -> tuple[Result, ...]:
     return tuple(found for found in results_in() if found.report.model.name == name)
 
