@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import sys
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-_KNOWN = ("timm", "torch", "torchvision")  # their version stands beside each session of a journal
-_PLAIN = (bool, int, float, str, tuple, type(None))
+from eval.seen import Seen, is_known, tensors_sha256
+
+_DEEP = 4
+"""How many steps from a module its settings and functions are looked at."""
+
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+_TORCHS = frozenset(vars(nn.Module()))
+"""What every module has as attributes: tensors and modules, which are counted by themselves."""
 
 
 def weights_sha256(model: nn.Module) -> str:
@@ -19,46 +24,80 @@ def weights_sha256(model: nn.Module) -> str:
     return tensors_sha256(model.state_dict())
 
 
-def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
-    """`weights_sha256` of the model that has these tensors under these names."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        # numpy has no bfloat16, so the bytes are read through a view as uint8.
-        flat = tensor.detach().cpu().contiguous().flatten()
-        digest.update(flat.view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
 def definition_sha256(model: nn.Module) -> str:
     """Digest over the model's modules and settings, its unsaved buffers, and the code of its own.
 
-    Of every module: its path, class, `extra_repr` and plain attributes. Of every class that is
-    not torch's or timm's: the source file.
+    Of every module: its path, class, `extra_repr`, attributes, hooks, and TorchScript. Of what is
+    not torch's or timm's: the source files, and the code itself, as a notebook has no file; with
+    the closures and globals that it names, a few steps deep.
 
-    Equal digests and equal weights do not prove equal functions (code may call other files), but
-    another activation, normalisation or forward in the same file is seen.
+    Equal digests and equal weights do not prove equal functions (code may call what is hidden), but
+    another activation, normalisation or forward is seen. A model that keeps a cache in an attribute
+    of its own has another digest once it is filled: a run on it begins anew.
     """
     digest = hashlib.sha256()
-    files: set[Path] = set()
-    for path, module in model.named_modules():
-        kind = type(module)
-        settings = sorted(
-            (key, value) for key, value in vars(module).items()
-            if key[0] != "_" and isinstance(value, _PLAIN)
-        )  # fmt: skip
-        digest.update(f"{path} {kind.__module__}.{kind.__qualname__} {settings}".encode())
-        digest.update(module.extra_repr().encode())
-        if kind.__module__.split(".")[0] not in _KNOWN:
-            file = getattr(sys.modules.get(kind.__module__), "__file__", None)
-            files.update([Path(file)] if file else [])
-    for file in sorted(files):
-        if file.is_file():
-            digest.update(file.read_bytes())
-    saved = model.state_dict().keys()
-    for name, buffer in model.named_buffers():
-        if name not in saved:
-            flat = buffer.detach().cpu().contiguous().flatten()
-            digest.update(f"{name} {tuple(buffer.shape)}".encode())
-            digest.update(flat.view(torch.uint8).numpy().tobytes())
+    look = _Look(model)
+    for line in look.all():
+        digest.update(f"{line}\n".encode())
+    for file in sorted(look.seen.files):
+        digest.update(file.read_bytes())
     return digest.hexdigest()
+
+
+class _Look:
+    def __init__(self, model: nn.Module) -> None:
+        self._paths = {id(module): path for path, module in model.named_modules()}
+        self._model = model
+        self._strange: list[nn.Module] = []  # kept, so that no other module gets its id
+        self.seen = Seen(self._met)
+
+    def all(self) -> Iterator[str]:
+        yield from self._tree(self._model)
+
+    def _tree(self, model: nn.Module) -> Iterator[str]:
+        for path, module in model.named_modules():
+            yield from self._of(path, module)
+        saved = model.state_dict().keys()
+        for name, buffer in model.named_buffers():
+            if name not in saved:
+                yield f"{name} {tensors_sha256({'': buffer})}"
+
+    def _of(self, path: str, module: nn.Module) -> Iterator[str]:
+        kind = type(module)
+        yield f"{path} {kind.__module__}.{kind.__qualname__} {module.extra_repr()}"
+        if not is_known(kind.__module__):
+            yield from self.seen.lines(kind, _DEEP)
+        elif isinstance(module, torch.jit.ScriptModule | torch.fx.GraphModule):
+            yield from self._script(module)
+        for name, value in sorted(vars(module).items()):
+            if name in _TORCHS:
+                continue
+            # Those of torch's own are its bookkeeping; its tensors are made of parameters.
+            is_own = not is_known(kind.__module__)
+            if is_own or not (name[0] == "_" or isinstance(value, Tensor)):
+                yield name
+                yield from self.seen.lines(value, _DEEP)
+        for name in _HOOKS:
+            for hook in getattr(module, name, {}).values():
+                yield name
+                yield from self.seen.lines(hook, _DEEP)
+
+    def _script(self, module: Any) -> Iterator[str]:
+        """What was traced or scripted, or written by torch.fx, with its constants."""
+        try:
+            code, constants = module.code_with_constants
+            yield code
+            yield from self.seen.lines(constants.const_mapping, 2)
+        except (AttributeError, RuntimeError):  # torch.fx, or a script without a forward
+            yield str(getattr(module, "code", ""))
+
+    def _met(self, module: nn.Module) -> Iterator[str]:
+        """Of a module that is an attribute: one of the model's, or one it has not registered."""
+        path = self._paths.get(id(module))
+        if path is not None:
+            yield f"module {path!r}"
+            return
+        self._strange.append(module)
+        self._paths |= {id(one): f"? {name}" for name, one in module.named_modules()}
+        yield tensors_sha256(module.state_dict())
+        yield from self._tree(module)

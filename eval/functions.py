@@ -7,21 +7,17 @@ the Report says so by the flag `function-model`.
 
 from __future__ import annotations
 
-import dis
-import functools
 import hashlib
 import os
-import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn, TypeAlias
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from eval.definition import tensors_sha256
 from eval.errors import ModelError, UsageError
 from eval.files.border import plain
+from eval.seen import Seen, parts_of
 
 ModelLike: TypeAlias = nn.Module | Callable[[Tensor], Any]
 """A model as a public function takes it: images (B, C, H, W) in [0, 1] -> logits (B, K)."""
@@ -46,7 +42,7 @@ class FunctionModel(nn.Module):
         self.networks = nn.ModuleList(found)
         self.training = self.networks.training = False
         self._function = function
-        digest = hashlib.sha256("\n".join(_seen(function, _DEEP)).encode()).digest()
+        digest = hashlib.sha256("\n".join(Seen().lines(function, _DEEP)).encode()).digest()
         self.register_buffer("seen_sha256", torch.frombuffer(bytearray(digest), dtype=torch.uint8))
 
     def forward(self, x: Tensor) -> Any:
@@ -118,72 +114,5 @@ def _networks(function: object, depth: int) -> Iterator[nn.Module]:
         yield function
         return
     if depth:
-        for part in _parts(function):
+        for part in parts_of(function):
             yield from _networks(part, depth - 1)
-
-
-def _parts(function: object) -> Iterator[object]:
-    """What a function reaches: by closure, globals, defaults, bound arguments, attributes."""
-    if isinstance(function, functools.partial):
-        yield from (function.func, *function.args, *function.keywords.values())
-    elif isinstance(function, types.MethodType):
-        yield function.__self__
-        yield function.__func__
-    elif isinstance(function, types.FunctionType):
-        for cell in function.__closure__ or ():
-            try:
-                yield cell.cell_contents
-            except ValueError:  # not assigned yet
-                continue
-        for name in _global_names(function.__code__):
-            if name in function.__globals__:
-                yield function.__globals__[name]
-        yield from function.__defaults__ or ()
-        yield from (function.__kwdefaults__ or {}).values()
-        yield from vars(function).values()  # as what functools.wraps has wrapped
-    elif isinstance(function, list | tuple | set):
-        yield from function
-    elif isinstance(function, Mapping):
-        yield from function.values()
-    elif hasattr(function, "__dict__") and not isinstance(function, type | types.ModuleType):
-        yield from vars(function).values()
-        if callable(function):
-            yield vars(type(function)).get("__call__")
-
-
-def _global_names(code: types.CodeType) -> Iterator[str]:
-    for one in dis.get_instructions(code):  # co_names has those of attributes too
-        if one.opname in {"LOAD_GLOBAL", "LOAD_NAME"}:
-            yield str(one.argval)
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _global_names(constant)
-
-
-def _seen(part: object, depth: int) -> Iterator[str]:
-    """Lines that differ where two functions differ, as far as they can be looked into."""
-    if isinstance(part, nn.Module):
-        return
-    if isinstance(part, bool | int | float | str | bytes | None):
-        yield repr(part)
-    elif isinstance(part, Tensor):
-        yield tensors_sha256({"": part})
-    elif isinstance(part, np.ndarray):
-        yield hashlib.sha256(np.ascontiguousarray(part).tobytes()).hexdigest()
-    elif isinstance(part, types.FunctionType):
-        yield part.__qualname__
-        yield from _code(part.__code__)
-    else:
-        yield f"{type(part).__module__}.{type(part).__qualname__}"
-    if depth:
-        for inner in _parts(part):
-            yield from _seen(inner, depth - 1)
-
-
-def _code(code: types.CodeType) -> Iterator[str]:
-    yield f"{code.co_code.hex()} {code.co_names} {code.co_varnames}"
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _code(constant)
-        else:
-            yield repr(constant)

@@ -68,7 +68,7 @@ class Key:
             data=f"{data.name} ({data.split})",
             ids=data.ids_sha256,
             labels=_sha256(data.labels.astype("<i8").tobytes()),
-            pixels=data.pixels_sha256(),
+            pixels=_pixels(data),
             threat=f"{threat.norm} {threat.eps_text}",
             protocol=protocol.name,
             stages=_sha256(stages.encode()),
@@ -115,6 +115,19 @@ class Session:
 
     def __str__(self) -> str:
         return f"{self.precision} on {self.device} by sat-zoo {self.version}, torch {self.torch}"
+
+
+def _pixels(data: ImageSet) -> str:
+    """Of the pixels to the bit: a Report's digest is of 8-bit levels, which floats may share."""
+    from eval.data.arrays import ArraySource
+
+    digest = data.pixels_sha256()
+    if not isinstance(data.source, ArraySource) or data.source.images.dtype == "u1":
+        return digest
+    exact = hashlib.sha256(digest.encode())
+    for pixels in data.source.stream(data.rows, 64):
+        exact.update(pixels.tobytes())
+    return exact.hexdigest()
 
 
 def _sha256(content: bytes) -> str:
