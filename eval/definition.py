@@ -15,8 +15,8 @@ _DEEP = 4
 """How many steps from a module its settings and functions are looked at."""
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-_TORCHS = frozenset(vars(nn.Module()))
-"""What every module has as attributes: tensors and modules, which are counted by themselves."""
+_TORCHS = frozenset(vars(nn.Module())) | {"_compiled_call_impl"}
+"""What modules have as attributes: tensors and modules, which are counted by themselves."""
 
 
 def weights_sha256(model: nn.Module) -> str:
@@ -24,7 +24,7 @@ def weights_sha256(model: nn.Module) -> str:
     return tensors_sha256(model.state_dict())
 
 
-def definition_sha256(model: nn.Module) -> str:
+def definition_sha256(model: nn.Module, leave_out: str = "") -> str:
     """Digest over the model's modules and settings, its unsaved buffers, and the code of its own.
 
     Of every module: its path, class, `extra_repr`, attributes, hooks, and TorchScript. Of what is
@@ -33,10 +33,11 @@ def definition_sha256(model: nn.Module) -> str:
 
     Equal digests and equal weights do not prove equal functions (code may call what is hidden), but
     another activation, normalisation or forward is seen. A model that keeps a cache in an attribute
-    of its own has another digest once it is filled: a run on it begins anew.
+    of its own has another digest once it is filled: a run on it begins anew. leave_out: the name of
+    an attribute that does not count.
     """
     digest = hashlib.sha256()
-    look = _Look(model)
+    look = _Look(model, leave_out)
     for line in look.all():
         digest.update(f"{line}\n".encode())
     for file in sorted(look.seen.files):
@@ -45,9 +46,10 @@ def definition_sha256(model: nn.Module) -> str:
 
 
 class _Look:
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, leave_out: str) -> None:
         self._paths = {id(module): path for path, module in model.named_modules()}
         self._model = model
+        self._ignored = _TORCHS | {leave_out}
         self._strange: list[nn.Module] = []  # kept, so that no other module gets its id
         self.seen = Seen(self._met)
 
@@ -70,7 +72,7 @@ class _Look:
         elif isinstance(module, torch.jit.ScriptModule | torch.fx.GraphModule):
             yield from self._script(module)
         for name, value in sorted(vars(module).items()):
-            if name in _TORCHS:
+            if name in self._ignored:
                 continue
             # Those of torch's own are its bookkeeping; its tensors are made of parameters.
             is_own = not is_known(kind.__module__)

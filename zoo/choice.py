@@ -99,8 +99,8 @@ class Given:
         ours = self.module
         if not ours.is_as_loaded():
             raise ModelError(
-                f"the weights in this model are not those of {self.card.name} that were loaded:"
-                " give a name= to measure it as a model of your own"
+                f"this model is not {self.card.name} as it was loaded (its weights, modules,"
+                " hooks or forward are others): give a name= to measure it as a model of your own"
             )
         return Loaded(ours, ours.source or "factory", ours.card, ours.file_sha256)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from eval.definition import weights_sha256
+from eval.definition import definition_sha256, weights_sha256
 
 if TYPE_CHECKING:
     from eval.described import Source
@@ -38,11 +38,18 @@ class ZooModel(nn.Module):
         self.source = source
         self.file_sha256 = file_sha256
         _register_normalisation(self, card.input)
-        self._loaded_sha256 = None if source is None else weights_sha256(self)
+        self._loaded = None if source is None else self._digests()
 
     def is_as_loaded(self) -> bool:
-        """Whether its tensors are those that came from `source`; never so of random weights."""
-        return self._loaded_sha256 == weights_sha256(self)
+        """Whether it computes what came from `source`; never so of random weights.
+
+        Its weights are those, and so are its modules, its forward and its hooks: with the weights
+        of one network another activation is another model.
+        """
+        return self._loaded == self._digests()
+
+    def _digests(self) -> tuple[str, str]:
+        return weights_sha256(self), definition_sha256(self, leave_out="_loaded")
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (B, C, H, W) in [0, 1] -> logits (B, classes)."""

@@ -28,10 +28,15 @@ def other_shape(position: int, shape: tuple[int, ...], first: tuple[int, ...]) -
 
 @dataclass(eq=False)
 class Kept:
-    """The pictures that were read so far, as small as they can be kept to the bit."""
+    """The pictures that were read so far, as small as they can be kept to the bit.
+
+    n_wanted: how many they will be, None if nobody knows. is_all: the data say that they have no
+    more, so that one more is an error; else the others are not wanted.
+    """
 
     argument: str
     n_wanted: int | None
+    is_all: bool
     pieces: list[Stored] = field(default_factory=list)
     labels: list[NDArray[np.int64]] = field(default_factory=list)
     n: int = 0
@@ -43,6 +48,11 @@ class Kept:
     def add(self, first: int, x: NDArray[Any], y: NDArray[np.int64]) -> None:
         """Take the next pictures."""
         if self.n_wanted is not None:
+            if self.is_all and len(x) > self.n_wanted - self.n:
+                raise DataError(
+                    f"`{self.argument}` gives more than the {self.n_wanted} images that it says it"
+                    " has: mend its length, or a collate_fn that adds some"
+                )
             x, y = x[: self.n_wanted - self.n], y[: self.n_wanted - self.n]
         stored = _smallest(x)
         if self.pieces and stored.shape[1:] != self.pieces[0].shape[1:]:

@@ -46,7 +46,7 @@ def read_in(data: Any, n: int | None, argument: str) -> ImageSet:
     more than memory holds.
     """
     reader = _reader(data, n, argument)
-    kept = Kept(argument, reader.n)
+    kept = Kept(argument, reader.n, is_all=reader.n != n)
     for piece in reader.read():
         kept.add(*piece)
         if n is not None and kept.n >= n:

@@ -118,12 +118,52 @@ def changed() -> ZooModel:
 
 def test_changed_weights_are_nobodys_but_the_callers() -> None:
     for model in (changed(), zoo.load(NAME, pretrained=False), zoo.load(NAME).half()):
-        with pytest.raises(ModelError, match="not those of resnet8-silu-sat-digits that were load"):
+        with pytest.raises(ModelError, match="not resnet8-silu-sat-digits as it was loaded"):
             zoo.evaluate(model, n=8, attack="clean")
     report = zoo.evaluate(changed(), n=8, attack="clean", name="mine")
     assert (report.model.name, report.model.source) == ("mine", "factory")
     assert report.model.file_sha256 is None
     assert report.threat.eps_text == "3/16"
+
+
+def hooked() -> ZooModel:
+    model = zoo.load(NAME)
+    model.net.register_forward_pre_hook(lambda _, given: (given[0] / 2,))
+    return model
+
+
+def patched() -> ZooModel:
+    model = zoo.load(NAME)
+    forward = model.forward
+    model.forward = lambda x: forward(x / 2)  # type: ignore[method-assign]
+    return model
+
+
+def with_relu() -> ZooModel:
+    """What makes a twin of another activation by hand, with the same weights."""
+    model = zoo.load(NAME)
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if "SiLU" in type(child).__name__:
+                setattr(module, name, nn.ReLU().eval())
+    return model
+
+
+def normalised() -> ZooModel:
+    model = zoo.load(NAME)
+    model.mean = model.mean + 0.1
+    return model
+
+
+@pytest.mark.parametrize("changed_so", [hooked, patched, with_relu, normalised])
+def test_another_forward_with_the_same_weights_is_nobodys_but_the_callers(
+    changed_so: Callable[[], ZooModel],
+) -> None:
+    assert zoo.load(NAME).is_as_loaded()
+    with pytest.raises(ModelError, match="not resnet8-silu-sat-digits as it was loaded"):
+        zoo.evaluate(changed_so(), n=8, attack="clean")
+    report = zoo.evaluate(changed_so(), n=8, attack="clean", name="mine")
+    assert (report.model.name, report.model.source) == ("mine", "factory")
 
 
 class Fields(nn.Module):

@@ -32,6 +32,15 @@ class Longer(Stream):
         return N + 2
 
 
+class Shorter(Stream):
+    def __len__(self) -> int:
+        return N - 2
+
+
+def doubled(items: list[Any]) -> Any:
+    return torch_data.default_collate([*items, *items])
+
+
 class Shuffling:
     def __iter__(self) -> Iterator[int]:
         return iter(torch.randperm(N).tolist())
@@ -66,6 +75,15 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "an order of its own": (
         lambda: loaded(TensorDataset(X, Y), sampler=Shuffling()),
         "another order each time .BatchSampler",
+    ),
+    "more than it says": (Shorter, "`data` gives more than the 8 images that it says it has"),
+    "more than it says, in batches": (
+        lambda: DataLoader(Shorter(), batch_size=4),
+        "`data` gives more than the 8 images",
+    ),
+    "added by collate_fn": (
+        lambda: loaded(TensorDataset(X, Y), collate_fn=doubled),
+        "or a collate_fn that adds some",
     ),
     "a picture twice": (
         lambda: loaded(TensorDataset(X, Y), sampler=[0, 1, 1]),
