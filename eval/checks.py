@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def check_model(model: nn.Module, name: str) -> None:
     """Raises `ModelError` if any module is in train mode, where images of a batch interact."""
     for path, module in model.named_modules():
-        if module.training:
+        if getattr(module, "training", False):  # which a frozen script does not have
             raise ModelError(
                 f"model {name!r} is in train mode (module {path or 'itself'!r}): call model.eval()"
             )

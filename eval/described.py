@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 
+from eval.errors import UsageError, unknown
+from eval.radius import check_text
 from eval.report.report import DataPart, EnginePart, ModelPart
 
 if TYPE_CHECKING:
@@ -14,6 +17,17 @@ if TYPE_CHECKING:
     from eval.run import Run
 
 Source = Literal["bundled", "store", "hub", "file", "factory"]
+
+
+def check_said(source: Source, file_sha256: str | None, command: str) -> None:
+    """Raises `UsageError` for what no Report can say: now, not after hours of work."""
+    if source not in get_args(Source):
+        raise unknown("source", source, get_args(Source))
+    check_text(command, "command", "'' for none")
+    if file_sha256 is not None:
+        check_text(file_sha256, "file_sha256", "64 hexadecimal digits")
+        if re.fullmatch("[0-9a-f]{64}", file_sha256) is None:
+            raise UsageError("`file_sha256` is no SHA-256: give 64 hexadecimal digits, or None")
 
 
 def model_part(run: Run, source: Source, file_sha256: str | None) -> ModelPart:

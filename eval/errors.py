@@ -63,7 +63,7 @@ class WeightsUnavailable(SatZooError):
 def unknown(kind: str, value: str, known: Iterable[str], *, see: str = "") -> UsageError:
     """A `UsageError` for an unknown name, with the nearest known names (at most three)."""
     known = list(known)
-    near = difflib.get_close_matches(value, known, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(value, known, n=3, cutoff=0.5) if _is_text(value) else []
     if near:
         hint = f"did you mean {' or '.join(near)}?"
     elif len(known) <= 12:
@@ -71,6 +71,10 @@ def unknown(kind: str, value: str, known: Iterable[str], *, see: str = "") -> Us
     else:
         hint = "no known name is near it"
     return UsageError(f"unknown {kind} {value!r}: {hint}{f' ({see})' if see else ''}")
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)  # whatever a caller's types say
 
 
 def first_fault(error: ValidationError, whole: str) -> str:

@@ -14,7 +14,7 @@ from eval.adversarial import AdversarialImages
 from eval.bars import shown
 from eval.begin import begun
 from eval.data import as_images, decoded_once
-from eval.described import Source, data_part, engine_part, model_part
+from eval.described import Source, check_said, data_part, engine_part, model_part
 from eval.ending import EarlyEnd, EndedBy
 from eval.engine.engine import Precision
 from eval.estimate import Estimate
@@ -138,6 +138,7 @@ def evaluate(
 
     """
     started = time.perf_counter()
+    check_said(source, file_sha256, command)
     model = as_module(model)
     out, journal = path_of(out, "out"), path_of(journal, "journal")
     save_adversarial = path_of(save_adversarial, "save_adversarial")

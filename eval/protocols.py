@@ -12,7 +12,7 @@ from typing import Literal
 from eval.attacks.registry import others
 from eval.errors import UsageError, unknown
 from eval.frozen import Frozen
-from eval.radius import Number, exact, text_of
+from eval.radius import Number, check_text, exact, text_of
 from eval.stage import LONGEST_STEP, Stage, step_in_pixels
 
 
@@ -127,11 +127,14 @@ def protocol(name: str, *, step_size: Number | None = None, last_iterate: bool =
             where there is none to choose.
 
     """
+    check_text(name, "attack", "'autoattack', or of several stages 'apgd-ce,square'")
     key = name.lower()
     if step_size is not None and not isinstance(step_size, str):
         step_size = text_of(exact(step_size, "step size", "eps/4 or 1/255"))
     if step_size is not None and re.fullmatch(r"pgd-\d+", key) is None:
         raise UsageError(f"step size {step_size!r} goes with pgd-K only, not with attack {name!r}")
+    if not isinstance(last_iterate, bool):
+        raise UsageError(f"`last_iterate` {last_iterate!r} is neither True nor False: give one")
     if last_iterate and re.fullmatch(r"pgd-(sat-)?\d+(@1)?", key) is None:
         raise UsageError(f"`last_iterate` goes with pgd-K only, not with attack {name!r}")
     if step_size is not None and len(step_size) > LONGEST_STEP:

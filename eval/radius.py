@@ -124,6 +124,12 @@ def whole_number(value: object, what: str, example: int) -> int:
         ) from None
 
 
+def check_text(value: object, what: str, example: str) -> None:
+    """Raises `UsageError` for what is no text; what: the argument's name."""
+    if not isinstance(value, str):
+        raise UsageError(f"`{what}` is a {type(value).__name__} and no text: give {example}")
+
+
 def text_of(number: Fraction) -> str:
     """The one text of a number: "8/255" for 16/510 and 8.0/255, "0.5", "3/16", "0.031", "2"."""
     if number.denominator == 1:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from eval.ending import EarlyEnd
 from eval.engine.engine import Precision
-from eval.errors import DataError, UsageError
+from eval.errors import DataError, UsageError, unknown
 from eval.files.border import LONGEST
 from eval.protocols import Protocol
-from eval.radius import whole_number
+from eval.radius import check_text, whole_number
 from eval.report.fields import LONGEST_ID, SEEDS, still
 from eval.threat import Threat
 
@@ -53,10 +53,15 @@ class Request:
             raise UsageError(f"batch size {self.batch_size} is not positive: use for example 128")
         if not SEEDS.start <= self.seed < SEEDS.stop:
             raise UsageError("the seed is not a number of 64 bits: use for example 0")
+        for name, kind in (("engine", EngineName), ("precision", Precision)):
+            _check_one_of(name, getattr(self, name), get_args(kind))
+        for name in ("allow_probabilities", "fresh"):
+            _check_one_of(name, getattr(self, name), (True, False))
         self._check_texts()
 
     def _check_texts(self) -> None:
         """What no Report can say is refused now, not after hours of work."""
+        check_text(self.name, "name", "'my model'")
         try:
             if len(still(self.name)) > LONGEST:
                 raise ValueError(f"it has {len(self.name)} characters, more than {LONGEST}")
@@ -73,3 +78,10 @@ class Request:
             raise DataError(
                 f"no report can name these images ({error}): rename the file or the data set"
             ) from None
+
+
+def _check_one_of(argument: str, value: object, known: tuple[Any, ...]) -> None:
+    if not any(value is one or (isinstance(value, str) and value == one) for one in known):
+        if all(isinstance(one, str) for one in known):
+            raise unknown(argument, value, known)  # type: ignore[arg-type]
+        raise UsageError(f"`{argument}` is {value!r}: give True or False")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from eval.checks import usable_device
 from eval.errors import UsageError
 from eval.files.paths import AnyPath
 from zoo import networks
@@ -100,6 +101,7 @@ def load(
 def load_wanted(model: Wanted, pretrained: bool = True, device: str = "cpu") -> ZooModel:
     """`load`, of a model whose card is known already."""
     info = model.card
+    usable_device(device)
     if device == "meta":
         with torch.device("meta"):
             return _frozen(ZooModel(networks.build(info), info, None))

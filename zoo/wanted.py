@@ -43,6 +43,11 @@ def wanted(
 
     stated: what the user says of a model that the zoo does not know. Raises as `zoo.load` does.
     """
+    if not isinstance(name, str | os.PathLike):
+        raise UsageError(
+            f"a model is named by a text or a path, and this is a {type(name).__name__}: give for"
+            " example 'resnet8-silu-sat-digits'"
+        )
     stated, name = stated or Stated(), os.fspath(name)
     if name.startswith(HUB):
         _refuse_weights(name, weights)

@@ -14,7 +14,7 @@ from eval.curves.curve import SCHEMA, Curve
 from eval.curves.measuring import Measuring
 from eval.curves.plan import Said, curve_plan
 from eval.data import as_images, decoded_once
-from eval.described import Source
+from eval.described import Source, check_said
 from eval.engine.engine import Precision
 from eval.errors import UsageError
 from eval.files.paths import AnyPath, path_of
@@ -88,6 +88,7 @@ def curve(
 
     """
     plan = curve_plan(eps, steps, attack, norm=norm, step_size=step_size)
+    check_said(source, file_sha256, command)
     model, out = as_module(model), path_of(out, "out")
     if journal is not None:
         refuse_journal(model)

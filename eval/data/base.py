@@ -17,6 +17,7 @@ from eval.data.ids import canonical
 from eval.data.positions import Positions, Rows, check_memory, checked, from_the_end
 from eval.data.text import nfc
 from eval.errors import DataError, UsageError, unknown
+from eval.radius import check_text, whole_number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -106,6 +107,7 @@ class ImageSet:
         Raises UsageError when n < 1 or n > len; DataError when the true data set has that many
         but this copy of it does not.
         """
+        n = whole_number(n, "n", 100)
         if n > len(self) and self.shortfall:
             raise DataError(f"{self.name}: {n} images were asked for: {self.shortfall}")
         if not 1 <= n <= len(self):
@@ -185,6 +187,7 @@ class ImageSet:
         spelled = {nfc(one): one for one in self.ids}
         chosen: dict[int, str] = {}
         for one in ids:
+            check_text(one, "ids", "a list of texts, as in the attribute ids of the set")
             meant = canonical(one, known)
             meant = meant if meant in known else spelled.get(nfc(meant), meant)
             if meant not in known:
@@ -237,6 +240,7 @@ class ImageSet:
 
     def batches(self, batch_size: int) -> Iterator[Batch]:
         """All images in order, `batch_size` at a time; the last batch may be smaller."""
+        batch_size = whole_number(batch_size, "batch_size", 64)
         if batch_size < 1:
             raise UsageError(f"batch_size = {batch_size} is not possible: give 1 or more")
         start = 0

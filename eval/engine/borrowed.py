@@ -61,14 +61,15 @@ class _ModuleState:
 
     def __init__(self, module: nn.Module) -> None:
         self._module = module
-        self._is_training = module.training
+        self._is_training = getattr(module, "training", None)  # none of a frozen script
         self._hooks = {name: dict(getattr(module, name, {})) for name in _HOOKS}
         # A script's tables are views of what C++ holds; there no tensor is exchanged.
         is_script = isinstance(module, torch.jit.ScriptModule)
         self._tables = {} if is_script else {n: dict(getattr(module, n)) for n in _TABLES}
 
     def put_back(self) -> None:
-        self._module.training = self._is_training
+        if self._is_training is not None:
+            self._module.training = self._is_training
         for name, before in (*self._hooks.items(), *self._tables.items()):
             now: dict[Any, Any] | None = getattr(self._module, name, None)
             if now is not None and not _same(now, before):
