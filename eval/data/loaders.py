@@ -154,10 +154,24 @@ def _batches(loader: Iterable[Any], argument: str) -> Callable[[], Iterator[Piec
             x, y = _pair(batch, where)
             pixels = as_array(x, f"x of {where}")
             check_layout(pixels.shape, f"x of {where}")
-            yield first, pixels, checked_labels(y, len(pixels))
+            labels = checked_labels(y, len(pixels))
+            _check_not_one_buffer(pixels, labels, where)
+            yield first, pixels, labels
             first += len(pixels)
 
     return read
+
+
+def _check_not_one_buffer(pixels: NDArray[Any], labels: NDArray[np.int64], where: str) -> None:
+    """Raises DataError for a batch of one picture under several labels, which reads again the same.
+
+    A Dataset that writes each picture into the same tensor gives so many of the last one.
+    """
+    if len(set(labels.tolist())) > 1 and bool((pixels == pixels[:1]).all()):
+        raise DataError(
+            f"{where} holds one picture {len(pixels)} times, under several labels: the data set"
+            " seems to write all into one tensor; let it give out a copy, x.clone()"
+        )
 
 
 def _told(items: Iterable[Any], argument: str) -> Iterator[Any]:

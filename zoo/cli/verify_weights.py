@@ -60,7 +60,8 @@ def _digests(report: Report, weights: Weights, strip_prefix: str | None) -> Iter
     behind ours, a file of half precision in the float32 that the network made of it, and one
     without batch counters with the zeros that the network has.
     """
-    from eval.definition import tensors_sha256, weights_sha256
+    from eval.definition import weights_sha256
+    from eval.seen import tensors_sha256
     from zoo.loading import from_weights
     from zoo.registry import card, list_models
 

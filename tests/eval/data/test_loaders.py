@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torch.utils import data as torch_data
-from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from eval.data import as_images, kept, loaders
 from eval.errors import SatZooError, UsageError
@@ -39,6 +39,20 @@ class Shorter(Stream):
 
 def doubled(items: list[Any]) -> Any:
     return torch_data.default_collate([*items, *items])
+
+
+class OneBuffer(Dataset[Any]):
+    """Gives out the same tensor each time, of which a batch holds the last picture alone."""
+
+    def __init__(self) -> None:
+        self.buffer = torch.empty_like(X[0])
+
+    def __len__(self) -> int:
+        return N
+
+    def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
+        self.buffer.copy_(X[i])
+        return self.buffer, Y[i]
 
 
 class Shuffling:
@@ -81,6 +95,11 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: DataLoader(Shorter(), batch_size=4),
         "`data` gives more than the 8 images",
     ),
+    "one buffer": (
+        lambda: loaded(OneBuffer()),
+        "holds one picture 4 times, under several labels",
+    ),
+    "one buffer, item by item": (OneBuffer, "is another one when it is read again"),
     "added by collate_fn": (
         lambda: loaded(TensorDataset(X, Y), collate_fn=doubled),
         "or a collate_fn that adds some",

@@ -12,7 +12,8 @@ from torch import nn
 
 import zoo
 from eval import Report, evaluate
-from eval.definition import tensors_sha256, weights_sha256
+from eval.definition import weights_sha256
+from eval.seen import tensors_sha256
 from zoo.registry import FAMILIES
 
 DIGITS = "resnet8-silu-sat-digits"
