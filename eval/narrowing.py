@@ -10,6 +10,7 @@ from eval.files.border import plain
 from eval.plots import check_plot
 from eval.report.estimated import narrowing
 from eval.report.percent import percent, percent_range
+from eval.report.words import attack_of
 
 if TYPE_CHECKING:
     from eval.protocols import Protocol
@@ -79,8 +80,7 @@ def _finding(report: Report) -> str:
     n, estimate, robust = report.data.n, report.estimate, report.robust
     if estimate is None or robust is None:
         found = robust or report.clean
-        return f"exact: {percent(found.accuracy)} % of {n} images, {report.protocol.name}"
+        return f"exact: {percent(found.accuracy)} % of {n} images, {attack_of(report)}"
     return (
-        f"95 % sure: {percent_range(*estimate.full_run)} % of these {n} images,"
-        f" {report.protocol.name}"
+        f"95 % sure: {percent_range(*estimate.full_run)} % of these {n} images, {attack_of(report)}"
     )

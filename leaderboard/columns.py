@@ -12,13 +12,12 @@ Whose number it is makes columns of their own: measured by us, by a third party,
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from typing import Literal
 
 from eval.report.report import Report
-from eval.stage import step_in_pixels
+from eval.report.words import attack_of
 from leaderboard.published import NOT_STATED
 
 Source = Literal["measured", "third-party", "claimed"]
@@ -62,13 +61,7 @@ class Column:
 
 def column(report: Report) -> str:
     """The column of a report's robust accuracy; "clean" if it attacked nothing."""
-    key = report.protocol.name
-    for stage in report.protocol.stages:
-        usual = report.threat.eps / 4
-        if stage.attack == "pgd" and not math.isclose(
-            step_in_pixels(stage, report.threat.eps), usual
-        ):
-            key += f" step {stage.step_size}"
+    key = attack_of(report)
     return f"{key} reference" if report.engine.name == "reference" and key != CLEAN else key
 
 

@@ -13,6 +13,7 @@ from eval.errors import ReportError, UsageError
 from eval.files.border import is_file
 from eval.files.paths import AnyPath, path_of
 from eval.report.report import OPEN, Images, Report
+from eval.report.words import attack_of
 from leaderboard.columns import column
 from leaderboard.drawn import sample
 from leaderboard.folders import by_name
@@ -225,7 +226,7 @@ def _classes(labels: Sequence[int], a: list[bool], b: list[bool]) -> tuple[Class
 
 
 def _name(report: Report) -> str:
-    return f"{report.model.name}, {report.protocol.name}, engine {report.engine.name}"
+    return f"{report.model.name}, {attack_of(report)}, engine {report.engine.name}"
 
 
 def _early_notes(a: Report, b: Report, n_open: int, n: int) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ than that of an exact number whose interval it overlaps, and its row stands belo
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -38,7 +39,12 @@ def ranked_by(rows: Sequence[BoardRow]) -> str | None:
     counts = exact or early
     if not counts or AUTOATTACK in counts:
         return AUTOATTACK if counts else None
-    return max(counts, key=lambda attack: (counts[attack], attack))
+    return max(counts, key=lambda attack: (counts[attack], *_usual(attack)))
+
+
+def _usual(attack: str) -> tuple[bool, str]:
+    """Sorts attacks that as many ran: last the one by its own steps, of PGD that with most."""
+    return " step " not in attack, re.sub(r"\d+", lambda number: number[0].zfill(9), attack)
 
 
 def ranked(rows: Sequence[BoardRow], attack: str | None) -> list[BoardRow]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from eval.report.parts import OPEN
 from eval.report.percent import percent, percent_range
+from eval.report.words import attack_of
 
 if TYPE_CHECKING:
     from eval.report.report import Accuracy, Report
@@ -30,7 +31,7 @@ def heading(report: Report) -> str:
     threat = f" {report.threat.norm} eps {report.threat.eps_text}," if report.stages else ""
     return (
         f" on {report.data.n} images of {report.data.name} ({report.data.split}),{threat}"
-        f" {report.protocol.name}, engine {report.engine.name} {report.engine.precision}"
+        f" {attack_of(report)}, engine {report.engine.name} {report.engine.precision}"
     )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
+
+from eval.stage import step_in_pixels
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -22,9 +25,24 @@ def one_line(report: Report) -> str:
         if report.estimate is not None:
             low, high = report.estimate.full_run
             robust = f"robust estimated {100 * low:.1f} to {100 * high:.1f} %"
-        parts.append(f"{robust} ({report.protocol.name}, {threat})")
+        parts.append(f"{robust} ({attack_of(report)}, {threat})")
     codes = dict.fromkeys(flag.code for flag in report.flags)
     return f"Report({', '.join([*parts, *(f'flag {code}' for code in codes)])})"
+
+
+def attack_of(report: Report) -> str:
+    """The protocol's name, and what deviates from it: "pgd-50 step 1/255".
+
+    A step that is not eps/4 makes another attack of pgd-K, often a weaker one, and the name of the
+    protocol alone does not tell.
+    """
+    words = report.protocol.name
+    for stage in report.protocol.stages:
+        if stage.attack == "pgd":
+            step = step_in_pixels(stage, report.threat.eps)
+            if not math.isclose(step, report.threat.eps / 4):
+                words += f" step {stage.step_size}"
+    return words
 
 
 def advice(error: ErrorDetails) -> str:

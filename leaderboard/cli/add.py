@@ -40,13 +40,14 @@ def command(report: Path, results: Path | None, force: bool) -> None:
     """
     from eval.report.parts import OPEN
     from eval.report.percent import percent, percent_range
+    from eval.report.words import attack_of
     from leaderboard.submit import add
 
     done = add(report, results, force=force)
     robust = done.report.robust
     share, kind = (done.report.clean, "clean") if robust is None else (robust, "robust")
     tell_left_out(done.left_out)
-    what = plain(f"{done.report.model.name}, {done.report.protocol.name}")
+    what = plain(f"{done.report.model.name}, {attack_of(done.report)}")
     found = f"{kind} {percent(share.accuracy)} % of {share.n} images"
     if share.estimated:
         n_open = done.report.images.verdicts.count(OPEN)

@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 
 import zoo
 from eval import Report, Threat
+from eval.report.summary import heading
+from eval.report.words import one_line
 from leaderboard.columns import column, family, order, title
+from leaderboard.compare import compare
 from leaderboard.names import activation, architecture, architecture_of
 from leaderboard.places import (
     FULL,
@@ -20,6 +23,9 @@ from leaderboard.places import (
     unique,
 )
 from leaderboard.published import NOT_STATED, published
+from leaderboard.ranking import _usual
+from zoo.publish.model_card import _eval_results, _row
+from zoo.publish.reports import Result
 
 Make = Callable[..., Report]
 ENTRIES = {(e.dataset, e.norm, e.id): e for e in published()}
@@ -36,6 +42,34 @@ def test_a_column_says_where_a_report_deviates_from_its_protocol(made: Make) -> 
     assert column(reference) == "autoattack-standard@1 reference"
     assert column(made(verdicts, protocol="clean")) == "clean"
     assert column(made(verdicts, protocol="pgd-sat-50")) == "pgd-sat-50@1"
+
+
+@pytest.mark.parametrize("last", [{}, {"norm": "L2", "eps": "1/2"}, {"protocol": "pgd-20"}])
+def test_whoever_names_the_attack_names_the_step_that_is_not_its_own(
+    made: Make, last: dict[str, str]
+) -> None:
+    verdicts = ["robust", "clean"]
+    usual, other = made(verdicts, **last), made(verdicts, step_size="1/255", **last)
+    (row, robust), (usual_row, usual_robust) = (
+        (_row(Result("a.json", b"", one)), _eval_results(one)[-1]) for one in (other, usual)
+    )
+    for words in (
+        heading(other),
+        one_line(other),
+        compare(other, usual).a,
+        row[1],
+        robust.metric_name,
+        (robust.metric_args or {})["protocol"],
+    ):
+        assert f"{usual.protocol.name} step 1/255" in (words or "")
+    for words in (heading(usual), one_line(usual), usual_row[1], usual_robust.metric_name):
+        assert "step" not in (words or "")
+
+
+@pytest.mark.parametrize("weaker", ["PGD-50 step 1/255", "PGD-5", "FGSM", "PGD-50 step eps/8"])
+def test_of_attacks_that_as_many_ran_the_one_by_its_own_steps_ranks(weaker: str) -> None:
+    assert max([weaker, "PGD-50"], key=_usual) == "PGD-50"
+    assert max(["PGD-50", weaker, "PGD-100"], key=_usual) == "PGD-100"
 
 
 def test_families_keep_pgd_and_autoattack_apart() -> None:

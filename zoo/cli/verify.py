@@ -13,6 +13,7 @@ from eval.report.digest import what_images_follow_from
 from eval.report.known import check_images, check_protocol
 from eval.report.percent import percent_range
 from eval.report.report import OPEN, Report
+from eval.report.words import attack_of
 from zoo.cli.shared.console import echo, say
 from zoo.cli.shared.model import prefix_option
 from zoo.foreign.stated import Stated
@@ -111,7 +112,7 @@ def _verify_report(path: Path, weights: Path | None, strip_prefix: str | None) -
         found += f", {n_open} open, so robust {percent_range(*report.estimate.full_run)} %,"
     echo(
         f"{plain(str(path))}: every total follows from the verdicts: {plain(report.model.name)},"
-        f" {plain(report.protocol.name)}, {found} of {report.data.n} images, their accuracies and"
+        f" {plain(attack_of(report))}, {found} of {report.data.n} images, their accuracies and"
         f" intervals, {n_stages if report.stages else 'no attack'}, the digest of the ids; digest"
         f" {what_images_follow_from(report)}"
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from eval.report.parts import OPEN
 from eval.report.percent import percent, percent_range
+from eval.report.words import attack_of
 from zoo.publish.markdown import accuracy, code, sure, table, text
 
 if TYPE_CHECKING:
@@ -96,11 +97,11 @@ def _eval_results(report: Report) -> list[EvalResult]:
     """Clean and robust accuracy of one Report; the robust one's name says against what."""
     found = [_eval_result(report, "accuracy", "clean accuracy", report.clean, {})]
     if report.robust is not None:
-        against = f"{report.protocol.name}, {report.threat.norm} eps {report.threat.eps_text}"
+        against = f"{attack_of(report)}, {report.threat.norm} eps {report.threat.eps_text}"
         if report.engine.name != "fast":
             against += f", engine {report.engine.name}"
         args = {
-            "protocol": report.protocol.name,
+            "protocol": attack_of(report),
             "norm": report.threat.norm,
             "eps": report.threat.eps_text,
             "engine": report.engine.name,
@@ -229,7 +230,7 @@ def _row(result: Result) -> tuple[str, ...]:
     threat = f", {text(report.threat.norm)} eps {text(report.threat.eps_text)}"
     return (
         f"{text(report.data.name)} ({text(report.data.split)}), {report.data.n} images",
-        text(report.protocol.name) + (threat if report.robust else ""),
+        text(attack_of(report)) + (threat if report.robust else ""),
         accuracy(report.clean),
         accuracy(report.robust) if report.robust else "",
         f"{report.engine.name} {report.engine.precision}",
