@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from shlex import quote
 
 from rich.console import Console
 from rich.text import Text
@@ -125,12 +126,16 @@ def _print_foot(board: Board, others: Sequence[Board], console: Console) -> None
         )
     if any(row.is_estimated for row in board.rows):
         console.print(f"estimated: the run ended before all images were settled; {OF_ESTIMATES}")
-    if others:
+    # Nobody wants to be sent to an empty table; and what is to be copied stays in one piece.
+    filled = [other for other in others if other.rows]
+    if filled:
         console.print("other tables, never to be mixed with this one:")
-    for other in others:
-        where = f"--norm {other.norm} --eps '{other.eps}' --subset {other.subset_key}"
-        console.print(_text(f"{len(other.rows)} models: {where}"))
-    console.print(f"add a result: {HOW_TO_ADD}")
+    for other in filled:
+        where = f"--norm {other.norm} --eps {quote(other.eps)} --subset {other.subset_key}"
+        n_models = f"{len(other.rows)} model{'' if len(other.rows) == 1 else 's'}"
+        console.print(_text(f"{n_models}: {where}"), soft_wrap=True)
+    console.print("add a result:")
+    console.print(f"  {HOW_TO_ADD}", soft_wrap=True)
 
 
 def print_comparison(done: ReportComparison, console: Console) -> None:

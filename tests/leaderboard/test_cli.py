@@ -1,17 +1,23 @@
 """`sat-zoo compare` and `sat-zoo leaderboard`, as a user meets them."""
 
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from eval import Report
 from leaderboard.boards import boards
 from leaderboard.cli import leaderboard
+from leaderboard.cli.terminal import print_board
+from leaderboard.export import HOW_TO_ADD
+from leaderboard.narrowed import narrowed
 
 Make = Callable[..., Report]
 Folder = Callable[..., Path]
@@ -49,10 +55,27 @@ def test_show_fits_one_screen_and_names_the_other_tables(sat_zoo: Run) -> None:
     assert done.code == 0, done.err
     assert len(done.out.splitlines()) <= 40
     assert done.out.startswith("imagenet, Linf eps 4/255, all 50,000 images\n")
-    assert "--norm Linf --eps '4/255' --subset 5000-robustbench-s-fixed-list" in done.out
-    assert "add a result: sat-zoo eval MODEL" in done.out
+    assert "--norm Linf --eps 4/255 --subset 5000-robustbench-s-fixed-list" in done.out
+    assert "add a result:\n  sat-zoo eval MODEL" in done.out
     everything = sat_zoo("leaderboard", "show", "imagenet", "--all").out
     assert "resnet50-mish-sat: not measured yet" in everything
+
+
+@pytest.mark.parametrize("dataset", ["imagenet", "cifar10", "digits", "cifar100"])
+def test_what_show_offers_stands_in_one_line_and_works(sat_zoo: Run, dataset: str) -> None:
+    screen = StringIO()
+    board, *others = narrowed(boards(), dataset)
+    print_board(board, others, Console(width=80, file=screen), everything=False)
+    lines = screen.getvalue().splitlines()
+    assert f"  {HOW_TO_ADD}" in lines
+    offered = [line for line in lines if " --subset " in line]
+    assert len(offered) == sum(bool(other.rows) for other in others)
+    for line in offered:
+        n, _, options = line.partition(": ")
+        assert len(line) <= 80
+        assert n == f"{n.split()[0]} model{'s' * (n != '1 model')}"
+        done = sat_zoo("leaderboard", "show", dataset, *shlex.split(options))
+        assert done.code == 0, done.err
 
 
 def test_show_finds_a_table_by_eps_norm_and_images(sat_zoo: Run) -> None:
