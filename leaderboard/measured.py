@@ -12,6 +12,7 @@ from typing import Any
 
 from eval.errors import ReportError
 from eval.radius import parse
+from eval.report.known import FULL
 from leaderboard.folders import RESULTS, own_results
 from zoo.accuracies import Accuracies, KnownAccuracy, attack_name, strength
 from zoo.cards import ModelCard
@@ -76,7 +77,8 @@ def _order(content: Mapping[str, Any]) -> tuple[int, ...]:
 def _accuracies(file: str, content: Mapping[str, Any]) -> Accuracies:
     flags = tuple(sorted({flag["code"] for flag in content["flags"]}))
     attack = attack_name(content["protocol"]["name"])
+    images = content["data"]["n"], FULL.get(content["data"]["name"])
     return Accuracies(
-        KnownAccuracy(content["clean"]["accuracy"], "clean", False, file, flags),
-        KnownAccuracy(content["robust"]["accuracy"], attack, False, file, flags),
+        KnownAccuracy(content["clean"]["accuracy"], "clean", False, file, flags, *images),
+        KnownAccuracy(content["robust"]["accuracy"], attack, False, file, flags, *images),
     )

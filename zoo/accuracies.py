@@ -23,6 +23,7 @@ class KnownAccuracy:
 
     attack: "clean", "AutoAttack", "PGD-50". is_claimed: by somebody else, not measured by us.
     source: the file of our Report, or what a card says of a claim. flags: codes of the Report's.
+    n, n_whole: the images of the Report, and those of the whole test set; None of a claim.
     """
 
     accuracy: float
@@ -30,6 +31,13 @@ class KnownAccuracy:
     is_claimed: bool
     source: str
     flags: tuple[str, ...] = ()
+    n: int | None = None
+    n_whole: int | None = None
+
+    @property
+    def is_of_part(self) -> bool:
+        """Whether we measured it on fewer images than the test set has."""
+        return self.n is not None and self.n != self.n_whole
 
 
 @dataclass(frozen=True)

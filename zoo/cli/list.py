@@ -10,7 +10,7 @@ import click
 from eval.report.percent import percent
 from zoo.catalogue import HERE, Listed, catalogue
 from zoo.cli.shared.columns import TableColumn, wide_option
-from zoo.cli.shared.completing import complete_data, complete_models, complete_norms
+from zoo.cli.shared.completing import complete_card_data, complete_models, complete_norms
 from zoo.cli.shared.console import stdout
 
 if TYPE_CHECKING:
@@ -44,7 +44,10 @@ Examples:
 )
 @click.argument("pattern", default="*", shell_complete=complete_models)
 @click.option(
-    "--data", metavar="NAME", help="Only models for this data set.", shell_complete=complete_data
+    "--data",
+    metavar="NAME",
+    help="Only models for this data set.",
+    shell_complete=complete_card_data,
 )
 @click.option("--norm", help="Only models trained for Linf, or L2.", shell_complete=complete_norms)
 @click.option("--available", is_flag=True, help="Only what can be used now, without a network.")
@@ -57,7 +60,7 @@ def command(
 
     clean and robust are accuracies in per cent: those that we measured, else those that were
     claimed, which have a *. The robust one is of the strongest attack that is known, on the norm
-    and eps that the model was trained for.
+    and eps that the model was trained for. A ~ marks what we measured on a part of the test images.
     """
     from zoo.cli.shared.table import print_table
 
@@ -91,7 +94,7 @@ def _number(found: KnownAccuracy | None) -> str:
     """In per cent, with a place for the mark so that the numbers stand below each other."""
     if found is None:
         return ""
-    mark = "*" if found.is_claimed else "!" if found.flags else " "
+    mark = "*" if found.is_claimed else "!" if found.flags else "~" if found.is_of_part else " "
     return f"{percent(found.accuracy)}{mark}"
 
 
@@ -103,6 +106,8 @@ def _legend(found: tuple[Listed, ...]) -> list[str]:
         lines.append("* claimed, not measured by us: sat-zoo show NAME says by whom")
     if any(number.flags for number in numbers):
         lines.append("! the Report has flags: sat-zoo leaderboard show DATA says which")
+    if any(number.is_of_part for number in numbers):
+        lines.append("~ of a part of the test images: sat-zoo show NAME says of how many")
     where = {one.where for one in found}
     lines += [f"weights {way}" for place, way in WAYS.items() if place in where - set(HERE)]
     return lines

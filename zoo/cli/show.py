@@ -78,7 +78,9 @@ def _weights(info: ModelCard) -> str:
 
 def _measured(found: KnownAccuracy) -> str:
     flags = f"; flagged: {', '.join(found.flags)}" if found.flags else ""
-    return f"{percent(found.accuracy)} % {found.attack} (by us, {found.source}{flags})"
+    of_whole = f" of {found.n_whole:,}" if found.is_of_part and found.n_whole else ""
+    images = f" on {found.n:,}{of_whole} images" if found.n is not None else ""
+    return f"{percent(found.accuracy)} % {found.attack}{images} (by us, {found.source}{flags})"
 
 
 def _claim(claim: Claim) -> str:

@@ -13,6 +13,7 @@ from click.shell_completion import BashComplete, ShellComplete
 
 import zoo
 from eval.protocols import protocol
+from zoo.catalogue import catalogue
 from zoo.cli import cli
 from zoo.cli.completion import LINES, VARIABLE
 from zoo.cli.completion import command as completion
@@ -55,6 +56,15 @@ def test_attacks_are_offered_and_every_one_is_known() -> None:
     for name in found:
         assert protocol(name)
     assert offered("curve", SILU, "--attack", "pgd-2") == ["pgd-20"]
+
+
+def test_a_list_is_offered_the_data_sets_that_it_takes() -> None:
+    sets = {info.dataset for info in map(zoo.card, zoo.list_models())}
+    assert offered("list", "--data", "") == sorted(sets)
+    assert offered("list", "--data", "cif") == ["cifar10"]
+    assert offered("list", "--data", "cifar10-") == []
+    for name in sets:
+        assert catalogue(data=name)
 
 
 def test_behind_a_comma_only_stages_are_offered_that_can_stand_there() -> None:

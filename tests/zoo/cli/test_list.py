@@ -174,8 +174,9 @@ def test_an_empty_answer_says_what_to_do(
 
 def test_the_card_shows_what_we_measured_beside_what_is_claimed(sat_zoo: Run) -> None:
     out = sat_zoo("show", SILU).out
-    assert f"measured       99.2 % clean (by us, {SILU}.autoattack.json; flagged: square-b" in out
-    assert "measured       76.7 % AutoAttack (by us" in out
+    told = f"measured       99.2 % clean on 360 images (by us, {SILU}.autoattack.json; flagged: sq"
+    assert told in out
+    assert "measured       76.7 % AutoAttack on 360 images (by us" in out
     assert "measured" not in sat_zoo("show", "resnet50-silu-sat").out
 
 
@@ -184,3 +185,35 @@ def test_python_gets_the_same(sat_zoo: Run) -> None:
     assert names == ["resnet8-relu-at-digits", SILU]
     with pytest.raises(UsageError, match="leave out `available=True` to see them"):
         catalogue(data="imagenet", available=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "mark", "images"),
+    [
+        ("resnet18-w16-silu-sat-cifar10", "~", "on 1,000 of 10,000 images"),
+        ("resnet18-w16-relu-at-cifar10", "~", "on 1,000 of 10,000 images"),
+        (SILU, "!", "on 360 images"),
+        ("resnet8-relu-at-digits", " ", "on 360 images"),
+    ],
+)
+def test_a_number_of_a_part_of_the_test_images_is_told_from_one_of_all(
+    sat_zoo: Run, name: str, mark: str, images: str
+) -> None:
+    (one,) = catalogue(name)
+    assert one.accuracies.robust is not None
+    assert one.accuracies.robust.is_of_part == (mark == "~")
+    listed, shown = sat_zoo("list", name).out, sat_zoo("show", name).out
+    number = f"{100 * one.accuracies.robust.accuracy:.1f}"
+    assert f"{number}{mark} AutoAttack" in listed
+    assert ("~ of a part of the test images" in listed) == (mark == "~")
+    assert " ".join(shown.split()).count(images) == 2
+
+
+def test_a_number_of_few_images_of_a_user_s_own_is_marked() -> None:
+    content = json.loads((RESULTS / f"{SILU}.autoattack.json").read_text())
+    few = content | {"data": content["data"] | {"n": 16}}
+    from leaderboard import measured as module
+
+    found = module._accuracies("a.json", few)
+    assert found.clean is not None
+    assert (found.clean.n, found.clean.n_whole, found.clean.is_of_part) == (16, 360, True)

@@ -68,9 +68,16 @@ def _sets() -> Iterable[str]:
     return DATA_SETS
 
 
+def _sets_of_cards() -> Iterable[str]:
+    from zoo.registry import card, list_models
+
+    return {card(name).dataset for name in list_models()}
+
+
 complete_models = offering(_models)
 complete_models_or_files = offering(_models, or_file=True)
 complete_attacks = _complete_attacks
 complete_data = offering(_sets)
+complete_card_data = offering(_sets_of_cards)
 complete_data_or_files = offering(_sets, or_file=True)
 complete_norms = offering(lambda: ("L2", "Linf"))
