@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from eval.errors import DataError, UsageError
 from eval.files.paths import AnyPath, path_of
-from zoo.cards import ModelCard
+from zoo.cards import ForeignCard, ModelCard
 
 if TYPE_CHECKING:
     from eval.data import ImageSet
@@ -151,9 +151,11 @@ def check_shape(info: ModelCard, found: ImageSet) -> None:
     got = tuple(found.batch([0]).x.shape[1:])
     takes = (info.input.channels, info.input.size, info.input.size)
     if got != takes:
+        # Only of a model that is not of the zoo may a user say the size.
+        other = ", or say another `size` if the model takes it"
         raise UsageError(
             f"the images of {found.name} have shape {got} and {info.name} takes {takes}: choose"
-            " images of that size, or say another `size` if the model takes it"
+            f" images of that size{other * isinstance(info, ForeignCard)}"
         )
 
 

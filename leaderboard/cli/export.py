@@ -54,7 +54,11 @@ def command(
     from leaderboard.boards import leaderboard
     from leaderboard.narrowed import narrowed
 
-    if (out is None) == (suffix is None):
+    if out is not None and suffix is not None:
+        raise UsageError(
+            f"--out {out} writes all files and --format {suffix} prints one: leave one of them out"
+        )
+    if out is None and suffix is None:
         raise UsageError("say where: --out DIR for all files, or --format md, csv, json or tex")
     whole = leaderboard(chosen_results(results, only=only))
     whole = replace(whole, boards=narrowed(whole.boards, data, norm=norm, eps=eps))

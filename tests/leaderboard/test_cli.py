@@ -97,6 +97,10 @@ def test_show_finds_a_table_by_eps_norm_and_images(sat_zoo: Run) -> None:
         (("show", "--eps", "8/255"), "options without a data set: name one"),
         (("show", "digits", "--results", "/nowhere"), "results /nowhere do not exist"),
         (("sow",), "unknown leaderboard command 'sow': did you mean show?"),
+        (
+            ("export", "--out", "t", "--format", "md"),
+            "--format md prints one: leave one of them out",
+        ),
         (("export",), "say where: --out DIR for all files, or --format"),
         (("export", "--format", "md", "--data", "cifar1"), "unknown data set 'cifar1': did you"),
         (

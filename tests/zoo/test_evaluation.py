@@ -205,6 +205,7 @@ X, Y = torch.rand(4, 1, 8, 8), torch.arange(4)
         (NAME, {"images": (X, Y), "data": "digits"}, UsageError, "data 'digits' chooses images"),
         (NAME, {"images": (X, Y), "balanced": True}, UsageError, "balanced True chooses images"),
         (NAME, {"images": (X[..., :7], Y)}, UsageError, r"have shape \(1, 8, 7\) and"),
+        (NAME, {"images": (X[..., :7], Y)}, UsageError, r"choose images of that size$"),
         (NAME, {"images": (X, Y + 9)}, DataError, "custom has 13 classes, but the model"),
         (NAME, {"norm": "L2"}, UsageError, "the model's own eps 3/16 is for Linf"),
         (NAME, {"eps": 0}, UsageError, "eps"),
