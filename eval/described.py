@@ -27,7 +27,7 @@ def check_said(source: Source, file_sha256: str | None, command: str) -> None:
     if file_sha256 is not None:
         check_text(file_sha256, "file_sha256", "64 hexadecimal digits")
         if re.fullmatch("[0-9a-f]{64}", file_sha256) is None:
-            raise UsageError("`file_sha256` is no SHA-256: give 64 hexadecimal digits, or None")
+            raise UsageError("file_sha256 is no SHA-256: give 64 hexadecimal digits, or None")
 
 
 def model_part(run: Run, source: Source, file_sha256: str | None) -> ModelPart:

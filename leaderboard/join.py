@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from eval.files.paths import AnyPath
 from eval.intervals import wilson
+from eval.report.flag_codes import OF_THE_PROTOCOL
 from eval.report.percent import percent
 from eval.report.report import Accuracy, Flag, Report
 from leaderboard.bundled import bundled_digest, known_card
@@ -240,4 +241,6 @@ def _doubts(entry: Published) -> tuple[Flag, ...]:
 
 
 def _flags(reports: Iterable[Report]) -> tuple[Flag, ...]:
-    return tuple(dict.fromkeys(flag for report in reports for flag in report.flags))
+    """What is flagged of the model; of a protocol, the heading of its column says it."""
+    flags = (flag for report in reports for flag in report.flags)
+    return tuple(dict.fromkeys(flag for flag in flags if flag.code not in OF_THE_PROTOCOL))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 
+from sat_zoo import PACKAGES, shadow
 from zoo.cards import Claim, ModelCard
 
 GROUP = "sat_zoo.measured"
@@ -86,6 +87,9 @@ def attack_name(protocol: str) -> str:
 
 def _providers() -> Iterator[Provider]:
     for entry in sorted(entry_points(group=GROUP), key=lambda one: one.name):
+        package = entry.module.partition(".")[0]
+        if package in PACKAGES and shadow(package):
+            continue  # a file of the user's with that name, which is not to be run
         yield entry.load()
 
 

@@ -81,7 +81,7 @@ def load(
 
     """
     if weights is not None and not pretrained:
-        raise UsageError(f"`weights` {weights} beside `pretrained=False`: leave one out")
+        raise UsageError(f"`weights` {weights} beside pretrained=False: leave one out")
     stated = ToLoad(
         arch=arch,
         arch_args=arch_args,

@@ -133,6 +133,10 @@ FLAGS: Mapping[str, Meaning] = {
 }
 
 
+OF_THE_PROTOCOL = frozenset({"upper-bound"})
+"""Codes that say something of a protocol, whatever the model: of its number, and of no other."""
+
+
 class Rank(NamedTuple):
     """Whether a flag costs a model its rank on the leaderboard, and why, in one sentence."""
 

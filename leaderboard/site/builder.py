@@ -64,13 +64,13 @@ def build(
     force:       replace a folder that we did not write; it is moved aside, not deleted.
     Raises UsageError if `out` is not ours to replace; ReportError, DataError for bad files.
     """
-    if data_dir is not None and not adversarial:
+    out, data_dir = path_of(out, "out"), path_of(data_dir, "data_dir")
+    files = [path_of(one, "adversarial") for one in adversarial]
+    if data_dir is not None and not files:
         raise UsageError(
             f"`data_dir` {data_dir} is to hold the clean images of adversarial ones, and no file of"
             " such is named: name one, or leave it out"
         )
-    out, data_dir = path_of(out, "out"), path_of(data_dir, "data_dir")
-    files = [path_of(one, "adversarial") for one in adversarial]
     check_ours(out.resolve(), force=force)
     found = leaderboard(results)
     galleries = [read_gallery(path, data_dir) for path in files]

@@ -11,7 +11,7 @@ from torch import nn
 from eval import Report, evaluate, evaluation, protocol
 from eval.data import ImageSet, from_tensors
 from eval.engine import engine
-from eval.errors import JournalError
+from eval.errors import JournalError, UsageError
 from eval.executors import reference
 from eval.run import Progress
 
@@ -195,8 +195,11 @@ def test_other_weights_are_another_run(
     evaluate(other, tiny_data, journal=tmp_path / "j", fresh=True, **PGD)
 
 
-def test_the_clean_protocol_needs_no_journal(
+def test_the_clean_protocol_has_no_use_for_a_journal(
     tiny_net: nn.Module, tiny_data: ImageSet, tmp_path: Path
 ) -> None:
-    evaluate(tiny_net, tiny_data, attack="clean", journal=tmp_path / "j")
+    with pytest.raises(
+        UsageError, match="attack 'clean' attacks nothing, so there are no verdicts"
+    ):
+        evaluate(tiny_net, tiny_data, attack="clean", journal=tmp_path / "j")
     assert not (tmp_path / "j").exists()

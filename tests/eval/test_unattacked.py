@@ -8,9 +8,8 @@ import pytest
 from torch import nn
 
 from eval import Report, evaluate
-from eval.adversarial import AdversarialImages
 from eval.data import ImageSet
-from eval.errors import ReportError
+from eval.errors import ReportError, UsageError
 from eval.run import Progress
 
 
@@ -90,12 +89,13 @@ def test_what_is_no_report_is_still_refused_in_one_sentence(
             read(tmp_path, {**clean, name: broken})
 
 
-def test_a_clean_run_saves_no_adversarial_image(
+def test_a_clean_run_has_no_adversarial_image_to_save(
     tiny_net: nn.Module, tiny_data: ImageSet, tmp_path: Path
 ) -> None:
     path = tmp_path / "a.safetensors"
-    evaluate(tiny_net, tiny_data, attack="clean", save_adversarial=path)
-    assert AdversarialImages.read(path).origin.ids == ()
+    with pytest.raises(UsageError, match="'clean' attacks nothing, so there are no adversarial"):
+        evaluate(tiny_net, tiny_data, attack="clean", save_adversarial=path)
+    assert not path.exists()
 
 
 def test_progress_counts_what_is_right_not_what_is_robust(

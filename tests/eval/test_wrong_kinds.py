@@ -26,7 +26,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"last_iterate": "no"}, "`last_iterate` 'no' is neither True nor False"),
     ({"source": "mine"}, "unknown source 'mine'"),
     ({"command": None}, "`command` is a NoneType and no text"),
-    ({"file_sha256": "abc"}, "`file_sha256` is no SHA-256"),
+    ({"file_sha256": "abc"}, "file_sha256 is no SHA-256"),
 ]
 
 

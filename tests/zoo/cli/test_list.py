@@ -30,7 +30,7 @@ def _provider(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_the_project_registers_the_function() -> None:
-    text = (Path(zoo.__file__).parents[1] / "pyproject.toml").read_text()
+    text = (Path(__file__).parents[3] / "pyproject.toml").read_text()
     section = text.partition(f'[project.entry-points."{known.GROUP}"]\n')[2]
     assert section.startswith('leaderboard = "leaderboard.measured:measured"\n')
 
