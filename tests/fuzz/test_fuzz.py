@@ -23,7 +23,7 @@ from tests.fuzz.format import Damage, Format
 from tests.fuzz.formats import FORMATS, format_named
 from tests.fuzz.jsons import damage_json
 
-N_CASES = 300
+N_CASES = 150
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/clear_refs").exists(), reason="memory is measured as Linux tells it"
