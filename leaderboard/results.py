@@ -180,6 +180,11 @@ def _check_model(report: Report) -> None:
         if model.source == "bundled":
             raise ReportError(f"no weights are bundled with a model named {model.name!r}")
         return
+    if model.source == "factory":
+        raise ReportError(
+            f"its model, of a function or module of somebody's own, is called {info.name}, as a"
+            " model of the zoo is: evaluate it under a name of its own"
+        )
     facts = (
         ("parameters", model.parameters, info.parameters),
         ("classes", model.classes, info.classes),

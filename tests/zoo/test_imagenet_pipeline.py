@@ -77,7 +77,7 @@ def test_real_files_become_a_report(
 ) -> None:
     images = opened(validation, model).take(n)
     network = networks(card(model).arch)
-    report = evaluate(network, images, attack="clean", eps="4/255", batch_size=3, name=model)
+    report = evaluate(network, images, attack="clean", eps="4/255", batch_size=1, name=model)
     assert images.batch([0]).x.shape == (1, 3, size, size)
     assert (report.data.name, report.data.n, report.data.official_subset) == (
         "imagenet-partial", n, False,

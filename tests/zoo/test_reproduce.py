@@ -20,10 +20,11 @@ CLEAN = Claim(accuracy=0.99, protocol="clean", source="a table")
 PGD = Claim(accuracy=0.1, protocol="pgd-2", threat=BALL, source="a table", run_as="pgd-sat-2@1")
 
 
-def digits(*claims: Claim) -> ZooModel:
-    model = zoo.load("resnet8-silu-sat-digits")
-    model.card = model.card.model_copy(update={"claims": claims})
-    return model
+def digits(*claims: Claim, **changes: str) -> ZooModel:
+    found = zoo.load("resnet8-silu-sat-digits")
+    info = found.card.model_copy(update={"claims": claims, **changes})
+    model = ZooModel(found.net, info, found.source, found.file_sha256)
+    return model.eval().requires_grad_(False)
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +80,7 @@ def test_a_second_time_goes_on_from_the_journals(images: ImageSet, tmp_path: Pat
 
 
 def test_other_pictures_decide_nothing(images: ImageSet, tmp_path: Path) -> None:
-    model = digits(CLEAN)
-    model.card = model.card.model_copy(update={"dataset": "imagenet"})
+    model = digits(CLEAN, dataset="imagenet")
     (row,) = reproduce(model, images, tmp_path, Settings()).rows
     assert row.verdict == "other pictures"
     assert row.why == "the claim is about imagenet, not about digits"

@@ -70,7 +70,7 @@ def test_an_option_that_would_be_ignored_is_refused(
 
 
 def test_python_refuses_what_the_command_line_cannot_say() -> None:
-    with pytest.raises(UsageError, match="beside `pretrained=False`"):
+    with pytest.raises(UsageError, match="beside pretrained=False"):
         zoo.load(DIGITS, weights="x.safetensors", pretrained=False)
     chosen = choose(DIGITS, images=Selection())
     for said in ({"name": "mine"}, {"weights": "x"}, {"channels": 1}):
