@@ -11,10 +11,8 @@ from torch import nn
 from eval import Report, evaluate
 from eval.data import ImageSet
 from eval.errors import JournalError, ReportError, UsageError
-from eval.flags.model import result_flags
 from eval.protocols import Protocol, protocol
 from eval.report.known import check_protocol
-from eval.report.parts import StageResult
 from leaderboard.columns import family, title
 
 EPS: dict[str, Any] = {"eps": "8/255", "attack": "apgd-ce,fgsm"}
@@ -120,28 +118,3 @@ def test_no_column_of_theirs_is_that_of_autoattack() -> None:
         "custom PGD-50 + FAB",
     ]
     assert [title(one) for one in columns] == [family(one) for one in columns]
-
-
-def _result(name: str, broken: int, after: float) -> StageResult:
-    return StageResult(
-        name=name,
-        attacked=100,
-        broken=broken,
-        rejected=0,
-        accuracy_after=after,
-        seconds=1.0,
-        forwards=1,
-        backwards=0,
-    )
-
-
-@pytest.mark.parametrize(
-    ("before", "is_said"),
-    [([], False), (["fgsm"], False), (["pgd-10"], False), (["apgd-ce"], True), (["fab"], True)],
-)
-def test_square_tells_of_masking_only_after_an_attack_that_misses_little(
-    before: list[str], is_said: bool
-) -> None:
-    stages = [*(_result(name, 10, 0.8) for name in before), _result("square", 5, 0.75)]
-    codes = {flag.code for flag in result_flags(stages, 100)}
-    assert ("square-breaks" in codes) == is_said

@@ -97,3 +97,15 @@ def test_the_last_iterate_is_never_worse_for_the_defender_than_the_worst(
     last = report.stages[0].last_iterate_accuracy
     assert last is not None
     assert report.robust.accuracy <= last <= report.clean.accuracy
+
+
+@pytest.mark.parametrize(
+    ("before", "is_said"),
+    [([], False), (["fgsm"], False), (["pgd-10"], False), (["apgd-ce"], True), (["fab"], True)],
+)
+def test_square_tells_of_masking_only_after_an_attack_that_misses_little(
+    before: list[str], is_said: bool
+) -> None:
+    stages = [*(stage(name, 10, 0.8) for name in before), stage("square", 5, 0.75)]
+    codes = {flag.code for flag in result_flags(stages, 100)}
+    assert ("square-breaks" in codes) == is_said
