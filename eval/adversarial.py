@@ -233,13 +233,13 @@ def recheck(
     Raises `WeightsMismatch`, `DataError` if model or data are not those that the origin names.
     """
     origin, place = found.origin, usable_device(device)
-    _check_weights(origin, model)
+    check_weights(origin, model)
     threat = Threat(origin.norm, origin.eps)
     failed: dict[str, str] = {}
     n_broken_8bit = 0
     if not origin.ids:
         return Rechecked(0, failed, 0, found.n_broken)
-    clean = _clean_images(origin, data)
+    clean = clean_images(origin, data)
     with borrowed(model, place):
         done = 0
         for batch in clean.batches(batch_size):
@@ -261,7 +261,8 @@ def recheck(
     return Rechecked(n, failed, n_broken_8bit, found.n_broken - n)
 
 
-def _check_weights(origin: Origin, model: nn.Module) -> None:
+def check_weights(origin: Origin, model: nn.Module) -> None:
+    """Raises `WeightsMismatch` if `model` has other weights than `origin` names."""
     got = weights_sha256(model)
     if got != origin.weights_sha256:
         raise WeightsMismatch(
@@ -270,7 +271,8 @@ def _check_weights(origin: Origin, model: nn.Module) -> None:
         )
 
 
-def _clean_images(origin: Origin, data: ImageSet) -> ImageSet:
+def clean_images(origin: Origin, data: ImageSet) -> ImageSet:
+    """Those of `data` with the ids of `origin`; raises `DataError` if they are not the same."""
     if data.name != origin.data or data.split != origin.split:
         raise DataError(
             f"the adversarial images are of {origin.data} ({origin.split}), not of {data.name}"

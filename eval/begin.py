@@ -3,42 +3,38 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from eval.checks import check_labels, check_logits, check_model, usable_device
-from eval.clean import CleanPass, clean_pass
+from eval.checks import check_labels, check_model, usable_device
 from eval.definition import definition_sha256, weights_sha256
-from eval.engine.batching import WithinMemory, fitting_batch_size
 from eval.engine.borrowed import borrowed
-from eval.engine.classifier import Classifier
 from eval.engine.contract import fitted, probe_images
-from eval.engine.engine import Engine, build_engine, plain_engine
-from eval.engine.heap import freed_memory_kept
-from eval.errors import ModelError
 from eval.executors.base import Executor, Setting
-from eval.executors.pool import Pool
-from eval.executors.reference import Reference
+from eval.executors.crew import Alone, Crew, Looked, Workplace
 from eval.flags.bound import bound_flags
 from eval.flags.clean import clean_flags
-from eval.flags.model import looks_like_probabilities, model_flags
+from eval.foreign import is_foreign, refuse_elsewhere
 from eval.journal.check import Bounds
 from eval.journal.journal import Journal
 from eval.journal.key import Key, Session
 from eval.report.report import Flag
-from eval.request import EngineName, Request
 from eval.run import Progress, Run
-from eval.verify import predict
+
+if TYPE_CHECKING:
+    from eval.clean import CleanPass
+    from eval.data import ImageSet
+    from eval.engine.classifier import Classifier
+    from eval.request import Request
 
 _log = logging.getLogger(__name__)
-
-_EXECUTORS: dict[EngineName, Callable[[Setting], Executor]] = {"fast": Pool, "reference": Reference}
 
 
 @contextmanager
@@ -46,19 +42,24 @@ def begun(
     model: nn.Module,
     request: Request,
     *,
-    executor: Callable[[Setting], Executor] | None = None,
+    executor: Workplace | Callable[[Setting], Executor] | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
     on_message: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Run]:
     """The run of `request` on `model`, which is borrowed for as long as the block runs.
 
-    The clean pass is done, and what a journal holds is taken over. executor: makes who carries out
-    the jobs; None for the engine of the request, in this process. on_message: told what is known
-    already, and where it lies when the run is interrupted.
+    The clean pass is done, and what a journal holds is taken over. executor: where all passes are
+    computed, or what makes who carries out the jobs in this process; None for the engine of the
+    request. on_message: told what is known already, and where it lies when the run is interrupted.
     Raises as `eval.evaluate` does.
     """
     check_model(model, request.name)
-    place, digest = usable_device(request.device), weights_sha256(model)
+    request = _with_libraries(request)
+    is_elsewhere = hasattr(executor, "crew")  # then this process looks at the model on its CPU
+    if is_elsewhere:
+        refuse_elsewhere(request.protocol.stages)
+    place = torch.device("cpu") if is_elsewhere else usable_device(request.device)
+    digest = weights_sha256(model)
     with borrowed(model, place):
         probes = probe_images(request.data, place)
         is_attacked = bool(request.protocol.stages)
@@ -68,14 +69,15 @@ def begun(
         with (
             _journal(request, model, digest, shape) as journal,
             _told_where(request, journal, on_message),
+            ExitStack() as stack,
         ):
             asked = _as_last_time(request, journal)
-            memory = _memory(classifier, asked, place)
-            engine, looked = _first_look(classifier, asked, place, memory)
-            clean, strange = _clean(classifier, asked, place, memory, on_progress)
+            crew = stack.enter_context(_crew(classifier, asked, place, executor))
+            looked = crew.look()
+            clean, strange = _clean(crew, request.data, on_progress)
             setting = Setting(
                 classifier=classifier,
-                engine=engine,
+                engine=crew.engine,
                 n_classes=clean.n_classes,
                 data=request.data,
                 threat=request.threat,
@@ -83,17 +85,18 @@ def begun(
                 device=place,
                 ranking=clean.ranking,
             )
-            session = _session(setting, memory.batch_size)
+            session = _session(crew)
             run = Run(
                 request=request,
                 clean=clean,
                 setting=setting,
-                executor=(executor or _EXECUTORS[request.engine])(setting),
+                executor=crew.executor(setting),
                 digest=digest,
-                batch_size=memory.batch_size,
+                batch_size=crew.batch_size,
+                device=crew.device,
+                precision=crew.precision,
                 first_flags=(
-                    *flags,
-                    *looked,
+                    *_once((*flags, *looked.flags)),
                     *strange,
                     *_mixed_flags(session, journal),
                     *bound_flags(request.protocol),
@@ -105,13 +108,34 @@ def begun(
             if is_attacked:
                 for flag in strange:  # before hours of attack, not after them
                     on_message(f"{flag.code}: {flag.detail}")
-            _log_choices(run, session)
+            _log_choices(run, looked)
             if journal is not None:
                 _log.info("each verdict is kept in %s", journal.path)
                 if journal.sessions:
                     on_message(_known(run, journal))
                 journal.begin(session)
             yield run
+
+
+def _with_libraries(request: Request) -> Request:
+    """The request with what libraries of others say of their attacks, where it has any."""
+    stages = request.protocol.stages
+    if not any(map(is_foreign, stages)):
+        return request
+    from eval.bridges.libraries import resolved
+
+    plan = request.protocol.model_copy(update={"stages": resolved(stages, request.threat)})
+    # Others search in the model's own precision.
+    precision = "fp32" if all(map(is_foreign, stages)) else request.precision
+    return replace(request, protocol=plan, precision=precision)
+
+
+def _once(flags: Iterable[Flag]) -> Iterable[Flag]:
+    """The first of each code: two machines that see the same may name other numbers."""
+    found: dict[str, Flag] = {}
+    for flag in flags:
+        found.setdefault(flag.code, flag)
+    return found.values()
 
 
 def _journal(
@@ -163,98 +187,52 @@ def _as_last_time(request: Request, journal: Journal | None) -> Request:
     if journal is None or not journal.sessions:
         return request
     last = journal.sessions[-1]
-    # The reference draws its random numbers a batch: with another size it would be another run.
-    size = last.batch_size if request.engine == "reference" else request.batch_size
+    # Where random numbers are drawn a batch, it would be another run with another size.
+    size = last.batch_size if request.draws_by_batch else request.batch_size
     return replace(request, precision=last.precision, batch_size=size)
 
 
-def _log_choices(run: Run, session: Session) -> None:
-    engine, name = run.setting.engine, run.request.engine
-    _log.info("device %s, %d threads on the CPU", session.device, torch.get_num_threads())
+def _log_choices(run: Run, looked: Looked) -> None:
+    _log.info("device %s, %d threads on the CPU", run.device, torch.get_num_threads())
     _log.info(
-        "engine %s searches in %s, %d images in one pass", name, session.precision, run.batch_size
+        "engine %s searches in %s, %d images in one pass",
+        run.request.engine,
+        run.precision,
+        run.batch_size,
     )
-    if engine.is_copy:
-        _log.info(
-            "its copy of the model was proven on images that neither has seen: logits differ by at"
-            " most %.2g",
-            engine.error,
-        )
-    elif name == "fast":
-        _log.info("the model itself searches, not a copy: %s", engine.warning or "none was made")
+    for remark in looked.remarks:
+        _log.info("%s", remark)
 
 
-def _memory(model: Classifier, request: Request, place: torch.device) -> WithinMemory:
-    size = request.batch_size
-    if size is None:
-        size = fitting_batch_size(model, request.data, request.engine, place)
-    return WithinMemory(size, "the clean pass")
-
-
-def _clean(
+def _crew(
     model: Classifier,
     request: Request,
     place: torch.device,
-    memory: WithinMemory,
-    on_progress: Callable[[Progress], None],
-) -> tuple[CleanPass, list[Flag]]:
-    data = request.data
+    executor: Workplace | Callable[[Setting], Executor] | None,
+) -> AbstractContextManager[Crew]:
+    if executor is None or not hasattr(executor, "crew"):
+        return nullcontext(Alone(model, request, place, executor))
+    return executor.crew(model, request)
 
+
+def _clean(
+    crew: Crew, data: ImageSet, on_progress: Callable[[Progress], None]
+) -> tuple[CleanPass, list[Flag]]:
     def on_batch(n_done: int, n_right: int) -> None:
         on_progress(Progress("clean", n_done, len(data), n_right, n_done))
 
-    clean = clean_pass(model, data, request.name, place, memory, on_batch)
+    clean = crew.clean(on_batch)
     return clean, clean_flags(data.labels.tolist(), clean.answers.tolist(), clean.n_classes)
 
 
-def _session(setting: Setting, batch_size: int) -> Session:
+def _session(crew: Crew) -> Session:
     return Session(
-        device=str(setting.device),
-        precision=setting.engine.precision,
+        device=crew.device,
+        precision=crew.precision,
         torch=torch.__version__,
         version=version("sat-zoo"),
-        batch_size=batch_size,
+        batch_size=crew.batch_size,
     )
-
-
-@freed_memory_kept()
-def _first_look(
-    model: Classifier, request: Request, place: torch.device, memory: WithinMemory
-) -> tuple[Engine, list[Flag]]:
-    """The engine, proven on the first images, and what they say of the model."""
-    batch = request.data.batch(range(min(memory.batch_size, len(request.data))))
-    x = batch.x.to(place)
-    logits = memory.in_pieces(lambda part: predict(model, part).cpu(), x)
-    check_logits(logits, len(x), request.name)
-    flags = _probabilities(logits, request)
-    if request.engine == "reference":
-        engine = plain_engine(model)
-    else:
-        engine = memory(lambda size: build_engine(model, x[:size], request.precision))
-        if engine.warning:
-            flags.append(Flag(code="engine-fallback", detail=engine.warning))
-    labels, is_attacked = logits.argmax(1).to(place), bool(request.protocol.stages)
-    flags += memory(
-        lambda size: model_flags(
-            model, engine.exact, x[:size], labels[:size], is_attacked=is_attacked
-        )
-    )
-    return engine, flags
-
-
-def _probabilities(logits: Tensor, request: Request) -> list[Flag]:
-    if not looks_like_probabilities(logits):
-        return []
-    detail = (
-        f"model {request.name!r} returns probabilities, not logits: gradients vanish and attacks"
-        " look weaker than they are"
-    )
-    if not request.allow_probabilities:
-        raise ModelError(
-            f"{detail}; remove the softmax, or pass `allow_probabilities=True` to go on with a flag"
-            " in the report"
-        )
-    return [Flag(code="probabilities", detail=detail)]
 
 
 def _mixed_flags(session: Session, journal: Journal | None) -> list[Flag]:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from eval.seen import Seen, is_known, tensors_sha256
+
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 _DEEP = 4
 """How many steps from a module its settings and functions are looked at."""
@@ -40,9 +45,48 @@ def definition_sha256(model: nn.Module, leave_out: str = "") -> str:
     look = _Look(model, leave_out)
     for line in look.all():
         digest.update(f"{line}\n".encode())
-    for file in sorted(look.seen.files):
-        digest.update(file.read_bytes())
+    digest.update(_wherever(look.seen.files))
     return digest.hexdigest()
+
+
+def is_named(kind: type) -> bool:
+    """Whether a pickle only names this class; the code of others travels in the pickle itself.
+
+    These are those of a script, and those within a function.
+    """
+    home = sys.modules.get(kind.__module__)
+    return kind.__module__ != "__main__" and getattr(home, kind.__qualname__, None) is kind
+
+
+def named_files_sha256(model: nn.Module) -> str:
+    """Digest of the source files of those classes that a pickle of the model only names."""
+    files = set[Path]()
+    for kind in {type(module) for module in model.modules()}:
+        file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+        if is_named(kind) and file and not is_known(kind.__module__):
+            files.add(Path(file))
+    return hashlib.sha256(_wherever(files)).hexdigest()
+
+
+def travelled_sha256(model: nn.Module) -> str:
+    """As `definition_sha256`, but equal on two machines that have the same model.
+
+    There files lie elsewhere, a script is another (its code travels by value, and is looked at by
+    itself), and what stands in `extra_repr` lies elsewhere in memory.
+    """
+    digest = hashlib.sha256()
+    look = _Look(model, "")
+    for line in look.all():
+        digest.update(f"{_ADDRESS.sub(' at 0x', line)}\n".encode())
+    script = getattr(sys.modules.get("__main__"), "__file__", None)
+    files = look.seen.files - ({Path(script)} if script else set())
+    digest.update(_wherever(files))
+    return digest.hexdigest()
+
+
+def _wherever(files: Iterable[Path]) -> bytes:
+    """Digests of the files, the same wherever they lie."""
+    return b"".join(sorted(hashlib.sha256(file.read_bytes()).digest() for file in files))
 
 
 class _Look:

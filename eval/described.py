@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from eval.data import ImageSet
     from eval.run import Run
 
-Source = Literal["bundled", "store", "hub", "file", "factory"]
+Source = Literal["bundled", "store", "hub", "file", "factory", "library"]
 
 
 def check_said(source: Source, file_sha256: str | None, command: str) -> None:
@@ -51,6 +51,7 @@ def data_part(data: ImageSet) -> DataPart:
         ids_sha256=data.ids_sha256,
         pixels_sha256=data.pixels_sha256(),
         official_subset=data.official_subset,
+        decoder=data.decoder.name if data.decoder else None,
     )
 
 
@@ -58,8 +59,8 @@ def engine_part(run: Run) -> EnginePart:
     """What computed the search, and where."""
     return EnginePart(
         name=run.request.engine,
-        precision=run.setting.engine.precision,
-        device=str(run.setting.device),
+        precision=run.precision,
+        device=run.device,
         version=version("sat-zoo"),
         torch=torch.__version__,
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from eval.errors import UsageError
 from eval.files.border import plain
+from eval.foreign import refuse_foreign
 
 if TYPE_CHECKING:
     from eval.estimate import Estimate
@@ -65,6 +66,12 @@ class EarlyEnd:
                 f"`{which}` needs images in an order drawn by chance, and engine {engine!r} attacks"
                 " batches in the order of the data: use `engine='fast'`"
             )
+        refuse_foreign(
+            protocol.stages,
+            f"`{which}`",
+            "it needs images in an order drawn by chance, and this attack has batches in the order"
+            " of the data",
+        )
         return cls(points, until if callable(until) else None, seconds)
 
     def is_reached(self, estimate: Estimate) -> bool:

@@ -8,7 +8,7 @@ Python and marked as `eval.arguments` says. The command line prints it without a
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from eval.arguments import arguments_in
@@ -58,6 +58,29 @@ class WeightsUnavailable(SatZooError):
     """No weights of this model are on this machine."""
 
     exit_code = 3
+
+
+class SetAside(SatZooError):
+    """Images over which every worker ended that had them.
+
+    ids: of these, by position. reason: what was said of the last end. rest: what became of others.
+    """
+
+    def __init__(
+        self, ids: Mapping[int, str], reason: str, rest: str = "all else is known"
+    ) -> None:
+        super().__init__(ids, reason, rest)
+        self.ids, self.reason, self.rest = dict(ids), reason, rest
+
+    def __str__(self) -> str:
+        ids = [one for _, one in sorted(self.ids.items())]
+        shown = ", ".join(map(repr, ids[:10])) + (f" and {len(ids) - 10} more" * (len(ids) > 10))
+        are = "image was" if len(ids) == 1 else "images were"
+        return (
+            f"{len(ids)} {are} set aside, since each worker that had them ended ({shown}; the last:"
+            f" {self.reason}): {self.rest}; look what is wrong with them, and give the same"
+            " command again"
+        )
 
 
 def unknown(kind: str, value: str, known: Iterable[str], *, see: str = "") -> UsageError:

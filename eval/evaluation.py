@@ -18,6 +18,7 @@ from eval.described import Source, check_said, data_part, engine_part, model_par
 from eval.ending import EarlyEnd, EndedBy
 from eval.engine.engine import Precision
 from eval.estimate import Estimate
+from eval.executors.crew import Workplace, check_elsewhere
 from eval.files.paths import AnyPath, path_of
 from eval.files.writing import check_writable
 from eval.functions import ModelLike, as_module, refuse_journal
@@ -77,6 +78,7 @@ def evaluate(
     progress: bool | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     on_message: Callable[[str], None] | None = None,
+    executor: Workplace | None = None,
 ) -> Report:
     """Measure the clean and the robust accuracy of `model` on `data`.
 
@@ -127,6 +129,8 @@ def evaluate(
             anywhere, on stderr; False for none.
         on_progress: called with a `Progress` after each batch, and now and then within one.
         on_message: called with a sentence for people, about the journal.
+        executor: where the passes are computed, None for this process; see
+            `eval.executors.cluster.RayExecutor`. The verdicts are the same.
 
     Raises:
         UsageError: an argument that cannot be. ModelError, DataError: a model or images that do
@@ -154,6 +158,8 @@ def evaluate(
         save_adversarial=save_adversarial,
         journal=journal,
     )
+    if executor is not None:
+        check_elsewhere(executor, engine, str(device))
     if out is not None:
         check_writable(out)
     if save_adversarial is not None:
@@ -179,7 +185,9 @@ def evaluate(
     nothing: Callable[[object], None] = lambda _: None  # noqa: E731
     with (
         shown(progress, on_progress) as tell,
-        begun(model, request, on_progress=tell, on_message=on_message or nothing) as run,
+        begun(
+            model, request, executor=executor, on_progress=tell, on_message=on_message or nothing
+        ) as run,
     ):
         ended_by = _attack(run, started)
         report = _report(
@@ -255,7 +263,7 @@ def _report(
         model=model_part(run, source, file_sha256),
         data=data_part(data),
         threat=ThreatPart(norm=threat.norm, eps=threat.eps, eps_text=threat.eps_text),
-        protocol=ProtocolPart(name=request.protocol.name, stages=request.protocol.stages),
+        protocol=ProtocolPart.of(request.protocol.name, request.protocol.stages),
         engine=engine_part(run),
         seed=request.seed,
         clean=Accuracy.of(n_right, n),

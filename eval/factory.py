@@ -91,15 +91,22 @@ def _module(factory: str, name: str) -> Any:
         # As `python -m` does, and for as long: the model may import more when it is called.
         sys.path.insert(0, here)
     try:
-        return import_module(name)
+        module = import_module(name)
     except (Exception, SystemExit) as error:  # importing runs a stranger's code
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing is not None and f"{name}.".startswith(f"{missing}."):
-            raise UsageError(
-                f"`factory` {factory!r}: there is no module {missing}: name one that is installed"
-                " or lies in the current directory"
-            ) from error
+            raise _no_module(factory, missing) from error
         raise ModelError(_failed(factory, f"cannot be imported: {name} failed", error)) from error
+    if getattr(module, "__spec__", None) is not None and module.__spec__.origin is None:
+        raise _no_module(factory, name)  # a folder of that name, which Python takes for a package
+    return module
+
+
+def _no_module(factory: str, name: str) -> UsageError:
+    return UsageError(
+        f"`factory` {factory!r}: there is no module {name}: name one that is installed or lies in"
+        " the current directory"
+    )
 
 
 def _failed(factory: str, what: str, error: BaseException) -> str:

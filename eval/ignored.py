@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eval.errors import UsageError
+from eval.foreign import is_foreign
 
 if TYPE_CHECKING:
     from eval.engine.engine import Precision
@@ -30,6 +31,12 @@ def refuse_ignored(
         raise UsageError(
             "`precision='bf16'` is of the fast engine's search, and engine 'reference' computes in"
             " fp32: leave it out, or use `engine='fast'`"
+        )
+    others = protocol.stages if protocol is not None else ()
+    if others and precision == "bf16" and all(map(is_foreign, others)):
+        raise UsageError(
+            f"`precision='bf16'` is of our own search, and attack {others[0].name!r} is another"
+            " library's, which computes in fp32: leave it out"
         )
     if protocol is None or protocol.stages:
         return

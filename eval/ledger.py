@@ -26,6 +26,7 @@ class Ledger:
 
     def __init__(self, is_right: Iterable[bool], needs_end: Mapping[str, bool]) -> None:
         self._verdicts = ["robust" if right else "clean" for right in is_right]
+        self._n_right = self._verdicts.count("robust")  # asked at each event, so not counted anew
         self._needs_end, self._stages = dict(needs_end), [*needs_end]
         self._known = {stage: Known.nothing(stage) for stage in self._needs_end}
         self._tally: Tally | None = None
@@ -38,14 +39,18 @@ class Ledger:
         """What earlier sessions found out in `stage`; the stages before it were recalled."""
         self._known[stage] = known.only(self.standing(stage))
         for position in self._known[stage].broken:
-            self._verdicts[position] = stage
+            self._break(position, stage)
 
     def take(self, event: Event) -> None:
         """Note one event."""
         self._known[event.stage].take(event)
         self.n_taken += isinstance(event, Broken | Survived)
         if isinstance(event, Broken):
-            self._verdicts[event.position] = event.stage
+            self._break(event.position, event.stage)
+
+    def _break(self, position: int, stage: str) -> None:
+        self._n_right -= self._verdicts[position] == "robust"
+        self._verdicts[position] = stage
 
     def has_come_to(self, stage: str, position: int) -> bool:
         """Whether an image survived every stage before this one."""
@@ -60,7 +65,7 @@ class Ledger:
     @property
     def n_right(self) -> int:
         """Images that nothing broke yet, settled or not."""
-        return self._verdicts.count("robust")
+        return self._n_right
 
     @property
     def n_settled(self) -> int:

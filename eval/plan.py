@@ -9,7 +9,7 @@ every image is right and falls to the first point that the first stage looks at.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 import torch
 from pydantic import Field
@@ -27,8 +27,10 @@ from eval.engine.cost import Cost, measure_cost
 from eval.engine.engine import Engine, Precision, build_engine
 from eval.engine.heap import freed_memory_kept
 from eval.executors.base import Setting
+from eval.fingerprint import fingerprint
+from eval.foreign import refuse_plan
 from eval.frozen import Frozen
-from eval.planning.expected import Expected, expect, right_images, unseen, whole
+from eval.planning.expected import Expected, Range, expect, right_images, unseen, whole
 from eval.planning.rehearsal import rehearse
 from eval.planning.shares import known_shares
 from eval.planning.timing import measured_speed, timed_batches
@@ -53,6 +55,26 @@ class StagePlan(Frozen):
     expected: Expected
 
 
+class Spreading(Frozen):
+    """The run on several workers, each as fast as this process was when it was timed."""
+
+    workers: int
+    seconds: Range
+
+    @classmethod
+    def of(cls, workers: int, whole: Range, begin_seconds: float) -> Self:
+        """What every worker does for itself stays; the rest is shared.
+
+        That they have not all the same to do at the end of each stage is left out, and so is the
+        start of their processes.
+        """
+        shared = []
+        for seconds in (whole.low, whole.expected, whole.high):
+            own = min(begin_seconds, seconds)
+            shared.append(own + (seconds - own) / workers)
+        return cls(workers=workers, seconds=Range.of(*shared))
+
+
 class Plan(Frozen):
     """What an evaluation will cost, `sat-zoo/plan@1`."""
 
@@ -62,6 +84,7 @@ class Plan(Frozen):
     data: str
     n: int
     protocol: str
+    fingerprint: str = Field(description="of its stages with every field, as in its Report")
     device: str
     threads: int
     precision: Literal["fp32", "bf16"] = Field(description="of the search")
@@ -71,6 +94,9 @@ class Plan(Frozen):
     most: Work = Field(description="an upper bound: every image is right and survives all stages")
     least: Work = Field(description="every image is right and falls at the first look")
     expected: Expected = Field(description="of the whole run; its seconds are those of the Report")
+    spread: Spreading | None = Field(
+        default=None, description="the same on several workers, where they are asked for"
+    )
     known_from: tuple[str, ...] = Field(
         description="Reports, by file name, that the shares of falling images are taken from;"
         " none is of this model"
@@ -101,14 +127,17 @@ def plan_run(
     device: str = "cpu",
     name: str = "model",
     known: Shares | None = None,
+    workers: int | None = None,
 ) -> Plan:
     """Time two batches and say what the whole evaluation by our engine would cost.
 
     The arguments are those of `eval.evaluate`. known: shares of falling images that stand in for
-    those of this project's own Reports. Nothing that is tried is kept. Raises what `evaluate` would
+    those of this project's own Reports. workers: say what it takes on so many, too, each of which
+    computes as this process does. Nothing that is tried is kept. Raises what `evaluate` would
     raise for a model or images that cannot be evaluated.
     """
     started = time.perf_counter()
+    refuse_plan(protocol.stages)
     check_model(model, name)
     data = data if n is None else data.take(n)
     place, digest = usable_device(device), weights_sha256(model)
@@ -162,6 +191,7 @@ def plan_run(
             data=data.name,
             n=len(data),
             protocol=protocol.name,
+            fingerprint=fingerprint(protocol.stages),
             device=str(place),
             threads=torch.get_num_threads(),
             precision=engine.precision,
@@ -171,6 +201,7 @@ def plan_run(
             most=most,
             least=total(stage.least for stage in stages),
             expected=expected[1],
+            spread=Spreading.of(workers, expected[1].seconds, begin_seconds) if workers else None,
             known_from=known.names(protocol.stages, without=digest),
             seconds_per_survivor=most.seconds / len(data),
             n_looked_at=n_looked_at,

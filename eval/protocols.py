@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from eval.attacks.registry import others
+from eval.attacks.registry import others, package_of
 from eval.errors import UsageError, unknown
+from eval.files.border import LONGEST
+from eval.foreign import foreign_stage, is_foreign
 from eval.frozen import Frozen
 from eval.radius import Number, check_text, exact, text_of
 from eval.stage import LONGEST_STEP, Stage, step_in_pixels
@@ -116,7 +118,8 @@ def protocol(name: str, *, step_size: Number | None = None, last_iterate: bool =
             "apgd-ce" (= "apgd-ce@1"), "apgd-dlr", "apgd-t", "fab", "fab-t" or "square". "NAME-K"
             for an attack NAME that another package brings, see `eval.attacks.registry`. Several of
             these stages, "apgd-ce,square": each attacks what the ones before left standing, and the
-            protocol is called "custom-apgd-ce+square@1", never AutoAttack.
+            protocol is called "custom-apgd-ce+square@1", never AutoAttack. Attacks of other
+            libraries, alone or in a list, "torchattacks:PGD?steps=20": see `eval.foreign`.
         step_size: for pgd-K instead of eps/4: "eps/N" or a number in pixel units, "1/255"; a float
             must be a short fraction, see `eval.radius.exact`.
         last_iterate: for pgd-K: images go on to the end of their run when they are broken, which
@@ -147,7 +150,7 @@ def protocol(name: str, *, step_size: Number | None = None, last_iterate: bool =
     stages = _AUTOATTACK.get(versioned) or _QUICK.get(versioned)
     if stages is not None:
         return Protocol(name=versioned, stages=stages)
-    if "," in key or key.startswith(_CUSTOM):
+    if "," in key or key.startswith(_CUSTOM) or ":" in key:
         return _custom(name)
     found = _single(key, step_size, last_iterate)
     if found is None:
@@ -157,8 +160,9 @@ def protocol(name: str, *, step_size: Number | None = None, last_iterate: bool =
 
 def _custom(name: str) -> Protocol:
     """A list of single stages, as it is typed or as its Report calls it."""
-    listed = name.lower().removeprefix(_CUSTOM).removesuffix("@1")
+    listed = name[len(_CUSTOM) * name.lower().startswith(_CUSTOM) :].removesuffix("@1")
     keys = [part.strip() for part in re.split("[,+]", listed)]
+    keys = [key if ":" in key else key.lower() for key in keys]  # classes have capital letters
     if "" in keys:
         raise UsageError(
             f"attack {name!r} names no stage in one of its places: list stages, such as"
@@ -171,21 +175,33 @@ def _custom(name: str) -> Protocol:
                 f"attack {name!r} holds {key!r}, which stands by itself: list single stages, such"
                 " as apgd-ce,square"
             )
-        found = _single(key, None, last_iterate=False)
+        found = _foreign(key) if ":" in key else _single(key, None, last_iterate=False)
         if found is None:
             known = [one for one in NAMES if _single(one, None, last_iterate=False)]
             raise unknown(f"stage of attack {name!r}", key, known)
         if found.stages[0].name in {one.name for one in stages}:
             raise UsageError(f"attack {name!r} lists {key!r} twice: list each stage once")
         stages += found.stages
-    if len(stages) == 1:
+    if len(stages) == 1 and not is_foreign(stages[0]):
         raise UsageError(f"attack {name!r} lists one stage: write {keys[0]!r}")
     for versioned, whole in _AUTOATTACK.items():
         if tuple(stages) == whole:
             raise UsageError(
                 f"attack {name!r} is {versioned}: write that, so that its name says it"
             )
-    return Protocol(name=f"{_CUSTOM}{'+'.join(one.name for one in stages)}@1", stages=tuple(stages))
+    joined = f"{_CUSTOM}{'+'.join(one.name for one in stages)}@1"
+    if len(joined) > LONGEST:
+        raise UsageError(
+            f"attack {joined[:60]!r}... has {len(joined)} characters, more than {LONGEST}: list"
+            " fewer stages, or fewer options"
+        )
+    return Protocol(name=joined, stages=tuple(stages))
+
+
+def _foreign(key: str) -> Protocol:
+    """The stage of another library that `key` names, before it is part of a list."""
+    stage = foreign_stage(key)
+    return Protocol(name=stage.name, stages=(stage,))
 
 
 def _single(key: str, step_size: str | None, last_iterate: bool) -> Protocol | None:
@@ -207,7 +223,9 @@ def _single(key: str, step_size: str | None, last_iterate: bool) -> Protocol | N
         return Protocol(name="fgsm", stages=(stage,))
     brought = re.fullmatch(r"(.+)-(\d{1,9})", key)
     if brought is not None and int(brought[2]) > 0 and brought[1] in others():
-        stage = Stage(name=key, attack=brought[1], steps=int(brought[2]))
+        stage = Stage(
+            name=key, attack=brought[1], steps=int(brought[2]), package=package_of(brought[1])
+        )
         return Protocol(name=key, stages=(stage,))
     match = re.fullmatch(r"pgd-(sat-)?(\d{1,9})(@1)?", key)
     if match is None or (match[3] and not match[1]):

@@ -10,9 +10,10 @@ from eval.ending import EarlyEnd
 from eval.engine.engine import Precision
 from eval.errors import DataError, UsageError, unknown
 from eval.files.border import LONGEST
+from eval.foreign import is_foreign
 from eval.protocols import Protocol
 from eval.radius import check_text, whole_number
-from eval.report.fields import LONGEST_ID, SEEDS, still
+from eval.report.fields import LONGEST_ID, SEEDS, as_name, still
 from eval.threat import Threat
 
 if TYPE_CHECKING:
@@ -59,18 +60,23 @@ class Request:
             _check_one_of(name, getattr(self, name), (True, False))
         self._check_texts()
 
+    @property
+    def draws_by_batch(self) -> bool:
+        """Whether verdicts depend on the batches: code of others draws its random numbers in it."""
+        return self.engine == "reference" or any(map(is_foreign, self.protocol.stages))
+
     def _check_texts(self) -> None:
         """What no Report can say is refused now, not after hours of work."""
         check_text(self.name, "name", "'my model'")
         try:
-            if len(still(self.name)) > LONGEST:
+            if len(as_name(self.name)) > LONGEST:
                 raise ValueError(f"it has {len(self.name)} characters, more than {LONGEST}")
         except ValueError as error:
             raise UsageError(f"the model's name cannot be ({error}): choose another") from None
         data = self.data
         try:
             for text, most in ((data.name, LONGEST), (data.split, LONGEST)):
-                if len(still(text)) > most:
+                if len(as_name(text)) > most:
                     raise ValueError(f"a name of {len(text)} characters, more than {most}")
             if longest := [one for one in map(still, data.ids) if not 0 < len(one) <= LONGEST_ID]:
                 raise ValueError(f"an id of {len(longest[0])} characters, not 1 to {LONGEST_ID}")

@@ -19,7 +19,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-KNOWN = frozenset({"timm", "torch", "torchvision", "numpy", "builtins"}) | sys.stdlib_module_names
+KNOWN = (
+    frozenset({"builtins", "numpy", "pydantic", "timm", "torch", "torchvision"})
+    | sys.stdlib_module_names
+)
 """Packages whose code is one for one version of them; of what is theirs, the name says it all."""
 
 PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)

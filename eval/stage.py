@@ -17,6 +17,11 @@ MOST = 10**9
 LONGEST_STEP = 100
 """Characters of a step size: two numbers and what stands around them."""
 
+LONGEST_NAME = 180
+"""Characters of a stage's name; a list of stages is called by all of theirs."""
+
+_OF_OTHERS = ("package", "class_name", "options", "defaults")
+
 
 class Stage(Frozen):
     """One attack with its hyper-parameters; fields that an attack does not use are None."""
@@ -75,6 +80,29 @@ class Stage(Frozen):
         description="PGD: whether broken images go on to the end of their run, so that the accuracy"
         " of last iterates is known; older files do not say it, and went on",
     )
+    package: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=LONGEST_NAME,
+        description="the package that brings the attack, with its version; none of this project's",
+    )
+    class_name: str | None = Field(
+        default=None,
+        pattern="^[A-Za-z_][A-Za-z0-9_]{0,79}$",
+        description="the attack's class in the library that `attack` names; see eval.foreign."
+        " `steps` is then 1 and says nothing: how long it searches stands in its options",
+    )
+    options: str | None = Field(
+        default=None,
+        pattern="^[A-Za-z0-9_=&/*.+-]*$",
+        max_length=LONGEST_NAME,
+        description="what is said to that class besides the ball, NAME=VALUE&NAME=VALUE",
+    )
+    defaults: str | None = Field(
+        default=None,
+        max_length=2000,
+        description="what that class takes for whatever its options leave open",
+    )
 
     @model_validator(mode="after")
     def _targets_are_among_those_looked_at(self) -> Self:
@@ -89,7 +117,7 @@ class Stage(Frozen):
     def _as_before_later_fields(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Fields that came later are left out where they say nothing: older digests stay."""
         written: dict[str, Any] = dump(self)
-        for name in ("fallback_loss", "last_iterate", "nearest_of"):
+        for name in ("fallback_loss", "last_iterate", "nearest_of", *_OF_OTHERS):
             if not getattr(self, name):
                 written.pop(name, None)
         return written

@@ -43,25 +43,28 @@ class Wave:
 
     def __init__(self, ledger: Ledger, on_progress: Callable[[Progress], None]) -> None:
         self._ledger, self._on_progress = ledger, on_progress
-        self._positions: dict[str, set[int]] = {}
+        self._asked: dict[str, bytearray] = {}  # by stage, of each image 1 where it was asked for
         self._totals: dict[str, int] = {}  # by stage, the images that come to it
         self._shares: dict[str, dict[int, float]] = {}  # by stage, of images without a verdict
+        self._under_way: dict[str, float] = {}  # by stage, their sum
 
     def noted(self, jobs: Iterable[Job]) -> Iterator[Job]:
         """The jobs, each noted before it is handed over."""
         for job in jobs:
             for stage in job.stages:
-                if stage.name not in self._positions:
+                if stage.name not in self._asked:
                     self._totals[stage.name] = len(self._ledger.standing(stage.name))
-                    self._positions[stage.name] = set()
-                self._positions[stage.name].update(job.positions)
+                    self._asked[stage.name] = bytearray(self._ledger.n)
+                asked = self._asked[stage.name]
+                for position in job.positions:
+                    asked[position] = 1
             self._show(job.stages[0].name)
             yield job
 
     def check(self, event: Event) -> None:
         """Raises `SatZooError` for an event of what was not asked, or not yet."""
-        positions = self._positions.get(event.stage)
-        if positions is None or not (isinstance(event, Spent) or event.position in positions):
+        asked = self._asked.get(event.stage)
+        if asked is None or not (isinstance(event, Spent) or _holds(asked, event.position)):
             raise SatZooError(f"an executor told {event}, which is of no image of its job")
         if isinstance(event, Spent) or self._ledger.has_come_to(event.stage, event.position):
             return
@@ -71,17 +74,21 @@ class Wave:
 
     def check_all_told(self) -> None:
         """Raises `SatZooError` where nothing was told of an image."""
-        for stage, positions in self._positions.items():
-            untold = self._ledger.missing(stage, [*positions & {*self._ledger.standing(stage)}])
+        for stage, asked in self._asked.items():
+            standing = [p for p in self._ledger.standing(stage) if asked[p]]
+            untold = self._ledger.missing(stage, standing)
             if untold:
                 raise SatZooError(
-                    f"an executor said nothing of {len(untold)} of {len(positions)} images in"
+                    f"an executor said nothing of {len(untold)} of {sum(asked)} images in"
                     f" {stage}: its verdicts cannot be used"
                 )
 
     def show(self, event: Broken | Survived) -> None:
         """Show how far the stage is that an event is of."""
-        self._shares.get(event.stage, {}).pop(event.position, None)
+        shares = self._shares.get(event.stage)
+        if shares and (share := shares.pop(event.position, None)) is not None:
+            rest = self._under_way[event.stage] - share
+            self._under_way[event.stage] = max(rest, 0.0) if shares else 0.0
         if isinstance(event, Broken):  # it will not come to the stages after this one
             for later in self._ledger.stages_after(event.stage):
                 if later in self._totals:
@@ -90,7 +97,7 @@ class Wave:
 
     def hear(self, how_far: UnderWay) -> None:
         """Show how far the images of a stage are that have no verdict of it yet."""
-        if how_far.stage not in self._positions:
+        if how_far.stage not in self._asked:
             return
         known = self._ledger.is_settled_in
         self._shares[how_far.stage] = {
@@ -98,11 +105,16 @@ class Wave:
             for position, share in how_far.shares.items()
             if not known(how_far.stage, position)
         }
+        self._under_way[how_far.stage] = sum(self._shares[how_far.stage].values())
         self._show(how_far.stage)
 
     def _show(self, stage: str) -> None:
         ledger = self._ledger
         estimate = None if ledger.last_on_all is None else ledger.estimate
         n_known, n_right = ledger.n_known(stage), ledger.n_right
-        total, under_way = self._totals[stage], sum(self._shares.get(stage, {}).values())
+        total, under_way = self._totals[stage], self._under_way.get(stage, 0.0)
         self._on_progress(Progress(stage, n_known, total, n_right, ledger.n, estimate, under_way))
+
+
+def _holds(asked: bytearray, position: int) -> bool:
+    return 0 <= position < len(asked) and bool(asked[position])

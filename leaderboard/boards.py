@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from eval.files.paths import AnyPath
+from leaderboard.columns import CLEAN
 from leaderboard.join import join
 from leaderboard.places import NOT_COUNTED, Place, slug, unique
-from leaderboard.ranking import in_order, most_claimed, ranked, ranked_by
+from leaderboard.ranking import in_order, most_claimed, ranked, ranked_by, ranking_fingerprint
 from leaderboard.results import RESULTS, Refused
 from leaderboard.rows import BoardRow
 
@@ -20,9 +21,10 @@ class Board:
     """One table.
 
     key: url-safe and unique. eps: as text, "8/255". subset_key: url-safe, "full" for the whole test
-    set; subset: the same in words. ranked_by: the attack whose accuracies `BoardRow.rank_group`
-    ranks, "AutoAttack" or "PGD-50", or None if nothing is ranked. rows: best first. excluded: not
-    in the table, each with its reason.
+    set; subset: the same in words. ranked_by: the attack that a row needs to
+    be ranked, "AutoAttack" or "PGD-50", see `leaderboard.ranking`; None if nothing is ranked. rows:
+    best first. excluded: not in the table, each with its reason. fingerprint: of the
+    hyper-parameters that a row's number of that attack must be found by; None where none is stated.
     """
 
     dataset: str
@@ -34,6 +36,7 @@ class Board:
     rows: tuple[BoardRow, ...]
     excluded: tuple[BoardRow, ...]
     ranked_by: str | None
+    fingerprint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -85,10 +88,12 @@ def _keyed(
     return done
 
 
-def _board(place: Place, key: str, rows: Sequence[BoardRow]) -> Board:
+def _board(place: Place, key: str, every: Sequence[BoardRow]) -> Board:
+    rows = _without_robust_numbers_apart(every)
     shown = [row for row in rows if row.excluded is None]
     attack = ranked_by(shown)
     grouped, claimed = ranked(shown, attack), most_claimed(shown)
+    is_ranked = any(row.rank for row in grouped)
     return Board(
         dataset=place.dataset,
         norm=place.norm,
@@ -98,8 +103,22 @@ def _board(place: Place, key: str, rows: Sequence[BoardRow]) -> Board:
         key=key,
         rows=in_order(grouped, attack, claimed),
         excluded=tuple(sorted((r for r in rows if r.excluded), key=lambda row: row.model)),
-        ranked_by=attack if any(row.rank_group for row in grouped) else None,
+        ranked_by=attack if is_ranked else None,
+        fingerprint=ranking_fingerprint(shown, attack) if is_ranked else None,
     )
+
+
+def _without_robust_numbers_apart(rows: Sequence[BoardRow]) -> list[BoardRow]:
+    """Where some row has a robust number, those of which none is known stand outside the table."""
+    empty = [not any(it.key != CLEAN for it in row.numbers) for row in rows]
+    if all(empty):
+        return list(rows)
+    return [
+        replace(row, excluded=row.excluded or "no robust accuracy of it is known here, only clean")
+        if is_empty
+        else row
+        for row, is_empty in zip(rows, empty, strict=True)
+    ]
 
 
 def _order_of_places(place: Place) -> tuple[str, bool, str, str, bool, bool, str]:

@@ -8,8 +8,9 @@ from functools import cache
 from pathlib import Path
 
 from eval.errors import ReportError
+from eval.report.report import Report
 from zoo.cards import ModelCard
-from zoo.registry import FAMILIES, card, list_models
+from zoo.registry import FAMILIES, card, own_models
 
 _TORCH_NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 _TORCH_NAMES |= {"I64": "int64", "I32": "int32", "U8": "uint8", "BOOL": "bool"}
@@ -17,7 +18,18 @@ _TORCH_NAMES |= {"I64": "int64", "I32": "int32", "U8": "uint8", "BOOL": "bool"}
 
 def known_card(name: str) -> ModelCard | None:
     """The card of a model of the zoo, None for a stranger's."""
-    return card(name) if name in list_models() else None
+    return card(name) if name in own_models() else None
+
+
+def card_of(report: Report) -> ModelCard | None:
+    """The card that speaks of the model of a report: none of other weights than the bundled ones.
+
+    Where a card has no bundled weights, nothing proves that these are the ones it means.
+    """
+    info = known_card(report.model.name)
+    if info is None or bundled_digest(info) not in {None, report.model.weights_sha256}:
+        return None
+    return info
 
 
 def bundled_digest(info: ModelCard) -> str | None:
@@ -25,6 +37,11 @@ def bundled_digest(info: ModelCard) -> str | None:
     if info.bundled is None:
         return None
     return _digest(FAMILIES / info.family / info.bundled.file, info.bundled.sha256)
+
+
+def bundled_name(weights_sha256: str) -> str | None:
+    """The model that these weights are bundled with; None for weights that the package has not."""
+    return next((n for n in own_models() if bundled_digest(card(n)) == weights_sha256), None)
 
 
 @cache

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from eval.report.report import Accuracy, Report
 from leaderboard.columns import CLEAN, family
-from leaderboard.rows import BoardRow, Check, Claimed, Measured, precedence
+from leaderboard.numbers import Claimed, Measured, precedence
+from leaderboard.origins import Whose
+from leaderboard.rows import BoardRow, Check
 from zoo.judging import judge, judge_early
 
 
@@ -73,7 +75,9 @@ def _last_iterates(report: Report, measured: Measured) -> tuple[Accuracy, Measur
         found, full_run = None if share is None else Accuracy.of(round(share * n), n), None
     if found is None:
         return None
-    return found, Measured.of(found, report, measured.report_path, full_run), "last iterates"
+    origin = Whose(measured.origin, measured.reran)
+    counted = Measured.of(found, report, measured.report_path, full_run, origin)
+    return found, counted, "last iterates"
 
 
 def _report(row: BoardRow, measured: Measured) -> Report:

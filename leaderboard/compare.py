@@ -13,9 +13,10 @@ from eval.errors import ReportError, UsageError
 from eval.files.border import is_file
 from eval.files.paths import AnyPath, path_of
 from eval.report.report import OPEN, Images, Report
-from eval.report.words import attack_of
-from leaderboard.columns import column
+from eval.report.words import attack_id
+from leaderboard.columns import column, differing
 from leaderboard.drawn import sample
+from leaderboard.flagged import why_other_pixels
 from leaderboard.folders import by_name
 from leaderboard.places import same_eps
 from leaderboard.results import read_report
@@ -49,7 +50,9 @@ class ReportComparison:
     a, b: name, protocol and engine of each. kept_by_a_only and the like: ids in the order of A.
     robust, clean: the paired counts. lost_by_b: of the images that only A keeps, how many each of
     B's verdicts took ("clean": wrong without an attack); lost_by_a the other way round. notes: what
-    else differs between the reports, so that the difference is not of the models alone.
+    else differs between the reports, so that the difference is not of the models alone. differing:
+    see `leaderboard.columns.differing`: where there are any, the two robust accuracies are of two
+    attacks, and tell nothing of the models alone.
     """
 
     a: str
@@ -66,6 +69,12 @@ class ReportComparison:
     n_settled: int
     n_open: int
     notes: tuple[str, ...] = field(default=())
+    differing: tuple[str, ...] = field(default=())
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether both robust accuracies were found by the same hyper-parameters."""
+        return self.held == "clean" or not self.differing
 
     @property
     def n(self) -> int:
@@ -98,6 +107,8 @@ class ReportComparison:
             "lost_by_b": self.lost_by_b,
             "classes": [vars(row) for row in self.classes],
             "notes": self.notes,
+            "comparable": self.is_comparable,
+            "differing": self.differing,
         }
 
 
@@ -142,6 +153,7 @@ def compare(a: Report, b: Report) -> ReportComparison:
         n_settled=len(a.images.ids) - n_open,
         n_open=n_open,
         notes=(*_early_notes(a, b, n_open, 0 if is_clean else len(among)), *_notes(a, b)),
+        differing=differing(a, b),
     )
 
 
@@ -226,7 +238,7 @@ def _classes(labels: Sequence[int], a: list[bool], b: list[bool]) -> tuple[Class
 
 
 def _name(report: Report) -> str:
-    return f"{report.model.name}, {attack_of(report)}, engine {report.engine.name}"
+    return f"{report.model.name}, {attack_id(report)}, engine {report.engine.name}"
 
 
 def _early_notes(a: Report, b: Report, n_open: int, n: int) -> tuple[str, ...]:
@@ -267,8 +279,12 @@ def _notes(a: Report, b: Report) -> tuple[str, ...]:
             f"the attacks differ ({column(a)} and {column(b)}), so the difference is not of the"
             " models alone"
         )
+    if not unattacked and (fields := differing(a, b)):
+        notes.append(
+            f"not comparable: the hyper-parameters differ, A being there: {'; '.join(fields)}"
+        )
     if a.data.pixels_sha256 != b.data.pixels_sha256:
-        notes.append("the same images, but not the same pixels: the models' inputs differ")
+        notes.append(f"the same images, but not the same pixels: {why_other_pixels(a, b)}")
     if a.seed != b.seed:
         notes.append(f"the seeds differ ({a.seed} and {b.seed})")
     for which, report in (("A", a), ("B", b)):

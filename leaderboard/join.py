@@ -5,22 +5,29 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
 
-from eval.files.paths import AnyPath
-from eval.intervals import wilson
-from eval.report.flag_codes import OF_THE_PROTOCOL
+from eval.files.paths import AnyPath, path_of
+from eval.fingerprint import fingerprint
+from eval.protocols import protocol
 from eval.report.percent import percent
 from eval.report.report import Accuracy, Flag, Report
-from leaderboard.bundled import bundled_digest, known_card
+from leaderboard.bundled import bundled_digest, card_of, known_card
 from leaderboard.claims import checks
-from leaderboard.columns import CLEAN
+from leaderboard.columns import CLEAN, UNPUBLISHED
+from leaderboard.flagged import flags_of
+from leaderboard.folders import result_folders
+from leaderboard.lists import Lists, kept_in
 from leaderboard.names import activation, architecture, architecture_of
-from leaderboard.places import Place, full, place_of_published, place_of_report, same_eps, slug
+from leaderboard.numbers import Claimed, Measured, Number
+from leaderboard.origins import TRUSTED, Who, measured_by
+from leaderboard.places import Place, full, place_of_published, places_of_reports, same_eps, slug
 from leaderboard.published import NOT_STATED, Published, published
 from leaderboard.results import Refused, StoredReport, read_results
-from leaderboard.rows import BoardRow, Claimed, Measured
+from leaderboard.rows import BoardRow
 from zoo.cards import Claim, ModelCard
-from zoo.registry import card, list_models
+from zoo.registry import card, own_models
 
 
 @dataclass(frozen=True)
@@ -36,31 +43,55 @@ def join(results: AnyPath | Sequence[AnyPath] | None) -> Joined:
 
     results: as of `read_results`. Raises `UsageError` for a path that does not exist.
     """
-    found = read_results(results)
+    found, lists = read_results(results), kept_in(_folders(results))
+    stored = _placed(found.stored, lists)
     rows: dict[Place, list[BoardRow]] = defaultdict(list)
     for place, row in (
-        *_measured(found.stored),
-        *_only_claimed(found.stored),
+        *_measured(stored),
+        *_only_claimed(stored),
         *_published(published()),
     ):
         rows[place].append(row)
-    return Joined(rows, found.refused)
+    broken = tuple(Refused(path, reason) for path, reason in lists.refused)
+    return Joined(rows, (*found.refused, *broken))
 
 
-def _measured(stored: Sequence[StoredReport]) -> Iterable[tuple[Place, BoardRow]]:
-    names = _shown_names(Model.of(one.report) for one in stored)
-    groups: dict[tuple[Place, Model], list[StoredReport]] = defaultdict(list)
-    for one in stored:
-        groups[place_of_report(one.report), Model.of(one.report)].append(one)
-    for (place, model), found in groups.items():
-        yield place, _measured_row(found, names[model], place.eps)
+Placed = Sequence[tuple[Place, StoredReport]]
 
 
-def _only_claimed(stored: Sequence[StoredReport]) -> Iterable[tuple[Place, BoardRow]]:
+def _folders(results: AnyPath | Sequence[AnyPath] | None) -> list[Path]:
+    """Where lists may lie beside the Reports."""
+    given = [results] if isinstance(results, str | PathLike) else results
+    paths = result_folders() if given is None else [path_of(one, "results") for one in given]
+    return list(dict.fromkeys(path if path.is_dir() else path.parent for path in paths))
+
+
+def _placed(stored: Sequence[StoredReport], lists: Lists) -> Placed:
+    reports = [(one.report, one.origin.who == "project") for one in stored]
+    return list(zip(places_of_reports(reports, lists.lists), stored, strict=True))
+
+
+def _measured(stored: Placed) -> Iterable[tuple[Place, BoardRow]]:
+    """Rows by place, weights and who measured: nobody's number stands in a row of another's.
+
+    The name is that of the model alone where the first of `TRUSTED` that has a row here measured;
+    the others' says who did.
+    """
+    names = _shown_names(Model.of(one.report) for _, one in stored)
+    groups: dict[tuple[Place, Model, Who], list[StoredReport]] = defaultdict(list)
+    for place, one in stored:
+        groups[place, Model.of(one.report), one.origin.who].append(one)
+    for (place, model, who), found in groups.items():
+        first = next(it for it in TRUSTED if (place, model, it) in groups)
+        name = names[model] if who == first else f"{names[model]} ({measured_by(who)})"
+        yield place, _measured_row(found, name, place.eps)
+
+
+def _only_claimed(stored: Placed) -> Iterable[tuple[Place, BoardRow]]:
     """Cards that have no report on the whole test set, which is what their claims are about."""
-    places = {(place_of_report(one.report), one.report.model.name) for one in stored}
+    places = {(place, one.report.model.name) for place, one in stored}
     measured = {name for _, name in places}
-    for info in map(card, list_models()):
+    for info in map(card, own_models()):
         if info.threat is None:
             continue
         eps = same_eps(info.threat.eps)
@@ -112,15 +143,15 @@ def _shown_names(models: Iterable[Model]) -> dict[Model, str]:
 def _measured_row(found: Sequence[StoredReport], name: str, eps: str) -> BoardRow:
     """The row of one model from its reports on one board."""
     # The lowest seed counts, so that nobody picks the luckiest; of equal ones, the newest. An
-    # estimate stands only where there is no exact number.
+    # estimate stands only where nothing is exact.
     newest = sorted(found, key=lambda one: one.report.created, reverse=True)
-    ordered = sorted(newest, key=lambda one: _precedence(one.report))
+    ordered = sorted(newest, key=_precedence)
     robust: dict[str, Measured] = {}
     for one in ordered:
         if one.report.robust is not None:
             robust.setdefault(one.column, _share(one, one.report.robust))
     report = ordered[0].report
-    info = known_card(report.model.name)
+    info = card_of(report)
     row = BoardRow(
         key="",
         model_key=slug(name),
@@ -135,19 +166,21 @@ def _measured_row(found: Sequence[StoredReport], name: str, eps: str) -> BoardRo
         clean=_share(ordered[0], ordered[0].report.clean),
         robust=robust,
         claimed=_claims_of(info, report.threat.norm, eps) if info else {},
-        flags=_flags(one.report for one in ordered),
+        flags=flags_of(one.report for one in ordered),
     )
     return replace(row, checks=checks(row))
 
 
-def _precedence(report: Report) -> tuple[str, bool, int]:
+def _precedence(one: StoredReport) -> tuple[str, bool, int]:
+    report = one.report
     return report.engine.name, report.estimate is not None, report.seed
 
 
 def _share(one: StoredReport, share: Accuracy) -> Measured:
     """`share`, the clean or the robust accuracy of a report, as tables hold it."""
     part = one.report.estimate
-    return Measured.of(share, one.report, one.path, part.full_run if part else None)
+    full_run = part.full_run if part else None
+    return Measured.of(share, one.report, one.path, full_run, one.origin)
 
 
 def _card_row(info: ModelCard) -> BoardRow:
@@ -182,7 +215,14 @@ def _claims_of(info: ModelCard, norm: str, eps: str) -> dict[str, Claimed]:
 
 
 def _of_card(claim: Claim) -> Claimed:
-    return Claimed(claim.accuracy, claim.source, claim.note, run_as=claim.run_as)
+    run_as = claim.run_as
+    return Claimed(
+        claim.accuracy,
+        source=claim.source,
+        note=claim.note,
+        run_as=run_as,
+        fingerprint=fingerprint(protocol(run_as).stages) if run_as else None,
+    )
 
 
 def _also(first: Claimed, second: Claim) -> Claimed:
@@ -198,12 +238,14 @@ def _published_row(entries: Sequence[Published]) -> BoardRow:
         if entry.clean is not None:
             here.setdefault(CLEAN, _claimed(entry, entry.clean))
         if entry.robust is not None:
-            here.setdefault(entry.protocol, _claimed(entry, entry.robust, entry.best_known))
+            found = _claimed(entry, entry.robust, entry.best_known)
+            here.setdefault(_column(entry), replace(found, fingerprint=entry.fingerprint))
     # RobustBench is a third party, whose entry also repeats the paper's own number.
     main = min(entries, key=lambda entry: entry.kind != "third-party")
     if main.reported is not None:
         note = "by the paper itself, whose attack the entry does not name"
-        columns["claimed"].setdefault(NOT_STATED, Claimed(main.reported, main.source, note))
+        said = Claimed(main.reported, source=main.source, note=note)
+        columns["claimed"].setdefault(NOT_STATED, said)
     return BoardRow(
         key="",
         model_key=slug(main.model),
@@ -211,12 +253,20 @@ def _published_row(entries: Sequence[Published]) -> BoardRow:
         published=main,
         architecture=architecture(main.architecture),
         activation=activation(main.activation),
+        parameters=main.parameters,
         extra_data=main.extra_data,
         claimed=columns["claimed"],
         third_party=columns["third-party"],
         flags=_doubts(main),
         excluded=_why_excluded(main),
     )
+
+
+def _column(entry: Published) -> str:
+    """Apart from numbers that are ranked where a third party does not say what it ran."""
+    if entry.kind == "claimed" or entry.fingerprint or entry.protocol == NOT_STATED:
+        return entry.protocol
+    return f"{entry.protocol}{UNPUBLISHED}"
 
 
 def _why_excluded(entry: Published) -> str | None:
@@ -226,11 +276,15 @@ def _why_excluded(entry: Published) -> str | None:
 
 
 def _claimed(entry: Published, accuracy: float, best_known: float | None = None) -> Claimed:
-    claimed = Claimed(accuracy, entry.source, entry.note, entry.subset, best_known=best_known)
-    if entry.subset is None:
-        return claimed
-    low, high = wilson(round(claimed.believed * entry.subset), entry.subset)
-    return replace(claimed, low=low, high=high)
+    n, is_lower = entry.subset, best_known is not None and best_known < accuracy
+    return Claimed(
+        accuracy,
+        n,
+        source=entry.source,
+        note=entry.note,
+        best_known=Number(best_known, n) if is_lower and best_known is not None else None,
+        by_authors=is_lower and entry.best_known_by == "authors",
+    )
 
 
 def _doubts(entry: Published) -> tuple[Flag, ...]:
@@ -238,9 +292,3 @@ def _doubts(entry: Published) -> tuple[Flag, ...]:
         return ()
     detail = "RobustBench marks AutoAttack as unreliable for this model"
     return (Flag(code="unreliable", detail=detail),)
-
-
-def _flags(reports: Iterable[Report]) -> tuple[Flag, ...]:
-    """What is flagged of the model; of a protocol, the heading of its column says it."""
-    flags = (flag for report in reports for flag in report.flags)
-    return tuple(dict.fromkeys(flag for flag in flags if flag.code not in OF_THE_PROTOCOL))

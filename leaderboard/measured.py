@@ -11,9 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from eval.errors import ReportError
+from eval.fingerprint import fingerprint
 from eval.radius import parse
 from eval.report.known import FULL
+from eval.stage import Stage
 from leaderboard.folders import RESULTS, own_results
+from leaderboard.origins import Who, indexed
 from zoo.accuracies import Accuracies, KnownAccuracy, attack_name, strength
 from zoo.cards import ModelCard
 
@@ -27,25 +30,27 @@ def measured(cards: Sequence[ModelCard]) -> Mapping[str, Accuracies]:
     """
     known = {info.name: info for info in cards}
     best: dict[str, tuple[tuple[int, ...], Accuracies]] = {}
-    for name, content in _reports():
+    for name, who, content in _reports():
         info = known.get(content["model"]["name"])
         if info is None or not _is_of(content, info):
             continue
-        order, found = _order(content), _accuracies(name, content)
+        order, found = _order(content), _accuracies(name, content, who)
         if info.name not in best or order > best[info.name][0]:
             best[info.name] = order, found
     return {name: found for name, (_, found) in best.items()}
 
 
-def _reports() -> Iterator[tuple[str, dict[str, Any]]]:
-    """File names and contents, the package's Reports first."""
+def _reports() -> Iterator[tuple[str, Who, dict[str, Any]]]:
+    """File names, who measured, and contents, the package's Reports first."""
+    ours = indexed()["project"]  # whose contents the tests compare with it
     for path in sorted(RESULTS.glob("*.json")):
-        yield path.name, json.loads(path.read_bytes())
+        who: Who = "project" if path.name in ours else "submitter"
+        yield path.name, who, json.loads(path.read_bytes())
     for path in sorted(own_results().glob("*.json")):
         from leaderboard.results import read_report
 
         try:
-            yield path.name, json.loads(read_report(path).to_json())
+            yield path.name, "unknown", json.loads(read_report(path).to_json())
         except ReportError:
             continue  # `sat-zoo leaderboard show` says what is wrong with it
 
@@ -74,11 +79,20 @@ def _order(content: Mapping[str, Any]) -> tuple[int, ...]:
     return attack, is_ours, content["data"]["n"], -content["seed"]
 
 
-def _accuracies(file: str, content: Mapping[str, Any]) -> Accuracies:
+def _accuracies(file: str, content: Mapping[str, Any], who: Who = "unknown") -> Accuracies:
     flags = tuple(sorted({flag["code"] for flag in content["flags"]}))
     attack = attack_name(content["protocol"]["name"])
     images = content["data"]["n"], FULL.get(content["data"]["name"])
     return Accuracies(
-        KnownAccuracy(content["clean"]["accuracy"], "clean", False, file, flags, *images),
-        KnownAccuracy(content["robust"]["accuracy"], attack, False, file, flags, *images),
+        KnownAccuracy(content["clean"]["accuracy"], "clean", False, file, flags, *images, who),
+        KnownAccuracy(
+            content["robust"]["accuracy"],
+            attack,
+            False,
+            file,
+            flags,
+            *images,
+            who,
+            fingerprint([Stage.model_validate(it) for it in content["protocol"]["stages"]]),
+        ),
     )

@@ -41,6 +41,20 @@ def narrowed(
     return tuple(fitting)
 
 
+def main_board(boards: Sequence[Board]) -> Board:
+    """Of several tables of one data set the one that people mean: that with most ranked models.
+
+    A rank is what a table is opened for, and where most models were measured on the same images,
+    by the same attack, most can be learned. Of equal ones that with most rows, then the first.
+    boards: at least one.
+    """
+    return max(boards, key=lambda board: (_n_ranked(board), len(board.rows)))
+
+
+def _n_ranked(board: Board) -> int:
+    return sum(row.unranked is None for row in board.rows)
+
+
 def _eps(text: str | None) -> str | None:
     """As boards write it; what is no number stays as it is, so that no board has it."""
     if text is None or text == NOT_STATED:

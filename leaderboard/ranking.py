@@ -1,28 +1,24 @@
-"""Which number ranks the rows of a table, in which groups, and in which order they stand.
+"""Which number ranks the rows of a table, which ranks they may have, and their order.
 
-Exact numbers are ranked among themselves. An estimate changes no rank: its group is never better
-than that of an exact number whose interval it overlaps, and its row stands below every such one.
+A row is ranked by its best known robust accuracy, if anybody but its authors ran the attack that
+ranks the table, by the hyper-parameters that rank it: what only a weaker attack found would stand
+too high, and what a stronger one found beside it can only lower it. Exact numbers are ranked
+among themselves. An estimate changes no rank of theirs, and its row stands below every such one
+whose interval it overlaps.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from leaderboard.columns import AUTOATTACK, CLEAN, family
-from leaderboard.rows import BoardRow, Claimed, Measured, precedence
-from leaderboard.stats import Interval, group_beside, rank_groups, share_beside
-
-
-def _ranking_number(row: BoardRow, attack: str) -> Measured | Claimed | None:
-    """The number of a row for an attack that ranks: measured by us, else by a third party."""
-    ours = sorted(key for key in row.robust if family(key) == attack)
-    if ours:
-        return row.robust[min(ours, key=lambda key: precedence(key, row.robust[key]))]
-    theirs = [claimed for key, claimed in row.third_party.items() if family(key) == attack]
-    return theirs[0] if theirs else None
+from eval.fingerprint import short
+from leaderboard.columns import AUTOATTACK, CLEAN, family, is_stated, named_family
+from leaderboard.numbers import BestKnown, Claimed, Measured
+from leaderboard.rows import BoardRow
+from leaderboard.stats import RankRange, rank_beside, ranks, share_beside
 
 
 def ranked_by(rows: Sequence[BoardRow]) -> str | None:
@@ -32,7 +28,7 @@ def ranked_by(rows: Sequence[BoardRow]) -> str | None:
     """
     exact, early = Counter[str](), Counter[str]()
     for row in rows:
-        theirs = {family(key) for key in row.third_party}
+        theirs = {family(key) for key in row.third_party if is_stated(key)}
         ours = {family(key) for key, found in row.robust.items() if found.estimated is None}
         exact.update((ours | theirs) - {CLEAN})
         early.update({family(key) for key in row.robust})
@@ -47,56 +43,106 @@ def _usual(attack: str) -> tuple[bool, str]:
     return " step " not in attack, re.sub(r"\d+", lambda number: number[0].zfill(9), attack)
 
 
+def ranking_fingerprint(rows: Sequence[BoardRow], attack: str | None) -> str | None:
+    """The hyper-parameters that rank the table: those by which most numbers of `attack` were found.
+
+    See `eval.fingerprint.deciding`. None where nobody states any, or nothing is ranked.
+    """
+    found = [it for row in rows for key, it in _found(row) if family(key) == attack]
+    exact = [it for it in found if not (isinstance(it, Measured) and it.estimated)]
+    counts = Counter(it.ranks_by for it in exact or found if it.ranks_by is not None)
+    return max(counts, key=lambda one: (counts[one], one), default=None)
+
+
 def ranked(rows: Sequence[BoardRow], attack: str | None) -> list[BoardRow]:
-    """The rows with their groups by `attack`, or why they have none."""
-    intervals: dict[int, Interval] = {}
-    estimates: dict[int, Interval] = {}
-    reasons: dict[int, str] = {}
-    for i, row in enumerate(rows):
-        found = _ranking_number(row, attack) if attack else None
-        if row.doubts:
-            reasons[i] = f"flagged: {', '.join(row.doubts)}"
-        elif found is None:
-            reasons[i] = f"no {attack or 'robust'} accuracy measured by anybody but its authors"
-        elif found.low is None or found.high is None:
-            reasons[i] = "its source does not say how many images it counted"
-        else:
-            (estimates if _is_estimate(found) else intervals)[i] = (found.low, found.high)
-    exact = list(intervals.values())
-    groups = dict(zip(intervals, rank_groups(exact), strict=True))
-    for i, interval in estimates.items():
+    """The rows with their ranks, or why they have none; attack: the one that ranks."""
+    main = ranking_fingerprint(rows, attack)
+    reasons = {i: why for i, row in enumerate(rows) if (why := _why_not(row, attack, main))}
+    found = {i: best for i, row in enumerate(rows) if i not in reasons and (best := row.best)}
+    exact = {i: _counted(best) for i, best in found.items() if not best.is_estimated}
+    given: dict[int, RankRange] = dict(zip(exact, ranks(list(exact.values())), strict=True))
+    for i, best in found.items():
+        number = best.number
+        if not best.is_estimated or number.interval is None:
+            continue
         if exact:
-            groups[i] = group_beside(interval, exact)
+            given[i] = rank_beside(number.accuracy, number.interval, list(exact.values()))
         else:
             reasons[i] = "estimated, and no exact number stands here to rank it by"
-    return [
-        replace(row, rank_group=groups.get(i), unranked=reasons.get(i))
-        for i, row in enumerate(rows)
-    ]
+    return [replace(row, rank=given.get(i), unranked=reasons.get(i)) for i, row in enumerate(rows)]
+
+
+def _why_not(row: BoardRow, attack: str | None, main: str | None) -> str | None:
+    if row.doubts:
+        return f"flagged: {', '.join(row.doubts)}"
+    if row.best is None or not _has(row, attack, main):
+        return _not_by_it(row, attack, main)
+    if row.best.number.n is None:
+        return "its source does not say how many images it counted"
+    return None
+
+
+def _not_by_it(row: BoardRow, attack: str | None, main: str | None) -> str:
+    """Why nothing that a row has was found by the attack that ranks, by hyper-parameters `main`."""
+    bare = named_family(attack or "")
+    others = [it.ranks_by for key, it in _found(row) if bare in {named_family(key), family(key)}]
+    if others and main is not None:
+        here = " and ".join(dict.fromkeys(short(one) if one else "not published" for one in others))
+        return (
+            f"its {bare} is of other hyper-parameters, {here}, than those that rank here,"
+            f" {short(main)}: not comparable"
+        )
+    if others or (row.best and not is_stated(row.best.column.key)):
+        bare = named_family(row.best.column.key) if row.best else bare
+        return f"the hyper-parameters of its {bare} are not published: not comparable"
+    return f"no {attack or 'robust'} accuracy measured by anybody but its authors"
+
+
+def _found(row: BoardRow) -> Iterator[tuple[str, Measured | Claimed]]:
+    """What anybody but the authors found, with its column."""
+    yield from row.third_party.items()
+    yield from row.robust.items()
+
+
+def _has(row: BoardRow, attack: str | None, main: str | None) -> bool:
+    """Whether anybody but the authors ran the attack that ranks, by the hyper-parameters `main`."""
+    return any(it.ranks_by == main for key, it in _found(row) if family(key) == attack)
+
+
+def _counted(best: BestKnown) -> tuple[float, int]:
+    return best.number.accuracy, best.number.n or 0
 
 
 def in_order(
     rows: Sequence[BoardRow], attack: str | None, claimed: str | None
 ) -> tuple[BoardRow, ...]:
-    """Best first by the attack that ranks; then by claims of one attack; then by clean accuracy.
+    """Best known first; below, rows without the attack that ranks; then by claims; then by clean.
 
-    An estimate stands below every exact number that it overlaps.
+    attack: the one that ranks. claimed: that of the claims. An estimate stands below every exact
+    number that it overlaps.
     """
-    ranking = [_ranking_number(row, attack) if attack else None for row in rows]
-    exact = [(_share(it), _interval(it)) for it in ranking if it and not _is_estimate(it)]
+    main = ranking_fingerprint(rows, attack)
+    here = [row.best for row in rows if row.best and _has(row, attack, main)]
+    exact = [
+        (best.number.accuracy, best.number.interval or (best.number.accuracy,) * 2)
+        for best in here
+        if not best.is_estimated
+    ]
 
     def key(row: BoardRow) -> tuple[int, float, bool, float, str]:
-        found = _ranking_number(row, attack) if attack else None
-        if found is not None:
-            share = _share(found)
-            if not _is_estimate(found):
+        best = row.best
+        if best is not None:
+            share, interval = best.number.accuracy, best.number.interval
+            if not _has(row, attack, main):
+                return (1, -share, False, 0.0, row.model)
+            if not best.is_estimated or interval is None:
                 return (0, -share, False, 0.0, row.model)
-            return (0, -share_beside(share, _interval(found), exact), True, -share, row.model)
+            return (0, -share_beside(share, interval, exact), True, -share, row.model)
         for column, claim in row.claimed.items():
             if family(column) == claimed:
-                return (1, -claim.believed, False, 0.0, row.model)
+                return (2, -claim.believed.accuracy, False, 0.0, row.model)
         clean = row.clean or row.claimed.get(CLEAN)
-        return (2, -clean.accuracy if clean else 0.0, False, 0.0, row.model)
+        return (3, -clean.accuracy if clean else 0.0, False, 0.0, row.model)
 
     return tuple(sorted(rows, key=key))
 
@@ -105,18 +151,3 @@ def most_claimed(rows: Sequence[BoardRow]) -> str | None:
     """The attack, not clean accuracy, with most claims."""
     counts = Counter(family(key) for row in rows for key in row.claimed if key != CLEAN)
     return max(counts, key=lambda attack: (counts[attack], attack)) if counts else None
-
-
-def _is_estimate(found: Measured | Claimed) -> bool:
-    return isinstance(found, Measured) and found.estimated is not None
-
-
-def _share(found: Measured | Claimed) -> float:
-    return found.accuracy if isinstance(found, Measured) else found.believed
-
-
-def _interval(found: Measured | Claimed) -> Interval:
-    """Of a claim that has none, the number itself."""
-    if found.low is None or found.high is None:
-        return _share(found), _share(found)
-    return found.low, found.high

@@ -12,17 +12,18 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from eval.errors import ReportError, UsageError
 from eval.files.border import border, plain
 from eval.files.paths import AnyPath, path_of
-from eval.report.known import check_images, check_protocol
 from eval.report.report import Report
-from leaderboard.bundled import bundled_digest, known_card
+from leaderboard.checking import check
 from leaderboard.columns import column
 from leaderboard.drawn import n_settled
 from leaderboard.folders import RESULTS, result_folders
+from leaderboard.origins import Whose, origin_of
 from leaderboard.places import same_eps
 
 __all__ = [
@@ -47,6 +48,11 @@ class StoredReport:
     def column(self) -> str:
         """Its column in tables."""
         return column(self.report)
+
+    @cached_property
+    def origin(self) -> Whose:
+        """Who measured it."""
+        return origin_of(self.report, self.path)
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,7 @@ def read_report(path: AnyPath) -> Report:
     report = Report.read(path)
     try:
         with border("it", ReportError, "write it again with sat-zoo eval"):
-            _check(report)
+            check(report)
     except ReportError as error:
         raise ReportError(f"report {plain(str(path))}: {error}") from error
     return report
@@ -137,7 +143,7 @@ def run_key(report: Report) -> str:
         report.data.pixels_sha256,
         report.threat.norm,
         same_eps(report.threat.eps_text),
-        report.protocol.model_dump_json(),
+        report.protocol.model_dump_json(exclude={"fingerprint"}),  # it follows from the rest
         report.engine.name,
         report.engine.precision,
         report.seed,
@@ -161,45 +167,3 @@ def _files(results: AnyPath | Sequence[AnyPath]) -> list[Path]:
 def _reports_in(folder: Path) -> list[Path]:
     # Not `glob`, which takes a folder that cannot be read for an empty one.
     return sorted(path for path in folder.iterdir() if path.name.endswith(".json"))
-
-
-def _check(report: Report) -> None:
-    """Refuse what cannot be.
-
-    Raises `ReportError` with the reason, without the file's name: a protocol or stages that we do
-    not know, images that are not those of the data set, a model that is not that of its card.
-    """
-    check_protocol(report)
-    check_images(report)
-    _check_model(report)
-
-
-def _check_model(report: Report) -> None:
-    info, model = known_card(report.model.name), report.model
-    if info is None:
-        if model.source == "bundled":
-            raise ReportError(f"no weights are bundled with a model named {model.name!r}")
-        return
-    if model.source == "factory":
-        raise ReportError(
-            f"its model, of a function or module of somebody's own, is called {info.name}, as a"
-            " model of the zoo is: evaluate it under a name of its own"
-        )
-    facts = (
-        ("parameters", model.parameters, info.parameters),
-        ("classes", model.classes, info.classes),
-    )
-    for what, found, wanted in facts:
-        if found != wanted:
-            raise ReportError(
-                f"model.{what} is {found}, but the card of {info.name} says {wanted}: a model of"
-                " the zoo was not what ran"
-            )
-    if model.source != "bundled":
-        return
-    digest = bundled_digest(info)
-    if model.weights_sha256 != digest:
-        raise ReportError(
-            f"model.weights_sha256 is {model.weights_sha256[:12]}, but the weights bundled with"
-            f" {info.name} have {str(digest)[:12]}: those are not what ran"
-        )

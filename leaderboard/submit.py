@@ -12,7 +12,8 @@ from eval.report.report import OPEN, Report
 from leaderboard.columns import column
 from leaderboard.drawn import n_settled
 from leaderboard.folders import RESULTS, own_results
-from leaderboard.places import slug
+from leaderboard.lists import keep, kept_in, list_in
+from leaderboard.places import Subset, slug, subset_of_report
 from leaderboard.results import read_report, run_key
 
 
@@ -20,13 +21,15 @@ from leaderboard.results import read_report, run_key
 class Added:
     """Where the report lies now, and which reports of the same run it replaced.
 
-    left_out: why files of the folder could not be compared with it.
+    left_out: why files of the folder could not be compared with it. images: what tables call the
+    images that it is of.
     """
 
     path: Path
     report: Report
     replaced: tuple[Path, ...]
     left_out: tuple[str, ...] = ()
+    images: Subset | None = None
 
 
 def canonical_name(report: Report) -> str:
@@ -37,7 +40,13 @@ def canonical_name(report: Report) -> str:
     return f"{shown}.{slug(column(report))}.{run_key(report)[:8]}.json"
 
 
-def add(path: AnyPath, results: AnyPath | None = None, *, force: bool = False) -> Added:
+def add(
+    path: AnyPath,
+    results: AnyPath | None = None,
+    *,
+    force: bool = False,
+    ids: AnyPath | None = None,
+) -> Added:
     """Check the report in `path` and store it in the folder `results`.
 
     Args:
@@ -46,15 +55,19 @@ def add(path: AnyPath, results: AnyPath | None = None, *, force: bool = False) -
             with the package's, so that a run that the package has cannot be added to it.
         force: replace reports of the same run. An estimate is replaced without it by a report with
             more images settled, and an exact report is never replaced by an estimate.
+        ids: the list of ids that the run was given. It must name the report's images, and from then
+            on tables call them by its name; so it may be given for a report that is there already.
 
     Raises:
         ReportError: a report that cannot be true, another of the same run without `force`, an
             exact one of the same run where this is an estimate, one of the same run that comes with
-            the package, a folder that cannot be written.
+            the package, a folder that cannot be written; `ids` that are those of other images.
+        UsageError: `ids` that cannot be read or name nothing.
 
     """
     path, results = path_of(path, "path"), path_of(results, "results")
     report = read_report(path)
+    named = list_in(path_of(ids, "ids"), report) if ids is not None else None
     if results is None:
         _check_is_new(path, report)
         results = own_results()
@@ -64,7 +77,13 @@ def add(path: AnyPath, results: AnyPath | None = None, *, force: bool = False) -
         raise ReportError(
             f"--results {results} cannot be made: {error.strerror}; choose another folder"
         ) from error
+    if named is not None:
+        keep(named, results)
+    images = subset_of_report(report, kept_in([results]).lists)
     same, left_out = same_run(report, results)
+    there = next((old for old, other in same.items() if other == report), None)
+    if named is not None and there is not None:
+        return Added(there, report, (), tuple(left_out), images)
     if path.resolve() in {found.resolve() for found in same}:
         raise ReportError(f"report {path} is among the results already")
     _check_replaces(path, report, same, force=force)
@@ -73,7 +92,7 @@ def add(path: AnyPath, results: AnyPath | None = None, *, force: bool = False) -
     for old in same:
         if old != target:
             old.unlink(missing_ok=True)
-    return Added(target, report, tuple(same), tuple(left_out))
+    return Added(target, report, tuple(same), tuple(left_out), images)
 
 
 def _check_is_new(path: Path, report: Report) -> None:

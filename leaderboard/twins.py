@@ -9,7 +9,9 @@ from eval.errors import ReportError
 from eval.report.report import OPEN, Report
 from leaderboard.boards import Board
 from leaderboard.columns import CLEAN
-from leaderboard.rows import BoardRow, Measured
+from leaderboard.numbers import Measured
+from leaderboard.origins import Who
+from leaderboard.rows import BoardRow
 from leaderboard.stats import Paired
 from zoo.cards import ModelCard
 
@@ -21,7 +23,7 @@ class Gain:
     only_model, only_twin: images that just one of the two holds. difference: accuracy of the model
     minus that of the twin, with its 95 % interval (`leaderboard.stats.Paired.interval`) and the
     exact McNemar p-value. board: the key of the board that both stand on; model_key, twin_key: of
-    their rows. protocol: the column, "clean" for clean accuracy.
+    their rows. origin: who measured both. protocol: the column, "clean" for clean accuracy.
     """
 
     board: str
@@ -30,6 +32,7 @@ class Gain:
     model_key: str
     twin_key: str
     protocol: str
+    origin: Who
     n: int
     only_model: int
     only_twin: int
@@ -37,6 +40,11 @@ class Gain:
     low: float
     high: float
     p_value: float
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether both the paired interval and the exact test, each at 95 %, show a difference."""
+        return not self.low <= 0 <= self.high and self.p_value < 0.05
 
 
 def twins(boards: Sequence[Board]) -> tuple[Gain, ...]:
@@ -95,7 +103,7 @@ def _gains(board: Board, row: BoardRow, twin: BoardRow) -> Iterable[Gain]:
         pairs.insert(0, (CLEAN, row.clean, twin.clean))
     for column, ours, theirs in pairs:
         mine, other = _report(row, ours), _report(twin, theirs)
-        if ours.estimated or theirs.estimated:
+        if ours.estimated or theirs.estimated or ours.origin != theirs.origin:
             continue
         if mine.images.ids != other.images.ids or mine.images.labels != other.images.labels:
             continue
@@ -109,6 +117,7 @@ def _gains(board: Board, row: BoardRow, twin: BoardRow) -> Iterable[Gain]:
             model_key=row.key,
             twin_key=twin.key,
             protocol=column,
+            origin=ours.origin,
             n=paired.n,
             only_model=paired.only_a,
             only_twin=paired.only_b,

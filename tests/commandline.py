@@ -21,6 +21,9 @@ from zoo.cli import main
 main()
 """
 
+PATIENCE_S = 600
+"""For a process to end, or to come so far: only a test that fails waits so long."""
+
 
 class Done(NamedTuple):
     code: int

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -13,15 +14,22 @@ from eval.data import ImageSet, from_tensors
 from tests.commandline import sat_zoo
 from tests.driveserver import drive
 from tests.hubserver import hub
+from tests.sharing import ByFile
 
 __all__ = ["drive", "hub", "sat_zoo"]  # fixtures
 
 # Tiny networks gain nothing from threads, and tests run in parallel processes.
 torch.set_num_threads(1)
 
-# How long an example takes says nothing about the code on a shared machine.
-hypothesis.settings.register_profile("sat-zoo", deadline=None)
+# How long an example takes, or takes to be drawn, says nothing about the code on a shared machine.
+hypothesis.settings.register_profile(
+    "sat-zoo", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("sat-zoo")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

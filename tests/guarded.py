@@ -31,6 +31,6 @@ def run_guarded(program: str, arguments: Sequence[str] = ()) -> subprocess.Compl
         env=os.environ | {"PYTHONPATH": str(ROOT)} | watching,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )

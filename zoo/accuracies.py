@@ -23,8 +23,10 @@ class KnownAccuracy:
     """One accuracy of a model, a fraction in [0, 1], and whose it is.
 
     attack: "clean", "AutoAttack", "PGD-50". is_claimed: by somebody else, not measured by us.
-    source: the file of our Report, or what a card says of a claim. flags: codes of the Report's.
+    source: the file of the Report, or what a card says of a claim. flags: codes of the Report's.
     n, n_whole: the images of the Report, and those of the whole test set; None of a claim.
+    measured_by: who made the Report, "project" for us, "submitter" or "unknown"; None of a claim.
+    fingerprint: of the protocol, see `eval.fingerprint`; None of a claim and of clean accuracy.
     """
 
     accuracy: float
@@ -34,6 +36,8 @@ class KnownAccuracy:
     flags: tuple[str, ...] = ()
     n: int | None = None
     n_whole: int | None = None
+    measured_by: str | None = None
+    fingerprint: str | None = None
 
     @property
     def is_of_part(self) -> bool:

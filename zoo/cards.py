@@ -18,9 +18,11 @@ class InputSpec(Frozen):
     size: int = Field(description="height and width in pixels")
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
     std: tuple[float, ...] = (0.5, 0.5, 0.5)
-    preprocess: Literal["none", "resnet-opencv", "efficientnet-tf", "timm-eval"] = Field(
-        default="none",
-        description="how a picture on disk becomes the input: see zoo/preprocess.py",
+    preprocess: Literal["none", "resnet-opencv", "efficientnet-tf", "timm-eval", "center-crop"] = (
+        Field(
+            default="none",
+            description="how a picture on disk becomes the input: see zoo/preprocess.py",
+        )
     )
     interpolation: Interpolation | None = Field(default=None, description="of timm-eval")
     crop_pct: float | None = Field(

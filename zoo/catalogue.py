@@ -12,29 +12,36 @@ from eval.threat import NORMS, is_norm
 from zoo.accuracies import Accuracies, accuracies
 from zoo.cards import ModelCard
 from zoo.hub.pins import pin_of
-from zoo.registry import card, list_models
+from zoo.registry import card, list_models, package_of
 from zoo.weights.find import local_weights
 
-Where = Literal["bundled", "store", "hub cache", "hub", "official", "none"]
+Where = Literal["bundled", "package", "store", "hub cache", "hub", "official", "none"]
 PLACES: tuple[Where, ...] = get_args(Where)
-HERE: tuple[Where, ...] = ("bundled", "store", "hub cache")
+HERE: tuple[Where, ...] = ("bundled", "package", "store", "hub cache")
 """The places from which weights come without a network."""
 
 
-_HERE: Mapping[str, Where] = {"bundled": "bundled", "store": "store", "hub": "hub cache"}
+_HERE: Mapping[str, Where] = {
+    "bundled": "bundled",
+    "library": "package",
+    "store": "store",
+    "hub": "hub cache",
+}
 
 
 @dataclass(frozen=True)
 class Listed:
     """A model: its card, where its weights can be had now, and its accuracies.
 
-    where: "bundled" with the package, in the local "store", in the "hub cache"; else on the "hub",
-    pinned, or in the authors' "official" release, which both are fetched; else "none".
+    where: "bundled" with the zoo, or with the "package" that brings the card, in the local "store",
+    in the "hub cache"; else on the "hub", pinned, or in the authors' "official" release, which both
+    are fetched; else "none". package: what brings the card, None for the zoo itself.
     """
 
     card: ModelCard
     where: Where
     accuracies: Accuracies
+    package: str | None = None
 
     @property
     def is_here(self) -> bool:
@@ -42,8 +49,8 @@ class Listed:
         return self.where in HERE
 
     def to_dict(self) -> dict[str, Any]:
-        """The card's own fields, and `weights`, `available`, `accuracies`, for JSON."""
-        more = {"weights": self.where, "available": self.is_here}
+        """The card's own fields, and `weights`, `available`, `accuracies`, `package`, for JSON."""
+        more = {"weights": self.where, "available": self.is_here, "package": self.package}
         return {**self.card.model_dump(mode="json"), **more, "accuracies": asdict(self.accuracies)}
 
 
@@ -91,7 +98,9 @@ def catalogue(
     if not chosen:
         raise UsageError(_none(pattern, data, norm, n_elsewhere=len(fitting)))
     known = accuracies(chosen)
-    listed = [Listed(info, places[info.name], known[info.name]) for info in chosen]
+    listed = [
+        Listed(info, places[info.name], known[info.name], package_of(info.name)) for info in chosen
+    ]
     return tuple(sorted(listed, key=lambda one: (PLACES.index(one.where), one.card.name)))
 
 

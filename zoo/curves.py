@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,9 +19,9 @@ from eval.radius import Number
 from eval.threat import Norm, is_norm
 from zoo.cards import ModelCard
 from zoo.choice import Choice, choose
-from zoo.evaluation import Ready, load_both
 from zoo.journals import journal_place
 from zoo.pictures import Selection
+from zoo.ready import Ready, load_both
 
 if TYPE_CHECKING:
     import torch
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from eval.data import ImageSet
     from eval.data.given import DataLike
     from eval.engine.engine import Precision
+    from eval.executors.crew import Workplace
     from eval.files.download import OnProgress
     from eval.functions import ModelLike
     from eval.request import EngineName
@@ -63,6 +65,7 @@ def curve(
     on_progress: Callable[[Progress], None] | None = None,
     on_download: OnProgress | None = None,
     on_message: Callable[[str], None] | None = None,
+    executor: Workplace | None = None,
 ) -> Curve:
     """Measure accuracy against eps, or against the steps of PGD, exactly as `sat-zoo curve` does.
 
@@ -93,13 +96,19 @@ def curve(
     )
     refuse_ignored(None, engine=engine, precision=precision)
     device = str(device)
-    ready = [load_both(one, device, chosen, on_download, on_message) for one in choices]
-    _check_same_images(ready)
 
     from eval.curves.measure import curve as measure
+    from eval.executors.crew import check_elsewhere
 
+    if executor is not None:
+        check_elsewhere(executor, engine, device)
+    ready = [
+        load_both(one, device, chosen, on_download, on_message, executor=executor)
+        for one in choices
+    ]
+    _check_same_images(ready)
     found = None
-    with shown(progress, on_progress) as tell:
+    with shown(progress, on_progress) as tell, executor or nullcontext():
         for which, one in zip("AB", ready, strict=False):
             mine = measure(
                 one.loaded.model,
@@ -126,6 +135,7 @@ def curve(
                 progress=False,
                 on_progress=_told(tell, which if other is not None else ""),
                 on_message=on_message,
+                executor=executor,
             )
             found = mine if found is None else found.beside(mine)
     assert found is not None

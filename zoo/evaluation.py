@@ -6,7 +6,7 @@ No torch at import.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,14 +15,16 @@ from eval.ending import EarlyEnd
 from eval.errors import UsageError
 from eval.files.paths import AnyPath, path_of
 from eval.files.writing import check_writable
+from eval.foreign import check_installed, foreign_stages, refuse_elsewhere
 from eval.narrowing import check_narrowing
 from eval.protocols import Protocol, protocol
 from eval.radius import Number
 from eval.threat import Norm, Threat, is_norm
-from zoo.choice import Choice, Loaded, choose
+from zoo.choice import Choice, choose
 from zoo.foreign.stated import Stated
 from zoo.journals import journal_place
-from zoo.pictures import Selection, check_classes, check_shape
+from zoo.pictures import Selection
+from zoo.ready import load_both
 
 if TYPE_CHECKING:
     import torch
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from eval.data.given import DataLike
     from eval.engine.engine import Precision
     from eval.estimate import Estimate
+    from eval.executors.crew import Workplace
     from eval.files.download import OnProgress
     from eval.functions import ModelLike
     from eval.report.report import Report
@@ -54,7 +57,7 @@ def evaluate(
     skip_corrupt: bool = False,
     download: bool = False,
     download_to: AnyPath | None = None,
-    workers: int | None = None,
+    decoders: int | None = None,
     eps: Number | None = None,
     norm: Norm | None = None,
     step_size: Number | None = None,
@@ -90,13 +93,14 @@ def evaluate(
     on_progress: Callable[[Progress], None] | None = None,
     on_download: OnProgress | None = None,
     on_message: Callable[[str], None] | None = None,
+    executor: Workplace | None = None,
 ) -> Report:
     """Measure the clean and robust accuracy of a model, exactly as `sat-zoo eval` does.
 
     Threat, preprocessing and images are those of the model's card where nothing else is said.
 
     Args:
-        model: a name of `zoo.list_models()`, "hf-hub:ORG/NAME[@REVISION]", a file that ends in
+        model: a name that `zoo.load` takes, as of `zoo.list_models()`, a file that ends in
             .safetensors, what `zoo.load` returned, or a `torch.nn.Module` of your own: in eval
             mode, images (B, C, H, W) in [0, 1] -> logits (B, K). Also a function that does this.
         attack: a protocol: clean, fgsm, pgd-K, autoattack ...; see `eval.protocols.protocol`.
@@ -104,7 +108,7 @@ def evaluate(
             `DataLoader`, as `eval.evaluate` takes them, to measure on instead of what the next
             eleven arguments choose; or these in one `zoo.pictures.Selection`.
         data, data_dir, n, ids, balanced, classes, allow_partial, skip_corrupt, download,
-            download_to, workers: which images, see `zoo.images`; data is needed where the model
+            download_to, decoders: which images, see `zoo.images`; data is needed where the model
             has no card that says it.
         eps, norm: of the ball, "8/255" (or 8 / 255) and "Linf" (or inf); default the card's own,
             and an error where there is none. One needs the other where the card's norm is another.
@@ -128,6 +132,8 @@ def evaluate(
         command: what the Report says of how it was made.
         on_progress, on_download: called with a `Progress` after each batch; see `zoo.images`.
         on_message: called with sentences for people, about the images and the journal.
+        executor: where the passes are computed; None for this process, a
+            `eval.executors.cluster.RayExecutor` for many machines. The verdicts are the same.
 
     Raises:
         UsageError: an argument that cannot be, or something that must be said is not.
@@ -147,13 +153,16 @@ def evaluate(
         skip_corrupt=skip_corrupt,
         download=download,
         download_to=download_to,
-        workers=workers,
+        decoders=decoders,
     )
     # What can be wrong with these is found out before anything is read or fetched.
     out, plot = path_of(out, "out"), path_of(plot, "plot")
     save_adversarial = path_of(save_adversarial, "save_adversarial")
     plan = protocol(attack, step_size=step_size, last_iterate=last_iterate)
     check_ending(plan, until, budget, plot, engine)
+    check_installed(plan.stages)
+    if executor is not None:
+        refuse_elsewhere(plan.stages)
     if norm is not None and eps is not None:
         Threat.of(norm, eps)
     chosen = _chosen(images, selection)
@@ -172,9 +181,17 @@ def evaluate(
     choice = choose(model, stated, name=name, weights=weights, channels=channels, images=chosen)
     threat = check(choice.card, norm, eps, out, save_adversarial)
     device = str(device)
-    ready = load_both(choice, device, chosen, on_download, on_message)
 
     from eval.evaluation import evaluate as measure
+    from eval.executors.crew import check_elsewhere
+
+    if executor is not None:
+        check_elsewhere(executor, engine, device)
+    if foreign_stages(plan.stages):
+        from eval.bridges.libraries import resolved
+
+        resolved(plan.stages, threat)  # a class or option that is not there is found out now
+    ready = load_both(choice, device, chosen, on_download, on_message, executor=executor)
 
     found = ready.loaded
     kept = journal if plan.stages or not isinstance(journal, bool) else None
@@ -206,36 +223,8 @@ def evaluate(
         progress=progress,
         on_progress=on_progress,
         on_message=on_message,
+        executor=executor,
     )
-
-
-@dataclass(frozen=True)
-class Ready:
-    """A model and the images that it is measured on, which go together."""
-
-    loaded: Loaded
-    images: ImageSet
-
-
-def load_both(
-    choice: Choice,
-    device: str,
-    chosen: Selection | ImageSet,
-    on_download: OnProgress | None = None,
-    on_message: Callable[[str], None] | None = None,
-) -> Ready:
-    """Load the model, open the images for its card, and see that they are images for it.
-
-    Raises as `choice.load` and `zoo.images`; `UsageError` and `DataError` where the two do not fit.
-    """
-    loaded = choice.load(device)
-    if isinstance(chosen, Selection):
-        images = chosen.images(loaded.card, on_progress=on_download, on_message=on_message)
-    else:
-        images = chosen
-    check_classes(loaded.card, images)
-    check_shape(loaded.card, images)
-    return Ready(loaded, images)
 
 
 def check(

@@ -14,7 +14,9 @@ from eval.files.paths import AnyPath
 from zoo import networks
 from zoo.activations.in_file import refuse_another
 from zoo.cards import ForeignCard
+from zoo.foreign.place import ModelLibrary
 from zoo.foreign.stated import ToLoad
+from zoo.golden.check import check_loaded
 from zoo.model import ZooModel
 from zoo.wanted import Wanted, wanted
 from zoo.weights.file import read_weights
@@ -47,6 +49,7 @@ def load(
     crop_pct: float | None = None,
     dataset: str | None = None,
     strip_prefix: str | None = None,
+    check: bool = True,
 ) -> ZooModel:
     """The model `name`, ready to be attacked.
 
@@ -55,7 +58,9 @@ def load(
 
     Args:
         name: as `zoo.list_models()` gives it; or "hf-hub:ORG/NAME[@REVISION]" for a model that
-            timm describes, of the Hugging Face Hub; or a file that ends in .safetensors.
+            timm describes, of the Hugging Face Hub; or one of a package of others, built and
+            filled by it, "robustbench:DATA/THREAT/NAME" or "torchvision:MODEL/WEIGHTS"; or a file
+            that ends in .safetensors.
         weights: a safetensors file to use instead of the model's own weights.
         pretrained: False for random weights.
         device: "cpu", "cuda", or "meta" for a model without memory, for planning.
@@ -71,13 +76,16 @@ def load(
         strip_prefix: of a file or Hub model: take the tensors whose names begin with it, as
             "module." or "ema.", without it; "" those that have the network's own names. Others
             are left out, unless the file holds every tensor of the network just once.
+        check: False to load weights that do not answer as their golden logits say.
 
     Raises:
         UsageError: unknown name, or something that must be stated is not.
         WeightsUnavailable: the weights are not on this machine, or not to be had from the Hub.
         WeightsMismatch: a file that is truncated, has another sha256 than promised, or does not
-        hold exactly the network's tensors.
-        ModelError: a config.json that asks for remote code or describes nothing we can build.
+        hold exactly the network's tensors; a model that answers otherwise than on the machine
+        that made its weights, where golden logits lie beside them.
+        ModelError: a config.json that asks for remote code or describes nothing we can build, or a
+        package of others that fails.
 
     """
     if weights is not None and not pretrained:
@@ -95,13 +103,17 @@ def load(
         dataset=dataset,
         strip_prefix=strip_prefix,
     )
-    return load_wanted(wanted(name, stated, weights=weights), pretrained, str(device))
+    return load_wanted(wanted(name, stated, weights=weights), pretrained, str(device), check=check)
 
 
-def load_wanted(model: Wanted, pretrained: bool = True, device: str = "cpu") -> ZooModel:
+def load_wanted(
+    model: Wanted, pretrained: bool = True, device: str = "cpu", *, check: bool = True
+) -> ZooModel:
     """`load`, of a model whose card is known already."""
     info = model.card
     usable_device(device)
+    if model.library is not None:
+        return _of_library(info, model.library, pretrained, device)
     if device == "meta":
         with torch.device("meta"):
             return _frozen(ZooModel(networks.build(info), info, None))
@@ -111,7 +123,7 @@ def load_wanted(model: Wanted, pretrained: bool = True, device: str = "cpu") -> 
     _log.info("weights of %s: %s, %s", info.name, found.source, found.path)
     # Parsed before the network is made: the file's bytes are then gone, and two copies the most.
     weights = read_weights(info.name, found)
-    return from_weights(info, weights, found.source, device, model.strip_prefix)
+    return from_weights(info, weights, found.source, device, model.strip_prefix, check=check)
 
 
 def from_weights(
@@ -120,6 +132,8 @@ def from_weights(
     source: Source,
     device: str = "cpu",
     strip_prefix: str | None = None,
+    *,
+    check: bool = True,
 ) -> ZooModel:
     """`load`, from tensors that were read already. Raises as `load` does."""
     net = networks.filled(info, weights, strip_prefix)
@@ -128,7 +142,25 @@ def from_weights(
         info = info.model_copy(update={"parameters": n_parameters})
     if source == "file":
         refuse_another(info, weights)
-    return _frozen(ZooModel(net, info, source, weights.sha256)).to(device)
+    model = _frozen(ZooModel(net, info, source, weights.sha256))
+    if check:  # on the CPU, where every machine computes alike
+        check_loaded(model, weights.path)
+    return model.to(device)
+
+
+def _of_library(info: ModelCard, library: ModelLibrary, pretrained: bool, device: str) -> ZooModel:
+    """A network as a package of others builds it and, if so wanted, fills it."""
+    if device == "meta":
+        with torch.device("meta"):
+            return _frozen(ZooModel(library.bare(), info, None))
+    if not pretrained:
+        return _frozen(ZooModel(library.bare(), info, None)).to(device)
+    filled = library.filled()
+    _log.info("weights of %s: %s", info.name, library.where())
+    net = filled.net.eval()
+    n_parameters = sum(p.numel() for p in net.parameters())
+    info = info.model_copy(update={"parameters": n_parameters})
+    return _frozen(ZooModel(net, info, "library", filled.file_sha256)).to(device)
 
 
 def _frozen(model: ZooModel) -> ZooModel:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class ZooModel(nn.Module):
     """A network of the zoo with its normalisation in front.
 
-    card: what it is. source: where its weights came from ("bundled", "store", "hub", "file"), None
+    card: what it is. source: where its weights came from ("bundled", "store", "hub", "file",
+    "library" of others), None
     for random weights. net: the bare network, whose state dict is what weight files hold.
     file_sha256: of the bytes of the weight file that was loaded, None where there was none.
     """

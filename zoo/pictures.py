@@ -40,7 +40,7 @@ class Selection:
     skip_corrupt: bool = False
     download: bool = False
     download_to: AnyPath | None = None
-    workers: int | None = None
+    decoders: int | None = None
 
     def images(
         self,
@@ -53,7 +53,7 @@ class Selection:
         found = _open(self, info, on_progress)
         check_classes(info, found)
         if self.ids is not None:
-            found = found.select_ids(_listed(self.ids))
+            found = found.select_ids(listed(self.ids))
         if self.n is not None:
             found = _some(found, self.n, balanced=self.balanced, is_listed=self.ids is not None)
         if self.skip_corrupt:
@@ -76,7 +76,7 @@ def images(
     skip_corrupt: bool = False,
     download: bool = False,
     download_to: AnyPath | None = None,
-    workers: int | None = None,
+    decoders: int | None = None,
     on_progress: OnProgress | None = None,
     on_message: Callable[[str], None] | None = None,
 ) -> ImageSet:
@@ -97,7 +97,7 @@ def images(
         allow_partial: accept an incomplete ImageNet, under the name "imagenet-partial".
         skip_corrupt: leave out pictures that do not decode; the Report then has a flag.
         download, download_to: fetch CIFAR-10 if it is not here, into this folder.
-        workers: processes that decode pictures; default one a core, at most 16.
+        decoders: processes that decode pictures; default one a core, at most 16.
         on_progress: called with the bytes that were downloaded and those of all.
         on_message: called with sentences for people: how the files lie, what was passed over.
 
@@ -117,7 +117,7 @@ def images(
         skip_corrupt=skip_corrupt,
         download=download,
         download_to=download_to,
-        workers=workers,
+        decoders=decoders,
     )
     return selection.images(_card(card_or_name), on_progress=on_progress, on_message=on_message)
 
@@ -196,7 +196,7 @@ def _open(wanted: Selection, info: ModelCard, on_progress: OnProgress | None) ->
         classes=path_of(wanted.classes, "classes"),
         preprocess=for_card(info),
         allow_partial=wanted.allow_partial,
-        n_workers=wanted.workers,
+        n_decoders=wanted.decoders,
     )
 
 
@@ -204,9 +204,9 @@ def _refuse_ignored(wanted: Selection, name: str) -> None:
     """Raises `UsageError` for what the data set `name` has no use for."""
     if wanted.allow_partial and name != "imagenet":
         raise UsageError(f"`allow_partial=True` is for imagenet, not for {name}: leave it out")
-    if wanted.workers is not None and name not in {"imagenet", "folder"}:
+    if wanted.decoders is not None and name not in {"imagenet", "folder"}:
         raise UsageError(
-            f"`workers` {wanted.workers}: the pictures of {name} are not decoded by processes;"
+            f"`decoders` {wanted.decoders}: the pictures of {name} are not decoded by processes;"
             " leave it out"
         )
     if wanted.data_dir is not None and name == "digits":
@@ -227,20 +227,25 @@ def _tell(found: ImageSet, on_message: Callable[[str], None]) -> None:
 
 def _named(data: AnyPath, data_dir: Path | None) -> tuple[str, Path | None]:
     """The data set that `data` means, and its folder; what looks like a path is a folder."""
-    from eval.data import DATA_SETS
-
-    is_path = not isinstance(data, str) or (
-        data not in DATA_SETS
-        and ("/" in data or os.sep in data or data[:1] in {".", "~"} or Path(data).exists())
-    )
-    if not is_path:
+    if not is_path(data):
         return str(data), data_dir
     if data_dir is not None:
         raise UsageError(f"`data` {data} is a folder, and `data_dir` {data_dir} another: give one")
     return "folder", path_of(data, "data")
 
 
-def _listed(ids: AnyPath | Sequence[str]) -> Sequence[str]:
+def is_path(data: AnyPath | None) -> bool:
+    """Whether `data` is a folder and no name of a data set."""
+    from eval.data import DATA_SETS
+
+    if not isinstance(data, str):
+        return data is not None
+    looks_so = "/" in data or os.sep in data or data[:1] in {".", "~"}
+    return data not in DATA_SETS and (looks_so or Path(data).exists())
+
+
+def listed(ids: AnyPath | Sequence[str]) -> Sequence[str]:
+    """The ids: themselves, or those in a file."""
     from eval.data.ids import read_ids
 
     return read_ids(ids) if isinstance(ids, str | os.PathLike) else ids

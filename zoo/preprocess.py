@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.data.files.pictures import Preprocess, read_picture, to_rgb
+from eval.data.files.pictures import Decoder, Preprocess, pillow, read_picture, to_rgb
 from eval.errors import DataError, UsageError, unknown
-from zoo.timm_eval import TimmEval
+from zoo import tfjpeg
+from zoo.tfjpeg import Window
+from zoo.timm_eval import TimmEval, center_crop
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -38,12 +40,10 @@ __all__ = [
     "resnet_sizes",
 ]
 
-KINDS = ("none", "resnet-opencv", "efficientnet-tf", "timm-eval")
+KINDS = ("none", "resnet-opencv", "efficientnet-tf", "timm-eval", "center-crop")
 _PADDING = 32  # both pipelines keep SIZE of SIZE + 32 pixels
 _A = -0.75  # the cubic kernel's parameter, in OpenCV and in TensorFlow 1
 _TABLE = 1024
-
-Window = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -120,16 +120,25 @@ def resnet_opencv(picture: Image.Image, size: int) -> NDArray[np.uint8]:
 def efficientnet_tf(picture: Image.Image, size: int) -> NDArray[np.float32]:
     """The EfficientNets' evaluation input: (size, size, 3) float32 RGB in [0, 1].
 
-    EXIF orientation is ignored. Differs from the source in two places: the cubic overshoot is
-    clipped to the pixel range (the official pipeline feeds values of about -0.08 to 1.09, which
-    are no picture and lie outside the threat model), and JPEG is decoded by the accurate DCT
-    (TensorFlow 1 used the fast one; single pixels differ by several levels, the mean by about 1).
+    EXIF orientation is ignored. Differs from the source in that the cubic overshoot is clipped to
+    the pixel range: the official pipeline feeds values of about -0.08 to 1.09, which are no picture
+    and lie outside the threat model. `picture` has been decoded already; what TensorFlow 1 makes of
+    a JPEG file itself is another level or so in the mean, see `Pipeline.from_file`.
     """
     image = to_rgb(picture)
-    y, x, h, w = efficientnet_window(image.shape[0], image.shape[1], size)
-    if h < 1:
-        raise DataError(f"a picture of {image.shape[1]} x {image.shape[0]} pixels is too small")
-    resized = resize_cubic_tf(image[y : y + h, x : x + w], size, size)
+    y, x, h, w = _window(image.shape[0], image.shape[1], size)
+    return _efficientnet_input(image[y : y + h, x : x + w], size)
+
+
+def _window(height: int, width: int, size: int) -> Window:
+    window = efficientnet_window(height, width, size)
+    if window[2] < 1:
+        raise DataError(f"a picture of {width} x {height} pixels is too small")
+    return window
+
+
+def _efficientnet_input(decoded: NDArray[np.uint8], size: int) -> NDArray[np.float32]:
+    resized = resize_cubic_tf(decoded, size, size)
     resized /= np.float32(255)
     return resized.clip(0, 1, out=resized)
 
@@ -165,6 +174,8 @@ class Pipeline:
             return efficientnet_tf(picture, self.size)
         if self.timm is not None:
             return self.timm(picture, self.size, self.channels)
+        if self.kind == "center-crop":
+            return center_crop(picture, self.size, self.channels)
         if picture.size != (self.size, self.size):
             raise DataError(
                 f"the picture has {picture.width} x {picture.height} pixels, and this model takes"
@@ -173,6 +184,27 @@ class Pipeline:
             )
         image = to_rgb(picture)
         return image if self.channels == 3 else np.asarray(picture.convert("L"))[..., None]
+
+    def from_file(
+        self, content: bytes, picture: Image.Image, *, is_whole: bool
+    ) -> NDArray[np.float32] | None:
+        """See `eval.data.files.pictures.DecodesFiles`: EfficientNets' JPEGs, as TensorFlow does."""
+        is_jpeg = picture.format in {"JPEG", "MPO"}
+        if self.kind != "efficientnet-tf" or not is_jpeg or not tfjpeg.installed():
+            return None
+        height, width = picture.height, picture.width
+        window = _window(height, width, self.size)
+        decoded = tfjpeg.decode_window(content, height, width, window, is_whole=is_whole)
+        return None if decoded is None else _efficientnet_input(decoded, self.size)
+
+    @property
+    def decoder(self) -> Decoder:
+        """What makes the pixels of picture files, for a Report."""
+        if self.kind != "efficientnet-tf":
+            return Decoder(pillow())
+        if version := tfjpeg.installed():
+            return Decoder(f"JPEG as TensorFlow 1: simplejpeg {version}; others: {pillow()}")
+        return Decoder(pillow(), tfjpeg.NOT_INSTALLED)
 
 
 def for_card(card: ModelCard) -> Pipeline:

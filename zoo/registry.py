@@ -1,24 +1,26 @@
-"""All models, found by name. Cards are YAML files, `zoo/families/FAMILY/cards.yaml`."""
+"""All models, found by name. Cards are YAML files, `zoo/families/FAMILY/cards.yaml`.
+
+Other packages may bring more, see `zoo.plugged`; a name of ours stays ours.
+"""
 
 import fnmatch
 from functools import cache
 from pathlib import Path
 
-import yaml
 from pydantic import ValidationError
 
-from eval.errors import SatZooError, unknown
+from eval.errors import SatZooError, UsageError, unknown
 from zoo.cards import ModelCard
+from zoo.plugged import Plugged, Plugins, plugins, yaml_cards
 
 FAMILIES = Path(__file__).parent / "families"
 
 
 @cache
 def _cards() -> dict[str, ModelCard]:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     cards: dict[str, ModelCard] = {}
     for path in sorted(FAMILIES.glob("*/cards.yaml")):
-        for entry in yaml.load(path.read_text("utf-8"), Loader=loader)["cards"]:
+        for entry in yaml_cards(path):
             try:
                 found = ModelCard(family=path.parent.name, **entry)
             except ValidationError as error:
@@ -31,20 +33,56 @@ def _cards() -> dict[str, ModelCard]:
     return cards
 
 
+def brought() -> Plugins:
+    """The cards that other packages bring, and what is wrong with any."""
+    return plugins(frozenset(_cards()))
+
+
 def card(name: str) -> ModelCard:
     """The card of the model `name`.
 
     Raises `UsageError` with the nearest names if there is none.
     """
-    try:
-        return _cards()[name]
-    except KeyError:
-        raise unknown("model", name, _cards(), see="all names: sat-zoo list") from None
+    ours = _cards()
+    if name in ours:  # then no package is imported
+        return ours[name]
+    others = brought()
+    if name in others.cards:
+        return others.cards[name].card
+    fault = unknown("model", name, [*ours, *others.cards], see="all names: sat-zoo list")
+    if others.faults:
+        raise UsageError(f"{fault}; {'; '.join(others.faults)}")
+    raise fault
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """Names of all models that match a shell pattern, such as `"resnet50-*"`, sorted."""
-    return sorted(fnmatch.filter(_cards(), pattern))
+    """Names of all models that match a shell pattern, such as `"resnet50-*"`, sorted.
+
+    Those that other packages bring are among them.
+    """
+    return sorted(fnmatch.filter([*_cards(), *brought().cards], pattern))
+
+
+def own_models() -> list[str]:
+    """Names of the zoo's own models, sorted: those that its results and claims are about."""
+    return sorted(_cards())
+
+
+def from_package(name: str) -> Plugged | None:
+    """What brings the model `name`, None for one of the zoo itself."""
+    return None if name in _cards() else brought().cards.get(name)
+
+
+def package_of(name: str) -> str | None:
+    """The package that brings the card of the model `name`, None for one of the zoo itself."""
+    package = from_package(name)
+    return None if package is None else package.package
+
+
+def folder_of(info: ModelCard, families: Path = FAMILIES) -> Path:
+    """Where the files lie that a card names, as `bundled` does."""
+    package = from_package(info.name)
+    return families / info.family if package is None else package.folder
 
 
 def metrics_file(info: ModelCard, families: Path = FAMILIES) -> Path:

@@ -25,6 +25,7 @@ from zoo.judging import Verdict, decided, judge, judge_early
 if TYPE_CHECKING:
     from eval.data import ImageSet
     from eval.estimate import Estimate
+    from eval.executors.crew import Workplace
     from eval.run import Progress
     from zoo.model import ZooModel
 
@@ -153,6 +154,7 @@ class Settings:
     command: str = ""
     on_progress: Callable[[Progress], None] | None = None
     on_message: Callable[[str], None] | None = None
+    executor: Workplace | None = None
 
 
 def reproduce(model: ZooModel, images: ImageSet, out: Path, settings: Settings) -> Reproduction:
@@ -190,6 +192,7 @@ def reproduce(model: ZooModel, images: ImageSet, out: Path, settings: Settings) 
             until=_until(run, settings),
             on_progress=settings.on_progress,
             on_message=settings.on_message,
+            executor=settings.executor,
         )
         flags.update(dict.fromkeys(report.flags))
         for claim in run.claims:

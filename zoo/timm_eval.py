@@ -1,4 +1,4 @@
-"""timm's own way from a picture to pixels, for models that were evaluated by timm."""
+"""From a picture to pixels by the transforms of timm and torchvision, for models of others."""
 
 from __future__ import annotations
 
@@ -47,3 +47,15 @@ class TimmEval:
         )
         pixels: NDArray[np.uint8] = transform(image).permute(1, 2, 0).numpy()
         return np.ascontiguousarray(pixels)
+
+
+def center_crop(picture: Image.Image, size: int, channels: int) -> NDArray[np.uint8]:
+    """What torchvision's CenterCrop does alone: (size, size, channels) uint8, nothing resized.
+
+    A picture that is smaller gets a black border, as there. EXIF orientation is ignored.
+    """
+    from PIL import Image
+    from torchvision.transforms.functional import center_crop as cropped
+
+    image = Image.fromarray(to_rgb(picture)) if channels == 3 else picture.convert("L")
+    return np.asarray(cropped(image, [size, size])).reshape(size, size, channels)

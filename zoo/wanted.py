@@ -1,4 +1,4 @@
-"""Which model a name means: of the zoo, of the Hub, or a file of which the user says the rest.
+"""Which model a name means: of the zoo, of a place of others, or a file that the user describes.
 
 No torch here: there is a card before anything is built, and before weights are looked for.
 """
@@ -7,39 +7,33 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
-from eval.errors import UsageError
+from eval.errors import UsageError, unknown
 from eval.files.paths import AnyPath, path_of
-from zoo.cards import ForeignCard, ModelCard
+from zoo.cards import ForeignCard
+from zoo.foreign import robustbench, torchvision
 from zoo.foreign.config import fetch_config
+from zoo.foreign.place import Wanted
 from zoo.foreign.stated import INPUT, Stated, activation_of, input_spec
-from zoo.hub.name import Commit
 from zoo.hubconfig import card_of_config, read_hub_config
 from zoo.registry import card
+from zoo.weights.pickled import refuse_pickle
+
+__all__ = ["HUB", "PLACES", "Wanted", "wanted"]
 
 HUB = "hf-hub:"
 _HUB_NAME = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w.][\w./-]*))?", re.ASCII)
-_PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".tar", ".npz", ".h5")
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A model that somebody asked for: its card, and where its weights are if not the zoo's own.
-
-    A card of the zoo, or a `ForeignCard`; see `zoo.load` for the names and for `strip_prefix`.
-    """
-
-    card: ModelCard
-    weights: Path | Commit | None = None
-    strip_prefix: str | None = None
+_ARRAYS = (".npz", ".h5")
+_PLACE = re.compile(r"[a-z][a-z0-9-]*:(?![\\/])", re.ASCII)
 
 
 def wanted(
     name: AnyPath, stated: Stated | None = None, *, weights: AnyPath | None = None
 ) -> Wanted:
-    """The model `name`, a name of the zoo, hf-hub:ORG/NAME[@REVISION] or a .safetensors file.
+    """The model `name`: a name of the zoo, one of a place of `PLACES`, or a .safetensors file.
 
     stated: what the user says of a model that the zoo does not know. Raises as `zoo.load` does.
     """
@@ -49,9 +43,10 @@ def wanted(
             " example 'resnet8-silu-sat-digits'"
         )
     stated, name = stated or Stated(), os.fspath(name)
-    if name.startswith(HUB):
-        _refuse_weights(name, weights)
-        return _hub(name, stated)
+    for prefix, found_there in PLACES.items():
+        if name.startswith(prefix):
+            _refuse_weights(name, weights)
+            return found_there(name, stated)
     if name.endswith(".safetensors"):
         _refuse_weights(name, weights)
         return _file(path_of(name, "model"), stated)
@@ -73,15 +68,19 @@ def _refuse_weights(name: str, weights: AnyPath | None) -> None:
 
 def _refuse_strangers(name: str) -> None:
     """Raises `UsageError` for what looks like a file or a repository but is not written as one."""
-    if name.lower().endswith(_PICKLES):
+    refuse_pickle(name)
+    if name.lower().endswith(_ARRAYS):
         raise UsageError(
-            f"{name} is no safetensors file, and no other format is opened, since a pickle can run"
-            " code: save the state dict with safetensors.torch.save_file"
+            f"{name} is no safetensors file, and no other format is opened: save the state dict"
+            " with safetensors.torch.save_file"
         )
+    if place := _PLACE.match(name):
+        raise unknown("place of models", place[0], PLACES, see=f"in {name}")
     if "/" in name or "\\" in name or ":" in name:
         raise UsageError(
-            f"{name!r} is no model: write hf-hub:ORG/NAME for a model of the Hugging Face Hub, or"
-            " a file that ends in .safetensors"
+            f"{name!r} is no model: write hf-hub:ORG/NAME for a model of the Hugging Face Hub,"
+            " robustbench:DATA/THREAT/NAME or torchvision:MODEL/WEIGHTS for one of those packages,"
+            " or a file that ends in .safetensors"
         )
 
 
@@ -126,3 +125,9 @@ def _hub_name(name: str) -> tuple[str, str | None]:
             f"{name!r} names no repository: write hf-hub:ORG/NAME, or hf-hub:ORG/NAME@REVISION"
         )
     return match[1], match[2]
+
+
+PLACES: Mapping[str, Callable[[str, Stated], Wanted]] = MappingProxyType(
+    {HUB: _hub, robustbench.PREFIX: robustbench.wanted, torchvision.PREFIX: torchvision.wanted}
+)
+"""Where models of others are found by name: what stands before it, and what makes a card of it."""

@@ -62,7 +62,7 @@ def _answer(run: Run, ending: EarlyEnd, seconds: list[float]) -> Answer:
     assert after is not None, "nothing is enough before an order is drawn"
     return Answer(
         points=ending.points,
-        precision=run.setting.engine.precision,
+        precision=run.precision,
         seconds=Timing.of(seconds),
         forwards=sum(stage.forwards for stage in run.stage_results),
         backwards=sum(stage.backwards for stage in run.stage_results),

@@ -19,14 +19,14 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
 from eval.bench import tables
-from eval.bench.machine import processor
 from eval.engine import pointwise
 from eval.engine.engine import build_engine
 from eval.engine.heap import freed_memory_kept
 from eval.engine.net import Net
 from eval.errors import SatZooError
 from eval.factory import make_model, parse_options
-from eval.files.writing import check_writable, write_atomically
+from eval.files.writing import write_atomically
+from eval.processor import processor
 
 HEADER = (
     "model",
@@ -121,10 +121,7 @@ def command(
     out: Path | None,
 ) -> None:
     """What a row costs in batches of few rows, on this processor."""
-    before = tables.line(HEADER)
-    if out is not None:
-        check_writable(out)
-        before = out.read_text() if out.exists() else before
+    before = tables.earlier(out, HEADER)
     torch.set_num_threads(threads)
     model = make_model(factory, parse_options(options), name=name)
     where = (name, size, processor(torch.device("cpu")), threads)

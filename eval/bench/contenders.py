@@ -102,7 +102,7 @@ class Ours:
     def clean(self) -> None:
         """The clean pass, the fast copy and its proof, the flags; and open the journal."""
         self._run = self._open.enter_context(begun(self._model, self._request))
-        self.precision = self._run.setting.engine.precision
+        self.precision = self._run.precision
 
     def attack(self, stage: Stage) -> None:
         """The stage, verified and in the journal."""

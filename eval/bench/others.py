@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from eval.bench.contenders import Contender, Setup
-from eval.executors.reference import CountedModel, configured
+from eval.engine.counted import CountedModel
+from eval.executors.reference import configured
 from eval.stage import Stage, step_in_pixels
 from eval.verify import predict, verify
 

@@ -14,7 +14,7 @@ import torch
 from eval.bench.answer import measure_answer
 from eval.bench.compare import Make, Peaks, compare, rows
 from eval.bench.contenders import Ours, Setup
-from eval.bench.machine import commit, instructions, matmul_peak, processor
+from eval.bench.machine import commit, matmul_peak
 from eval.bench.others import AuthorsAutoAttack, other_pgds
 from eval.bench.record import BenchRecord, Comparison, Machine
 from eval.checks import check_model
@@ -23,6 +23,7 @@ from eval.ending import EarlyEnd
 from eval.engine.cost import measure_cost
 from eval.engine.engine import Precision, build_engine
 from eval.engine.proof import PROOF_IMAGES
+from eval.processor import instructions, processor
 from eval.protocols import Protocol
 
 

@@ -6,11 +6,13 @@ import csv
 import io
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 
 from eval.arguments import as_options
 from eval.errors import ReportError, SatZooError
+from eval.files.writing import check_writable
 
 
 def line(cells: tuple[object, ...]) -> str:
@@ -27,6 +29,17 @@ def between(text: str, begin: str, end: str, body: str) -> str:
     head, rest = text.split(begin)
     _, tail = rest.split(end)
     return f"{head}{begin}\n{body}\n{end}{tail}"
+
+
+def earlier(out: Path | None, header: tuple[object, ...]) -> str:
+    """What the table in the file `out` says so far, to add to; its head where there is none.
+
+    Raises `ReportError` where it cannot be written.
+    """
+    if out is None:
+        return line(header)
+    check_writable(out)
+    return out.read_text() if out.exists() else line(header)
 
 
 def run(command: Callable[[], object]) -> None:

@@ -24,7 +24,7 @@ from eval.data import ImageSet, open_data
 from eval.engine.engine import Engine, build_engine
 from eval.engine.heap import freed_memory_kept
 from eval.factory import make_model
-from eval.files.writing import check_writable, write_atomically
+from eval.files.writing import write_atomically
 from eval.protocols import protocol
 from eval.threat import Threat
 from eval.verify import predict, verify
@@ -164,10 +164,7 @@ def command(
     out: Path | None,
 ) -> None:
     """How many images stand after each target, the likeliest or the nearest first."""
-    before = tables.line(HEADER)
-    if out is not None:
-        check_writable(out)
-        before = out.read_text() if out.exists() else before
+    before = tables.earlier(out, HEADER)
     torch.set_num_threads(threads)
     data = open_data(data_name, data_dir=data_dir, split="train")
     if held_out is not None:

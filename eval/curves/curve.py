@@ -20,6 +20,7 @@ from eval.files.border import border, plain, read_bytes
 from eval.files.paths import AnyPath, path_of
 from eval.files.record import parse_json
 from eval.files.writing import write_atomically
+from eval.foreign import as_typed
 from eval.frozen import Frozen
 from eval.protocols import protocol
 from eval.report.fields import SEEDS, ImageCount, ImageId, Moment, Note, Text
@@ -111,7 +112,7 @@ class Curve(Frozen):
         if (self.eps_text is None) != (self.along == "eps"):
             yield f"along {self.along} eps_text is {self.eps_text!r}"
         for part in self.protocols:
-            if not part.stages or not _as_named(part):
+            if not part.stages or not _as_named(part) or part.fault:
                 yield f"the stages of a protocol are not those of {plain(part.name)!r}"
         largest = 0.0
         for number, point in enumerate(points, start=1):
@@ -240,7 +241,7 @@ def _as_named(part: ProtocolPart) -> bool:
         wanted = protocol(part.name, step_size=step_size, last_iterate=last_iterate)
     except UsageError:  # of another package, which is not here
         return True
-    return (part.name, part.stages) == (wanted.name, wanted.stages)
+    return (part.name, as_typed(part.stages)) == (wanted.name, as_typed(wanted.stages))
 
 
 def _differences(series: tuple[CurveSeries, ...]) -> tuple[CurveDifference, ...]:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from eval.curves.series import STAYS_UP, UNCONFIRMED, CurvePoint, LargeCheck
 from eval.report.report import Flag
 
-OF_ALL_IMAGES = frozenset({"clean-at-chance", "label-order", "skipped-images", "passed-over-files"})
+OF_ALL_IMAGES = frozenset(
+    {"clean-at-chance", "label-order", "skipped-images", "other-decoder", "passed-over-files"}
+)
 """Codes that only say something of all images; those that stand at a point are a choice of them."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from eval.bars import shown
+from eval.bridges.libraries import resolved
 from eval.curves.curve import SCHEMA, Curve
 from eval.curves.measuring import Measuring
 from eval.curves.plan import Said, curve_plan
@@ -17,6 +19,7 @@ from eval.data import as_images, decoded_once
 from eval.described import Source, check_said
 from eval.engine.engine import Precision
 from eval.errors import UsageError
+from eval.executors.crew import Workplace, check_elsewhere
 from eval.files.paths import AnyPath, path_of
 from eval.files.writing import check_writable
 from eval.functions import ModelLike, as_module, refuse_journal
@@ -60,6 +63,7 @@ def curve(
     progress: bool | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     on_message: Callable[[str], None] | None = None,
+    executor: Workplace | None = None,
 ) -> Curve:
     """Measure how the accuracy of `model` on `data` falls with eps, or with the steps of PGD.
 
@@ -95,6 +99,8 @@ def curve(
     if out is not None:
         check_writable(out)
     refuse_ignored(None, engine=engine, precision=precision)
+    if executor is not None:
+        check_elsewhere(executor, engine, str(device))
     images = decoded_once(as_images(data, n))
     request = Request(
         data=images,
@@ -112,8 +118,8 @@ def curve(
         keeps_images=True,
     )
     nothing: Callable[[object], None] = lambda _: None  # noqa: E731
-    with shown(progress, on_progress) as tell:
-        measuring = Measuring(request, plan, model, tell, on_message or nothing)
+    with shown(progress, on_progress) as tell, executor or nullcontext():
+        measuring = Measuring(request, plan, model, tell, on_message or nothing, executor)
         series = measuring.series(source, file_sha256, has_check=check)
     found = Curve(
         schema=SCHEMA,
@@ -122,7 +128,10 @@ def curve(
         along=plan.along,
         norm=plan.points[0].threat.norm,
         eps_text=plan.points[0].threat.eps_text if plan.along == "steps" else None,
-        protocols=tuple(ProtocolPart(name=p.name, stages=p.stages) for p in plan.protocols),
+        protocols=tuple(
+            ProtocolPart(name=p.name, stages=resolved(p.stages, request.threat))
+            for p in plan.protocols
+        ),
         seed=request.seed,
         ids=images.ids,
         labels=tuple(map(int, images.labels)),

@@ -14,6 +14,7 @@ from eval.curves.flags import curve_flags
 from eval.curves.plan import CurvePlan, PlannedPoint, large_eps
 from eval.curves.series import CurvePoint, CurveSeries, LargeCheck
 from eval.described import Source, data_part, engine_part, model_part
+from eval.executors.crew import Workplace
 from eval.report.report import Accuracy, EnginePart, Flag, StageResult
 from eval.request import Request
 from eval.run import Progress, Run
@@ -34,6 +35,7 @@ class Measuring:
     model: nn.Module
     on_progress: Callable[[Progress], None]
     on_message: Callable[[str], None]
+    executor: Workplace | None = None
     first: EnginePart | None = None
     n_known: int = 0
     earlier_s: float = 0.0
@@ -43,7 +45,11 @@ class Measuring:
         started = time.perf_counter()
         try:
             with begun(
-                self.model, self.request, on_progress=self.on_progress, on_message=self.on_message
+                self.model,
+                self.request,
+                executor=self.executor,
+                on_progress=self.on_progress,
+                on_message=self.on_message,
             ) as whole:
                 fallen, found = Fallen.of(whole), [(flag, "") for flag in whole.flags]
                 points = [_clean_point(whole, fallen)]
@@ -120,6 +126,7 @@ class Measuring:
         with begun(
             self.model,
             request,
+            executor=self.executor,
             on_progress=self._told(label, len(fallen.at), len(request.protocol.stages)),
             on_message=said.append,
         ) as run:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
 from eval.data.arrays import from_arrays, from_tensors
 from eval.data.base import Batch, ImageSet
 from eval.data.cifar10.cifar10 import open_cifar10, open_cifar10_folder, open_cifar10_jpeg
@@ -44,7 +49,7 @@ def open_data(
     classes: AnyPath | None = None,
     preprocess: Preprocess | None = None,
     allow_partial: bool = False,
-    n_workers: int | None = None,
+    n_decoders: int | None = None,
 ) -> ImageSet:
     """The split of a known data set, checked to be what `name` says.
 
@@ -59,12 +64,41 @@ def open_data(
     preprocess:    from a picture file to pixels, for imagenet and folder; the pictures of the
                    other sets have one size and take none.
     allow_partial: accept a part of imagenet, under the name "imagenet-partial".
-    n_workers:     processes that decode pictures; default one a core.
+    n_decoders:    processes that decode pictures; default one a core.
     Raises UsageError for an unknown name or split; DataError when the files are missing, damaged
     or not those of the data set.
     """
     data_dir, classes = path_of(data_dir, "data_dir"), path_of(classes, "classes")
     download_to = path_of(download_to, "download_to")
+    how: dict[str, Any] = {"split": split, "allow_partial": allow_partial}
+    how |= {"preprocess": preprocess, "n_decoders": n_decoders}
+    found = _opened(
+        name,
+        data_dir=data_dir,
+        download=download,
+        download_to=download_to,
+        on_progress=on_progress,
+        classes=classes,
+        **how,
+    )
+    where = data_dir or download_to
+    how |= {"data_dir": where and where.absolute(), "classes": classes and classes.absolute()}
+    return replace(found, opening=partial(open_data, name, **how))
+
+
+def _opened(
+    name: str,
+    *,
+    data_dir: Path | None,
+    split: str | None,
+    download: bool,
+    download_to: Path | None,
+    on_progress: OnProgress | None,
+    classes: Path | None,
+    preprocess: Preprocess | None,
+    allow_partial: bool,
+    n_decoders: int | None,
+) -> ImageSet:
     if name not in DATA_SETS:
         raise unknown("data set", name, DATA_SETS)
     if download and name != "cifar10":
@@ -88,11 +122,11 @@ def open_data(
     if name == "folder":
         if split not in {None, "all"}:
             raise unknown("split of folder", str(split), ("all",))
-        return open_folder(data_dir, preprocess=preprocess, classes=classes, n_workers=n_workers)
+        return open_folder(data_dir, preprocess=preprocess, classes=classes, n_decoders=n_decoders)
     return open_imagenet(
         split or "val",
         data_dir=data_dir,
         preprocess=preprocess,
         allow_partial=allow_partial,
-        n_workers=n_workers,
+        n_decoders=n_decoders,
     )

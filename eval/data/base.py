@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.data.files.entries import Passed
+from eval.data.files.pictures import Decoder
 from eval.data.ids import canonical
 from eval.data.positions import Positions, Rows, check_memory, checked, from_the_end
+from eval.data.prints import KnowsPrints, Prints
 from eval.data.text import nfc
 from eval.errors import DataError, UsageError, unknown
 from eval.radius import check_text, whole_number
@@ -41,6 +43,13 @@ class Batch:
 
     def __repr__(self) -> str:
         return f"Batch({len(self)} images of shape {tuple(self.x.shape[1:])})"
+
+
+class Opening(Protocol):
+    """Opens a set of images on whatever machine it is called; it can be pickled."""
+
+    def __call__(self) -> ImageSet:
+        """Raises `DataError` where the images are not."""
 
 
 class PixelSource(Protocol):
@@ -70,8 +79,11 @@ class ImageSet:
     official_subset: the first N images, in official order, of the true data set's split.
     layout:          how the files lie where the set was found, for people.
     shortfall:       why a true data set is not here whole and what to do; "" when it is.
+    opening:         opens a set with these images again, also on another machine; None if nobody
+                     knows how.
     n_skipped:       images left out because they could not be decoded.
     passed_over:     what lay beside the pictures and was not read, counted by reason.
+    decoder:         what makes the pixels of picture files; None where there are none.
     """
 
     name: str
@@ -86,6 +98,8 @@ class ImageSet:
     shortfall: str = ""
     n_skipped: int = 0
     passed_over: tuple[Passed, ...] = ()
+    opening: Opening | None = None
+    decoder: Decoder | None = None
 
     def __post_init__(self) -> None:
         self.labels.flags.writeable = False
@@ -255,15 +269,14 @@ class ImageSet:
 
     def pixels_sha256(self) -> str:
         """SHA-256 over round(255 * x), half to even, as uint8 NHWC in id order, streamed."""
-        return self._pixels_sha256
+        return self.prints.pixels_sha256
 
     @cached_property
-    def _pixels_sha256(self) -> str:
-        digest = hashlib.sha256()
-        for pixels in self.source.stream(self.rows, _DIGEST_BATCH):
-            levels = np.rint(pixels * np.float32(255)).astype(np.uint8)
-            digest.update(np.ascontiguousarray(levels.transpose(0, 2, 3, 1)).tobytes())
-        return digest.hexdigest()
+    def prints(self) -> Prints:
+        """Digests of the pixels: of all together, and of each image. Reads all of them once."""
+        if isinstance(self.source, KnowsPrints):
+            return self.source.prints(self.rows)
+        return Prints.of(self.source.stream(self.rows, _DIGEST_BATCH))
 
     @property
     def _called(self) -> str:

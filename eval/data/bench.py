@@ -55,7 +55,7 @@ class Row:
 @click.option("--n", type=click.IntRange(1), help="Only N images.  [default: all]")
 @click.option("--preprocess", help="MODULE:NAME that makes the preprocessing.")
 @click.option("--preprocess-option", multiple=True, metavar="KEY=VALUE", help="For it.")
-@click.option("--workers", type=click.IntRange(0), multiple=True, default=(0, 1, 2))
+@click.option("--decoders", type=click.IntRange(0), multiple=True, default=(0, 1, 2))
 @click.option("--factory", help="MODULE:FUNCTION that makes the model.  [default: no model]")
 @click.option("--model", help="The name that the factory is given.")
 @click.option("--factory-option", multiple=True, metavar="KEY=VALUE", help="For it.")
@@ -68,7 +68,7 @@ def command(
     n: int | None,
     preprocess: str | None,
     preprocess_option: tuple[str, ...],
-    workers: tuple[int, ...],
+    decoders: tuple[int, ...],
     factory: str | None,
     model: str | None,
     factory_option: tuple[str, ...],
@@ -80,28 +80,28 @@ def command(
     options = parse_options(preprocess_option, "--preprocess-option")
     make = _named(preprocess) if preprocess else None
 
-    def opened(n_workers: int) -> ImageSet:
+    def opened(n_decoders: int) -> ImageSet:
         pipeline = make(**options) if make else None
         images = open_data(
-            name, data_dir=data_dir, preprocess=pipeline, allow_partial=True, n_workers=n_workers
+            name, data_dir=data_dir, preprocess=pipeline, allow_partial=True, n_decoders=n_decoders
         )
         return images if n is None else images.subset(n, seed=0)
 
     opened(0).batch([0])  # what is imported by the first picture is no part of the pipeline
-    rows = [time_pipeline(opened(count), count, batch_size) for count in workers]
+    rows = [time_pipeline(opened(count), count, batch_size) for count in decoders]
     if factory is not None:
         network = make_model(factory, parse_options(factory_option), name=model)
         rows += time_model(network, opened(0), batch_size, repeats, device)
     click.echo(table(rows))
 
 
-def time_pipeline(images: ImageSet, n_workers: int, batch_size: int) -> Row:
+def time_pipeline(images: ImageSet, n_decoders: int, batch_size: int) -> Row:
     """One pass over all `images`, which nobody has decoded before."""
     with _peak() as peak:
         started = time.perf_counter()
         n = sum(len(batch) for batch in images.batches(batch_size))
         seconds = time.perf_counter() - started
-    return Row(f"pipeline, {n_workers} workers", n, seconds, peak())
+    return Row(f"pipeline, {n_decoders} decoders", n, seconds, peak())
 
 
 def time_model(

@@ -15,6 +15,7 @@ from eval.data.arrays import ArraySource
 from eval.data.base import ImageSet, PixelSource
 from eval.data.pixels import Stored
 from eval.data.positions import Rows
+from eval.data.prints import KnowsPrints
 from eval.errors import DataError
 
 MOST_BYTES = 2**31
@@ -30,10 +31,11 @@ _TRIED_AT_ONCE = 512  # pictures that are decoded again if one among them cannot
 def decoded_once(images: ImageSet) -> ImageSet:
     """The same set, with a source that decodes each picture once as far as memory allows.
 
-    Images that lie in memory, and a set that does so already, are given back as they are. A
+    Images that lie in memory or on another machine, and a set that does so already, are given back
+    as they are. A
     selection of the result shares what is kept with it.
     """
-    if isinstance(images.source, ArraySource | Decoded):
+    if isinstance(images.source, ArraySource | Decoded | KnowsPrints):
         return images
     return replace(images, source=Decoded(images.source))
 

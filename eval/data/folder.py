@@ -25,7 +25,7 @@ def open_folder(
     *,
     preprocess: Preprocess | None = None,
     classes: AnyPath | None = None,
-    n_workers: int | None = None,
+    n_decoders: int | None = None,
 ) -> ImageSet:
     """A folder that holds one folder of pictures for each class.
 
@@ -72,7 +72,7 @@ def open_folder(
         n_classes=len(named),
         official_subset=False,
         layout=f"class folders, {len(folders)} of {len(named)} classes",
-        n_workers=n_workers,
+        n_decoders=n_decoders,
         passed_over=found.passed,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +13,16 @@ from eval.errors import DataError
 from eval.files.config import config_path, read_config
 from eval.files.home import home
 
+ELSEWHERE: ContextVar[bool] = ContextVar("ELSEWHERE", default=False)
+"""Whether paths were written on another machine: one that is not here gives way to SAT_ZOO_DATA."""
+
 
 class DataMissing(DataError):
     """The folder that is meant holds no layout of the data set."""
+
+
+class FolderMissing(DataError):
+    """A folder that was named is not there, or no folder with anything in it."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,8 @@ def data_root(data_dir: Path | None, name: str = "") -> DataRoot:
     Raises DataError when a folder that was named is missing, is a file or cannot be listed; the
     default folder may be missing, since nobody named it. UsageError for a broken config file.
     """
-    if data_dir is not None:
+    gives_way = ELSEWHERE.get() and os.environ.get("SAT_ZOO_DATA")
+    if data_dir is not None and not (gives_way and not Path(data_dir).is_dir()):
         root = DataRoot(Path(data_dir).expanduser(), "`data_dir`")
     elif os.environ.get("SAT_ZOO_DATA"):
         root = DataRoot(Path(os.environ["SAT_ZOO_DATA"]).expanduser(), "SAT_ZOO_DATA")
@@ -84,4 +93,4 @@ def _check_folder(root: DataRoot) -> None:
         raise DataError(
             f"{named} cannot be read: {problem.strerror}; allow it or name another folder"
         ) from None
-    raise DataError(f"{named} {state}; name the folder that holds the data sets")
+    raise FolderMissing(f"{named} {state}; name the folder that holds the data sets")

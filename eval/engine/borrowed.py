@@ -18,7 +18,7 @@ _HOOKS = (
     "_backward_hooks",
     "_backward_pre_hooks",
 )
-_TABLES = ("_parameters", "_buffers")
+_TABLES = ("_parameters", "_buffers", "_modules")
 
 
 @contextmanager
@@ -26,9 +26,10 @@ def borrowed(model: nn.Module, place: torch.device) -> Iterator[None]:
     """`model` on the device `place` for as long as the block runs, and then as it was before.
 
     Put back are the very tensors of its parameters and buffers, on their devices and with their
-    values, `requires_grad` and `grad`, and every module's hooks and training mode; also where the
-    block raises. So neither a move nor a forward that writes into the model is left in it. What a
-    forward keeps in attributes of its own, as a cache or a counter, is the model's affair.
+    values, `requires_grad` and `grad`, and every module's modules, hooks, training mode, and a
+    forward that is its own and not of its class; also where the block raises. So neither a move nor
+    a forward that writes into the model is left in it. What a forward keeps in attributes of its
+    own, as a cache or a counter, is the model's affair.
 
     Cost: a copy of the weights on the CPU, unless they are moved; then the originals are it.
     """
@@ -62,6 +63,7 @@ class _ModuleState:
     def __init__(self, module: nn.Module) -> None:
         self._module = module
         self._is_training = getattr(module, "training", None)  # none of a frozen script
+        self._forward = vars(module).get("forward")
         self._hooks = {name: dict(getattr(module, name, {})) for name in _HOOKS}
         # A script's tables are views of what C++ holds; there no tensor is exchanged.
         is_script = isinstance(module, torch.jit.ScriptModule)
@@ -70,6 +72,9 @@ class _ModuleState:
     def put_back(self) -> None:
         if self._is_training is not None:
             self._module.training = self._is_training
+        if vars(self._module).get("forward") is not self._forward:
+            vars(self._module).pop("forward")
+            vars(self._module).update({"forward": self._forward} if self._forward else {})
         for name, before in (*self._hooks.items(), *self._tables.items()):
             now: dict[Any, Any] | None = getattr(self._module, name, None)
             if now is not None and not _same(now, before):

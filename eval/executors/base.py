@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from eval.data import ImageSet
     from eval.engine.classifier import Classifier
     from eval.engine.engine import Engine
+    from eval.report.report import Flag
     from eval.stage import Stage
 
 
@@ -51,13 +52,14 @@ class Job:
 class Broken:
     """A verified adversarial image x_adv (C, H, W) of the image at `position`.
 
-    is_broken_8bit: still misclassified after rounding to 8 bits. had_nan: on the way there a
-    gradient had an entry that was NaN or infinite.
+    x_adv: None where it was found on another machine and nobody asked for it. is_broken_8bit: still
+    misclassified after rounding to 8 bits. had_nan: on the way there a gradient had an entry that
+    was NaN or infinite.
     """
 
     stage: str
     position: int
-    x_adv: Tensor
+    x_adv: Tensor | None
     is_broken_8bit: bool
     had_nan: bool = False
 
@@ -67,12 +69,15 @@ class Survived:
     """The stage has nothing left to try against the image at `position`.
 
     had_gradient: whether any gradient on the way was not zero everywhere; had_nan: as in `Broken`.
+    is_kept: False where an attack of others went wrong with it: no journal has it then, so that
+    the next session attacks it again and says the same of it.
     """
 
     stage: str
     position: int
     had_gradient: bool = True
     had_nan: bool = False
+    is_kept: bool = True
 
 
 @dataclass(frozen=True)
@@ -140,12 +145,17 @@ class Executor(Protocol):
         """Attack until nothing is left to try, telling each event once it is known and proven.
 
         The next job is asked for as soon as there is room for it, which may be before the last one
-        ended; no two of them share an image. A `Broken` comes before the `Ended` of the same image,
-        what was spent before what it found; an event of an image may be told twice.
+        ended, and again where there was none; no two of them share an image. A `Broken` comes
+        before the `Ended` of the same image, what was spent before what it found; an event of an
+        image may be told twice.
         """
 
     def needs_whole_batches(self, stage: Stage) -> bool:
         """Whether an image's verdict depends on the batch that it is attacked in."""
+
+    @property
+    def flags(self) -> Sequence[Flag]:
+        """What a reader must know of how the jobs were carried out so far."""
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from eval.attacks import build
 from eval.executors.base import TELL_EVERY_S, Event, Job, Meter, Pace, Setting, Survived, UnderWay
 from eval.executors.stage_search import REFILL_AT, StageSearch
+from eval.flags.model import fault_flags
+from eval.report.report import Flag
 from eval.stage import Stage
 
 
@@ -53,13 +55,18 @@ class Pool:
         """No: an image meets its own random numbers, whatever it shares a batch with."""
         return False
 
+    @property
+    def flags(self) -> Sequence[Flag]:
+        """Of a copy of the model that went wrong."""
+        return fault_flags(self._setting.engine)
+
     def run(self, jobs: Iterable[Job]) -> Iterator[Event | UnderWay]:
         """See `Executor.run`."""
         lanes: dict[str, Lane] = {}
         routes: dict[int, tuple[Stage, ...]] = {}  # by image under way, the stages before it
-        coming = iter(jobs)
-        job = next(coming, None)
+        coming, job = iter(jobs), None
         while True:
+            job = next(coming, None) if job is None else job
             is_full = job is None or _is_batch(sum(_rows(lanes)), job.batch_size)
             lane = _full_lane(lanes) or (_first_lane(lanes) if is_full else None)
             if lane is not None:
@@ -68,7 +75,7 @@ class Pool:
                 self._open(job, lanes)
                 routes.update(dict.fromkeys(job.positions, job.stages))
                 lanes[job.stages[0].name].search.add(job.positions)
-                job = next(coming, None)
+                job = None
             else:
                 return
 

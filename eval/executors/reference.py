@@ -11,53 +11,26 @@ from typing import Any
 
 import torch
 from pyautoattack import AutoAttack
-from torch import Tensor, nn
+from torch import nn
 
 from eval.attacks import build
+from eval.engine.counted import CountedModel
 from eval.errors import UsageError
 from eval.executors.base import (
     TELL_EVERY_S,
-    Broken,
     Event,
     Job,
     Meter,
     Pace,
     Setting,
-    Survived,
     UnderWay,
     stage_by_stage,
 )
+from eval.executors.judged import judged
 from eval.executors.pool import Pool
+from eval.report.report import Flag
 from eval.stage import Stage
 from eval.threat import Threat
-from eval.verify import predict, verify
-
-
-class CountedModel(nn.Module):
-    """A model that counts the images sent forward and backward through it.
-
-    on_call: called before each pass.
-    """
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-        self.forwards = 0
-        self.backwards = 0
-        self.on_call: Callable[[], None] = lambda: None
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Images (B, C, H, W) -> logits (B, K)."""
-        self.on_call()
-        # The package reshapes gradients with `view`, which needs contiguous images.
-        logits: Tensor = self.model(x.contiguous())
-        self.forwards += len(x)
-        if logits.requires_grad:
-            logits.register_hook(self._count_backward)  # type: ignore[no-untyped-call]
-        return logits
-
-    def _count_backward(self, grad: Tensor) -> None:
-        self.backwards += len(grad)
 
 
 class Reference:
@@ -78,6 +51,11 @@ class Reference:
         """Of the package's own attacks."""
         return is_of_the_package(stage)
 
+    @property
+    def flags(self) -> Sequence[Flag]:
+        """Of our pool."""
+        return self._pool.flags
+
     def run(self, jobs: Iterable[Job]) -> Iterator[Event | UnderWay]:
         """See `Executor.run`.
 
@@ -90,7 +68,7 @@ class Reference:
         if not is_of_the_package(stage):
             yield from self._pool.run([job])
             return
-        meter = Meter(stage.name, lambda: (self._counted.forwards, self._counted.backwards))
+        meter = Meter(stage.name, self._counted.passes)
         yield from meter.with_costs(self._by_the_package(stage, job, meter))
         yield from meter.rest()
 
@@ -116,16 +94,8 @@ class Reference:
             self._counted.on_call = self._told(stage, some)
             with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
                 x_adv = attack.perturb(x, y).detach()
-            checked = verify(setting.classifier, x, x_adv, y, setting.threat)
-            # The package returns the clean image where it found nothing: right, so no claim.
-            is_claimed = predict(setting.classifier, torch.nan_to_num(x_adv)).argmax(1) != y
-            meter.rejected += int((is_claimed & ~checked.is_broken).sum())
-            for row, position in enumerate(some):
-                if checked.is_broken[row]:
-                    is_8bit = bool(checked.is_broken_8bit[row])
-                    yield Broken(stage.name, position, x_adv[row], is_8bit)
-                else:
-                    yield Survived(stage.name, position)
+            # The package returns the clean image where it found nothing.
+            yield from judged(setting, stage, some, x, y, x_adv, meter)
 
     def _told(self, stage: Stage, positions: Sequence[int]) -> Callable[[], None]:
         """To be called before each pass of one batch: tells how far the package is with it.

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from eval.attacks.attack import Attack
 from eval.attacks.losses import is_finite
+from eval.attacks.registry import fault as attack_fault
 from eval.attacks.search import Search
 from eval.engine.batching import is_out_of_memory, no_memory, warn_of_halving
 from eval.engine.engine import CHECK_IMAGES
@@ -97,6 +98,8 @@ class StageSearch:
         except Exception as error:
             has_memory = not is_out_of_memory(error)
             if has_memory and not self.engine.is_copy:
+                if said := attack_fault(self.name, self.attack, error):
+                    raise said from error
                 raise
             if has_memory:
                 self.engine.retire(f"fails ({first_line(error)})")

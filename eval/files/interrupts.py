@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -77,3 +77,53 @@ def _held(number: signal.Signals) -> Iterator[None]:
         signal.signal(number, usual)
     if came:
         usual(came[0], None)
+
+
+class Gate:
+    """A block that it guards is `uninterrupted`, for next to nothing; made by `gated`."""
+
+    def __init__(self) -> None:
+        self._is_shut = False
+        self._came: list[int] = []
+        self._usual: dict[int, Callable[[int, FrameType | None], object]] = {}
+
+    def __enter__(self) -> None:
+        self._is_shut = True
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._is_shut = False
+        came, self._came = self._came, []
+        if came and kind is None:
+            self._usual[came[0]](came[0], None)
+
+    def _answer(self, number: int, frame: FrameType | None) -> None:
+        if self._is_shut:
+            self._came.append(number)
+        else:
+            self._usual[number](number, frame)
+
+    @contextmanager
+    def _instead(self, number: signal.Signals) -> Iterator[None]:
+        usual = signal.getsignal(number)
+        if not callable(usual):  # see `_held`
+            yield
+            return
+        self._usual[number] = usual
+        signal.signal(number, self._answer)
+        try:
+            yield
+        finally:
+            signal.signal(number, usual)
+
+
+@contextmanager
+def gated() -> Iterator[Gate]:
+    """For many short blocks, of which each is guarded by the `Gate`: to change what a signal does
+    takes longer than what most of them do. Between them signals are answered as usual.
+    """
+    gate = Gate()
+    if threading.current_thread() is not threading.main_thread():
+        yield gate
+        return
+    with gate._instead(signal.SIGINT), gate._instead(signal.SIGTERM):
+        yield gate

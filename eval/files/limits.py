@@ -25,6 +25,7 @@ class Limits:
     record_bytes: a Report, plan, config or other JSON, YAML or TOML text; record_depth: brackets
     within brackets in it; record_digits: digits of a number in it; record_items: commas and
     brackets in it, which no text has fewer of than values.
+    attestation_bytes: of an attestation, or of the file of a key; they have some thousand.
     list_bytes, list_lines: of a list of ids, classes, labels or an order.
     picture_bytes: a picture's file; picture_pixels: width times height.
     member_bytes: an archive's member or an array, unpacked; members: of an archive, or files under
@@ -35,12 +36,14 @@ class Limits:
     the name of one. tensors, header_bytes: of a weight file, and weight_bytes: all of it.
     config_bytes, config_items: of the config.json of a stranger's repository; parameters, modules:
     of a network that it asks for. check_seconds: that looking through a journal may take.
+    evidence_bytes: of a file of adversarial images, and of these when they are unpacked.
     """
 
     record_bytes: int = 2**28
     record_depth: int = 100
     record_digits: int = 400
     record_items: int = 4 * 10**6
+    attestation_bytes: int = 2**18
     list_bytes: int = 2**26
     list_lines: int = 2 * 10**6
     picture_bytes: int = 2**27
@@ -62,6 +65,7 @@ class Limits:
     parameters: int = 10**10
     modules: int = 5000
     check_seconds: int = 600
+    evidence_bytes: int = 2**33
 
 
 def limits() -> Limits:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.intervals import wilson
+from eval.report.chance import is_guessing
 from eval.report.percent import percent
 from eval.report.report import Flag
 
@@ -81,16 +82,7 @@ class _Fit:
 
     @property
     def is_guessing(self) -> bool:
-        return _is_guessing(self.low, self.high, self.guessing)
-
-
-def _is_guessing(low: float, high: float, chance: float) -> bool:
-    """Whether an interval reaches down to chance and not half the way from there to perfect.
-
-    The second half keeps a good model on a handful of images free of the flag: 4 of 5 right with
-    two classes have the interval 38 to 96 %, which holds 50 % and most other numbers too.
-    """
-    return low <= chance and high < (1 + chance) / 2
+        return is_guessing(self.low, self.high, self.guessing)
 
 
 def _no_better_than_guessing(y: Ints, answers: Ints, n_classes: int) -> str | None:
@@ -102,7 +94,7 @@ def _no_better_than_guessing(y: Ints, answers: Ints, n_classes: int) -> str | No
     fit = _Fit.of(y, answers, n_classes)
     if correct == 0:
         why = f"{said}: nothing was left to attack"
-    elif _is_guessing(low, high, 1 / n_classes):
+    elif is_guessing(low, high, 1 / n_classes):
         why = f"{said}, 95 % interval {percent(low)} to {percent(high)}; guessing among"
         why += f" {n_classes} classes has {100 / n_classes:.2g} %"
     elif one or (len(np.unique(y)) > 1 and fit.is_guessing):

@@ -29,6 +29,7 @@ from eval.journal.tables import (
     blank,
     counts_text,
     put,
+    together,
 )
 
 _LOST = list[sqlite3.Connection]()
@@ -96,7 +97,7 @@ class JournalFile:
         """
         with self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
-            for sql, values in statements:
+            for sql, values in together(statements):
                 self._connection.execute(sql, values)
             ((*counts,),) = self.read(f"SELECT {', '.join(map(_count, COUNTED))}")
             self._connection.execute(*self.put("meta", "counts", counts_text(counts)))

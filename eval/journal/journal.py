@@ -170,7 +170,7 @@ class Journal:
                 return [self._file.put("spent", stage, self._session_name, seconds, *passes)]
             case Broken(stage, position, x_adv, is_8bit, had_nan):
                 statements = [self._file.put("broken", position, stage, int(is_8bit), int(had_nan))]
-                if self._file.keeps_images:
+                if self._file.keeps_images and x_adv is not None:
                     pixels = x_adv.detach().cpu().float().contiguous().numpy()
                     image = (json.dumps(pixels.shape), pixels.tobytes())
                     statements.append(self._file.put("images", position, *image))

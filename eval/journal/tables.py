@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import lru_cache
 from types import MappingProxyType
@@ -26,6 +26,9 @@ OURS = 0x5A4F4F31
 
 PAGE = 4096
 """Bytes of a page, of which a file is made."""
+
+_MOST_VALUES = 900
+"""In one statement; older versions of SQLite take 999."""
 
 MAGIC = b"SQLite format 3\0"
 WRITTEN_AHEAD = b"\2\2"
@@ -68,6 +71,23 @@ def put(key: Key, table: str, *values: Value) -> Statement:
     """What puts a row into `table`, sealed; floats where the column is REAL."""
     places = ", ".join("?" for _ in range(len(values) + 1))
     return (f"REPLACE INTO {table} VALUES ({places})", (*values, seal_of(key, table, values)))
+
+
+def together(statements: Iterable[Statement]) -> Iterator[Statement]:
+    """The same rows in fewer statements, those of each table in their order.
+
+    Between two statements a thread waits for the interpreter, 5 ms where another one has much to
+    do: a journal of one statement a row would fall behind a driver that takes thousands a second.
+    """
+    rows: dict[str, list[tuple[object, ...]]] = {}
+    for sql, values in statements:
+        rows.setdefault(sql, []).append(values)
+    for sql, every in rows.items():
+        places = sql[sql.index("(") :]
+        at_once = max(1, _MOST_VALUES // len(every[0]))
+        for start in range(0, len(every), at_once):
+            some = every[start : start + at_once]
+            yield f"{sql}{f', {places}' * (len(some) - 1)}", tuple(v for row in some for v in row)
 
 
 def counts_text(counts: Sequence[int]) -> str:

@@ -11,15 +11,16 @@ from eval.report.report import Report
 def what_images_follow_from(report: Report) -> str:
     """A SHA-256 over model, data, ball, protocol with its stages, engine, seed and every verdict.
 
-    Not over when, where and how long: the same run twice has one digest.
+    Not over when, where and how long: the same run twice has one digest. Of the decoder what counts
+    is the pixels.
     """
     engine, survived = report.engine, report.survive_8bit
     parts = {
         "schema": report.schema_,
         "model": report.model.model_dump(),
-        "data": report.data.model_dump(),
+        "data": report.data.model_dump(exclude={"decoder"}),
         "threat": report.threat.model_dump(),
-        "protocol": report.protocol.model_dump(),
+        "protocol": report.protocol.model_dump(exclude={"fingerprint"}),  # it follows
         "engine": [engine.name, engine.precision],
         "seed": report.seed,
         "images": report.images.model_dump(),

@@ -111,19 +111,50 @@ FLAGS: Mapping[str, Meaning] = {
         "Some images could not be decoded and were left out.",
         "Repair the files: the numbers are of the images that are left.",
     ),
+    "other-decoder": Meaning(
+        "Picture files were decoded by another decoder than the model's preprocessing names, so"
+        " that its pixels differ a little from those that the model was made for.",
+        "Install the package that the detail names, and measure again.",
+    ),
     "passed-over-files": Meaning(
         "The folder holds files that were not taken as images of the data set.",
         "Look whether they should have been; the numbers are without them.",
     ),
+    "attack-failed": Meaning(
+        "An attack of another library raised an error, or returned something else than images: the"
+        " images of that batch count as surviving it.",
+        "Find out what it wants, or leave it out: what survived it was not attacked by it.",
+    ),
+    "attack-outside": Meaning(
+        "An attack of another library returned images outside of the ball or of [0, 1], or with"
+        " pixels that are no numbers: refused, so that these images count as surviving it.",
+        "Take an attack of this norm that keeps to a radius; one that looks for the nearest"
+        " adversarial image keeps to none.",
+    ),
+    "attack-meddled": Meaning(
+        "An attack of another library changed the model, torch's settings or the images that it was"
+        " given; all was put back before anything was verified.",
+        "Do not trust what survived it: it searched on another model than this one.",
+    ),
     "mixed-sessions": Meaning(
         "The sessions of one journal ran on different devices, versions or settings.",
         "Run again with --fresh (fresh=True) if the numbers must come from one machine.",
+    ),
+    "mixed-workers": Meaning(
+        "The workers of a run on several machines computed on different devices or with different"
+        " versions of torch; each agreed with the driver on the logits of the first images.",
+        "Run on machines of one kind if the numbers must come from one.",
     ),
     "upper-bound": Meaning(
         "The protocol leaves out much of what AutoAttack tries: the robust accuracy is an upper"
         " bound, and AutoAttack's is probably lower.",
         'Quote it as an upper bound, and --attack autoattack (attack="autoattack") where the number'
         " itself is wanted.",
+    ),
+    "mixed-pixels": Meaning(
+        "On the leaderboard only: Reports of this model are of the same pictures, but not of the"
+        " same pixels, as where other decoders made them.",
+        "Compare `data.decoder` of the Reports, and measure again where they differ.",
     ),
     "unreliable": Meaning(
         "On the leaderboard only: RobustBench marks its own AutoAttack number of this model as not"
@@ -183,14 +214,28 @@ RANK: Mapping[str, Rank] = {
     "skipped-images": Rank(
         False, "A table holds numbers of the same images only, so those left are ranked alone."
     ),
+    "other-decoder": Rank(
+        False, "They are the same pictures up to a level or two, as between any two decoders."
+    ),
     "passed-over-files": Rank(
         False, "They are not among the images of the number, which a table knows by their ids."
     ),
+    "attack-failed": Rank(True, "What survived an attack that did not take place says nothing."),
+    "attack-outside": Rank(
+        False, "Each break was verified, and what was refused counts as surviving."
+    ),
+    "attack-meddled": Rank(True, "It searched on another model than the one that is ranked."),
     "mixed-sessions": Rank(
         False, "Every break was verified, and no setting of a session makes an attack weaker."
     ),
+    "mixed-workers": Rank(
+        False, "Every break was verified, and no kind of worker makes an attack weaker."
+    ),
     "upper-bound": Rank(
         False, "A table holds numbers of the same protocol only, and its heading says so."
+    ),
+    "mixed-pixels": Rank(
+        False, "Each number is of the pixels that its own Report names, whichever they are."
     ),
     "unreliable": Rank(True, "Its own source does not rely on it."),
 }

@@ -1,11 +1,14 @@
-"""What a Report says of protocols and data sets that we know, compared with what they are."""
+"""What a Report says of protocols that we know, compared with what they are; data sets by size."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 
 from eval.errors import ReportError, UsageError
 from eval.files.border import plain
+from eval.fingerprint import differences
+from eval.foreign import as_typed
 from eval.protocols import protocol, without_fallback
 from eval.report.report import Report
 
@@ -18,13 +21,35 @@ FULL = {
 }
 """Images of the whole test set."""
 
+TITLES = {
+    "cifar10": "CIFAR-10",
+    "cifar10-jpeg": "CIFAR-10, JPEG copy",
+    "cifar100": "CIFAR-100",
+    "digits": "Digits",
+    "imagenet": "ImageNet",
+}
+"""How people call the data sets."""
+
+
+def spelling(name: str) -> str:
+    """Its letters and digits, lower-cased: equal for names that a reader takes for the same."""
+    text = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(sign for sign in text if sign.isalnum())
+
+
+def known_name(dataset: str) -> str | None:
+    """The key of the data set that this name reads as; None where it reads as none that we know."""
+    named = {spelling(title): key for key, title in TITLES.items()}
+    named |= {spelling(key): key for key in (*FULL, "imagenet-partial")}
+    return named.get(spelling(dataset))
+
 
 def check_protocol(report: Report) -> None:
     """Raises `ReportError`, without the file's name, for stages that are not those of the name.
 
     Also for an unknown name: nothing says what it promises.
     """
-    stages = report.protocol.stages
+    stages = as_typed(report.protocol.stages)
     # What may be chosen of pgd-K may not of a list that holds it, and of any attack that is no PGD.
     pgd = stages[0] if len(stages) == 1 and stages[0].attack == "pgd" else None
     step_size, last_iterate = (pgd.step_size, pgd.last_iterate) if pgd else (None, False)
@@ -35,30 +60,18 @@ def check_protocol(report: Report) -> None:
         raise ReportError(f"its protocol is unknown: {error}") from error
     # Made before gradients that vanish had a fallback: where none vanished, the same attack to the
     # bit. In L2 the step itself could vanish then, unseen, so those numbers are none.
-    known = (wanted.stages, without_fallback(wanted.stages))
+    typed = as_typed(wanted.stages)
+    known = (typed, without_fallback(typed))
     if stages == known[1] != known[0] and report.threat.norm == "L2":
         raise ReportError(
             f"its steps of {name!r} in L2 were made when small gradients counted as none: evaluate"
             " again"
         )
     if wanted.name != report.protocol.name or stages not in known:
+        differ = differences(typed, stages) or (f"it is called {wanted.name}",)
         raise ReportError(
-            f"its stages are not those of protocol {name!r}, so its number is of another attack:"
-            " give that one its own name and version"
-        )
-
-
-def check_images(report: Report) -> None:
-    """Raises `ReportError`, without the file's name, for images that a data set does not have."""
-    data = report.data
-    n_whole = FULL.get(data.name)
-    if n_whole is not None and data.split in {"test", "val"} and data.n > n_whole:
-        raise ReportError(f"data.n is {data.n}, but {data.name} has {n_whole} images")
-    official = official_ids(data.name, data.n) if data.official_subset else None
-    if official is not None and list(report.images.ids) != list(official):
-        raise ReportError(
-            f"data.official_subset is true, but the ids are not those of the first {data.n} images"
-            f" of {data.name}"
+            f"its stages are not those of protocol {name!r}, so its number is of another attack"
+            f" ({plain('; '.join(differ), 400)}): give that one its own name and version"
         )
 
 

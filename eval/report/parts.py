@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from eval.ending import EndedBy
 from eval.estimate import METHOD, Estimate
+from eval.fingerprint import fingerprint, protocol_id
 from eval.frozen import Frozen
 from eval.intervals import wilson
 from eval.report.fields import (
     Digest,
     ImageCount,
     ImageId,
+    Name,
     Note,
     PassCount,
     Seconds,
@@ -38,8 +40,8 @@ UNBROKEN = frozenset({"clean", "robust", "right", OPEN})
 class ModelPart(Frozen):
     """Which model was attacked."""
 
-    name: Text
-    source: Literal["bundled", "store", "hub", "file", "factory"]
+    name: Name
+    source: Literal["bundled", "store", "hub", "file", "factory", "library"]
     weights_sha256: Digest = Field(
         description="of tensors, not the file: name, dtype, shape, bytes"
     )
@@ -47,20 +49,33 @@ class ModelPart(Frozen):
         None, description="of the weight file's bytes; null: no file"
     )
     parameters: PassCount
-    classes: int = Field(ge=1, le=MOST_CLASSES, strict=True)
+    classes: int = Field(ge=2, le=MOST_CLASSES, strict=True)
 
 
 class DataPart(Frozen):
     """Which pictures; two people with equal digests evaluated the same pixels."""
 
-    name: Text
-    split: Text
+    name: Name
+    split: Name
     n: ImageCount
     ids_sha256: Digest
     pixels_sha256: Digest = Field(
         description="of round(255 x) as uint8 NHWC, in the order of the ids"
     )
     official_subset: Truth = Field(description="the first n in the data set's official order")
+    decoder: Name | None = Field(
+        None,
+        description="what made pixels of picture files, with versions; null: arrays, or an older"
+        " Report",
+    )
+
+    @model_serializer(mode="wrap")
+    def _as_it_was_read(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without a decoder where there is none: older files stay as they are."""
+        written: dict[str, Any] = dump(self)
+        if self.decoder is None:
+            written.pop("decoder", None)
+        return written
 
 
 class ThreatPart(Frozen):
@@ -74,8 +89,42 @@ class ThreatPart(Frozen):
 class ProtocolPart(Frozen):
     """The attacks, in order, with every hyper-parameter."""
 
-    name: Text
+    name: Name
     stages: tuple[Stage, ...] = Field(max_length=100, fail_fast=True)
+    fingerprint: Digest | None = Field(
+        default=None,
+        description="of all stages, see eval.fingerprint: numbers are of one attack only where it"
+        " is equal, whatever the name; older files do not say it, and it follows from the stages",
+    )
+
+    @classmethod
+    def of(cls, name: str, stages: tuple[Stage, ...]) -> Self:
+        """The protocol of these stages, with their fingerprint."""
+        return cls(name=name, stages=stages, fingerprint=fingerprint(stages))
+
+    @property
+    def id(self) -> str:
+        """Name, version and fingerprint: "autoattack-standard@1#3f2a90c1b2d4"."""
+        return protocol_id(self.name, self.stages)
+
+    @model_serializer(mode="wrap")
+    def _as_it_was_read(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without a fingerprint where a file had none: the digests of older files stay."""
+        written: dict[str, Any] = dump(self)
+        if self.fingerprint is None:
+            written.pop("fingerprint", None)
+        return written
+
+    @property
+    def fault(self) -> str | None:
+        """Whether the fingerprint, where one is written, is another than that of the stages."""
+        known = fingerprint(self.stages)
+        if self.fingerprint in {None, known}:
+            return None
+        return (
+            f"protocol.fingerprint is {self.fingerprint}, but its stages have {known}: other"
+            " hyper-parameters were run"
+        )
 
     @model_validator(mode="after")
     def _verdicts_tell_stages_apart(self) -> Self:
@@ -92,9 +141,9 @@ class EnginePart(Frozen):
 
     name: Literal["fast", "reference"]
     precision: Literal["fp32", "bf16"]
-    device: Text
-    version: Text
-    torch: Text
+    device: Name
+    version: Name
+    torch: Name
 
 
 class Accuracy(Frozen):

@@ -1,9 +1,16 @@
 """Shares as people read them; in code and in files they are fractions in [0, 1]."""
 
+from decimal import ROUND_HALF_UP, Decimal
+
 
 def percent(share: float, *, digits: int = 1) -> str:
-    """0.7666 as "76.7"; the sign, "%", is the reader's."""
-    return f"{100 * share:.{digits}f}"
+    """0.7666 as "76.7", 0.3645 as "36.5"; the sign, "%", is the reader's.
+
+    Half goes up, as in the browser: 100 * 0.3645 is 36.449999999999996 in binary, and "36.4" would
+    stand beside a chart's "36.5".
+    """
+    points = Decimal(repr(round(100 * float(share), 10)))
+    return str(points.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP))
 
 
 def signed_points(difference: float) -> str:

@@ -152,7 +152,7 @@ class Report(Frozen):
                 f"survive_8bit.broken_after_rounding is {self.survive_8bit.broken_after_rounding},"
                 f" but {n_broken} images were broken"
             )
-        if fault := contradiction(self):
+        if fault := contradiction(self) or self.protocol.fault:
             raise ValueError(fault)
         return self
 

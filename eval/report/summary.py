@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from eval.report.parts import OPEN
 from eval.report.percent import percent, percent_range
-from eval.report.words import attack_of
+from eval.report.words import attack_id
 
 if TYPE_CHECKING:
     from eval.report.report import Accuracy, Report
@@ -31,7 +31,7 @@ def heading(report: Report) -> str:
     threat = f" {report.threat.norm} eps {report.threat.eps_text}," if report.stages else ""
     return (
         f" on {report.data.n} images of {report.data.name} ({report.data.split}),{threat}"
-        f" {attack_of(report)}, engine {report.engine.name} {report.engine.precision}"
+        f" {attack_id(report)}, engine {report.engine.name} {report.engine.precision}"
     )
 
 

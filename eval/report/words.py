@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from eval.fingerprint import fingerprint, short
 from eval.stage import step_in_pixels
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ def attack_of(report: Report) -> str:
             if not math.isclose(step, report.threat.eps / 4):
                 words += f" step {stage.step_size}"
     return words
+
+
+def attack_id(report: Report) -> str:
+    """`attack_of` with the fingerprint of what was run: "pgd-50 step 1/255#550c1446cd7f"."""
+    return f"{attack_of(report)}{short(fingerprint(report.protocol.stages))}"
 
 
 def advice(error: ErrorDetails) -> str:

@@ -13,6 +13,7 @@ from zoo.cli.shared.console import echo
 EXAMPLES = """\b
 Examples:
   sat-zoo leaderboard add report.json
+  sat-zoo leaderboard add report.json --ids imagenet_test_image_ids.txt
   sat-zoo leaderboard add report.json --results ~/results --force"""
 
 
@@ -30,7 +31,14 @@ Examples:
     is_flag=True,
     help="Replace a report of the same run; never an exact one by an estimate.",
 )
-def command(report: Path, results: Path | None, force: bool) -> None:
+@click.option(
+    "--ids",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The list that the run's --ids had: tables then call its images by the file's name."
+    "  [RobustBench's 5,000 of ImageNet are known without it]",
+)
+def command(report: Path, results: Path | None, force: bool, ids: Path | None) -> None:
     """Check REPORT and store it among your own results.
 
     Every total is computed again from the verdicts; a protocol that is unknown or not the one it
@@ -41,9 +49,10 @@ def command(report: Path, results: Path | None, force: bool) -> None:
     from eval.report.parts import OPEN
     from eval.report.percent import percent, percent_range
     from eval.report.words import attack_of
+    from leaderboard.places import HOW_TO_NAME, is_unnamed
     from leaderboard.submit import add
 
-    done = add(report, results, force=force)
+    done = add(report, results, force=force, ids=ids)
     robust = done.report.robust
     share, kind = (done.report.clean, "clean") if robust is None else (robust, "robust")
     tell_left_out(done.left_out)
@@ -56,5 +65,10 @@ def command(report: Path, results: Path | None, force: bool) -> None:
             " open"
         )
     echo(f"{done.path}: {what}, {found}")
+    if done.images is not None:
+        data = plain(done.report.data.name)
+        echo(f"it stands among reports of {data}, {plain(done.images.text)}")
+        if is_unnamed(done.images.key):
+            echo(f"to give these images the name of their list: {HOW_TO_NAME}")
     for old in done.replaced:
         echo(f"replaced {old}")

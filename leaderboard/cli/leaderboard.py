@@ -8,7 +8,7 @@ import click
 
 from eval.errors import unknown
 
-SUBCOMMANDS = ("add", "build", "export", "push", "show")
+SUBCOMMANDS = ("add", "build", "check", "export", "push", "show")
 
 
 class Subcommands(click.Group):
@@ -39,7 +39,7 @@ class Subcommands(click.Group):
 @click.group(cls=Subcommands, invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """Measured beside published: show, extend, export, build and push the leaderboard.
+    """Measured beside published: show, extend, check, export, build and push the leaderboard.
 
     \b
     Examples:

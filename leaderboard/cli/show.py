@@ -23,6 +23,7 @@ EXAMPLES = """\b
 Examples:
   sat-zoo leaderboard show
   sat-zoo leaderboard show imagenet
+  sat-zoo leaderboard show imagenet --subset full
   sat-zoo leaderboard show cifar10 --norm L2 --all"""
 
 
@@ -45,7 +46,10 @@ def command(
     results: tuple[Path, ...],
     only: bool,
 ) -> None:
-    """Show one table of DATASET on one screen, or list all tables."""
+    """Show one table of DATASET on one screen, or list all tables.
+
+    Of several tables that fit, the one with most ranked models is shown and the others are named.
+    """
     from leaderboard.boards import leaderboard
     from leaderboard.cli.terminal import print_board, print_overview
     from leaderboard.export import to_json
@@ -74,16 +78,11 @@ def _choose(
     eps: str | None,
     subset: str | None,
 ) -> tuple[Board, list[Board]]:
-    """The board that is meant, and the others of the data set.
+    """The board that is meant, see `narrowed.main_board`, and the others of the data set.
 
-    Where several fit, the one with most models of the zoo. Raises `UsageError` with what there is.
+    Raises `UsageError` with what there is.
     """
-    from leaderboard.narrowed import narrowed
+    from leaderboard.narrowed import main_board, narrowed
 
-    fitting = narrowed(boards, dataset, norm=norm, eps=eps, subset=subset)
-    best = max(fitting, key=lambda board: (_n_ours(board), len(board.rows)))
-    return best, [board for board in narrowed(boards, dataset) if board is not best]
-
-
-def _n_ours(board: Board) -> int:
-    return sum(bool(row.card) for row in board.rows)
+    board = main_board(narrowed(boards, dataset, norm=norm, eps=eps, subset=subset))
+    return board, [other for other in narrowed(boards, dataset) if other is not board]

@@ -9,15 +9,17 @@ from shlex import quote
 from rich.console import Console
 from rich.text import Text
 
+from eval.fingerprint import short as short_print
 from eval.report.percent import percent, signed_points
 from leaderboard.boards import Board, Leaderboard
-from leaderboard.columns import CLEAN, family
+from leaderboard.columns import BEST, CLEAN, family
 from leaderboard.compare import ReportComparison
-from leaderboard.escape import plain
+from leaderboard.escape import plain, short
 from leaderboard.export import HOW_TO_ADD
+from leaderboard.places import HOW_TO_NAME, is_unnamed
 from leaderboard.rows import BoardRow
 from leaderboard.stats import Paired
-from leaderboard.texts import OF_ESTIMATES, cell, columns, heading, rank, remarks, yes_no
+from leaderboard.texts import OF_ESTIMATES, RANK_RULE, cell, columns, heading, rank, remarks, yes_no
 from zoo.cli.shared.columns import TableColumn
 from zoo.cli.shared.table import print_table
 
@@ -81,13 +83,13 @@ def print_board(
         _print_rows(board, rows, console, everything=everything)
     for row in rows:
         if said := remarks(row):
-            console.print(Text("! ", style="yellow") + _text(f"{row.model}: {said}"))
+            console.print(Text("! ", style="yellow") + _text(f"{short(row.model)}: {said}"))
     n_left = len(board.rows) - len(rows)
     if n_left or board.excluded:
         hidden = f"not shown: {n_left} rows, {len(board.excluded)} models outside of the table"
         console.print("outside of the table:" if everything else f"{hidden}; --all shows them")
     for row in board.excluded if everything else ():
-        console.print(_text(f"  {row.model}: {row.excluded}"))
+        console.print(_text(f"  {short(row.model)}: {row.excluded}"))
     _print_foot(board, others, console)
 
 
@@ -105,25 +107,26 @@ def _print_rows(
     for place, column in enumerate(shown):
         # In two lines a head is hardly wider than its numbers.
         head = column.title.replace(" ", "\n", 1)
-        first = 2 if family(column.key) == board.ranked_by else 3 if column.key == CLEAN else 10
+        is_main = column == BEST or (BEST not in shown and family(column.key) == board.ranked_by)
+        first = 2 if is_main else 3 if column.key == CLEAN else 10
         table.append(TableColumn(column.title, head, is_right=True, importance=first + place))
     lines = []
     for row in rows:
         # A flag must not be left out with a column: it stands at the rank, and in words below.
         marked = f"{rank(row)}{' !' if row.flags else '  '}"
-        facts = [marked, row.model, row.activation or "", yes_no(row.extra_data)]
-        numbers = [cell(row.numbers.get(column)) for column in shown]
+        facts = [marked, short(row.model), row.activation or "", yes_no(row.extra_data)]
+        numbers = [str(cell(row, column) or "") for column in shown]
         lines.append([*map(_text, (*facts, *numbers))])
     print_table(table, lines, console)
 
 
 def _print_foot(board: Board, others: Sequence[Board], console: Console) -> None:
     if board.ranked_by:
-        console.print(
-            f"rank by {board.ranked_by}: a group overlaps the 95 % interval of its best; claims are"
-            " not ranked, nor models with a flag that makes the number another thing than its"
-            " neighbours; other flags are marks"
-        )
+        which = f" {short_print(board.fingerprint)}" if board.fingerprint else ""
+        console.print(f"the attack that ranks is {board.ranked_by}{which}; {RANK_RULE}")
+    apart = [words for words in map(_apart, board.rows) if words]
+    for words in apart:
+        console.print(_text(f"not ranked: {words}"))
     if any(row.is_estimated for row in board.rows):
         console.print(f"estimated: the run ended before all images were settled; {OF_ESTIMATES}")
     # Nobody wants to be sent to an empty table; and what is to be copied stays in one piece.
@@ -134,8 +137,17 @@ def _print_foot(board: Board, others: Sequence[Board], console: Console) -> None
         where = f"--norm {other.norm} --eps {quote(other.eps)} --subset {other.subset_key}"
         n_models = f"{len(other.rows)} model{'' if len(other.rows) == 1 else 's'}"
         console.print(_text(f"{n_models}: {where}"), soft_wrap=True)
+    if is_unnamed(board.subset_key):
+        console.print("to give these images the name of their list, and to join its table:")
+        console.print(f"  {HOW_TO_NAME}", soft_wrap=True)
     console.print("add a result:")
     console.print(f"  {HOW_TO_ADD}", soft_wrap=True)
+
+
+def _apart(row: BoardRow) -> str:
+    """Of a row whose attack has the name of the one that ranks and is another: why."""
+    why = row.unranked or ""
+    return f"{short(row.model)}: {why}" if "hyper-parameters" in why else ""
 
 
 def print_comparison(done: ReportComparison, console: Console) -> None:

@@ -1,7 +1,8 @@
-"""Builds the site: every page one self-contained file, in a folder that is swapped in whole."""
+"""Builds the site: pages and what they share, in a folder that is swapped in whole."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -16,11 +17,13 @@ from leaderboard.boards import Board, Leaderboard, leaderboard
 from leaderboard.export import to_csv, to_json, to_latex, to_markdown
 from leaderboard.rows import BoardRow
 from leaderboard.site import libraries
+from leaderboard.site.boardpoints import board_pictures
 from leaderboard.site.boardview import board_name, board_page
 from leaderboard.site.folder import check_ours, replaced
 from leaderboard.site.gallery import Gallery, read_gallery
 from leaderboard.site.modelview import model_page
 from leaderboard.site.overview import pages_across
+from leaderboard.site.shared import shared
 from leaderboard.twins import Gain, twins
 
 SPACE = """---
@@ -95,13 +98,14 @@ def build(
 def site(
     found: Leaderboard, gains: Sequence[Gain], galleries: Sequence[Gallery] = ()
 ) -> dict[str, str]:
-    """Every page: its path inside the folder -> its text."""
+    """Every file: its path inside the folder -> its text."""
     common = {
         "built": f"{datetime.now(UTC):%Y-%m-%d}",
         "version": version("sat-zoo"),
         "here": "",
     }
     pages = {
+        **shared(),
         "README.md": SPACE,
         "licences.txt": libraries.licences(),
         "leaderboard.csv": to_csv(found),
@@ -112,7 +116,10 @@ def site(
     pages |= pages_across(found, gains, common)
     siblings = _siblings(found.boards)
     for board in found.boards:
-        pages[f"boards/{_checked(board.key)}.html"] = board_page(board, common)
+        name = f"boards/{_checked(board.key)}"
+        pictures = {"pictures": board_pictures(board, pages)}
+        pages[f"{name}.html"] = board_page(board, common | pictures)
+        pages |= _data_files(board, name)
         for row in (*board.rows, *board.excluded):
             pages[f"models/{_checked(row.key)}.html"] = model_page(
                 row,
@@ -122,6 +129,14 @@ def site(
                 siblings=[it for it in siblings[row.model_key] if it[0] != row.key],
             )
     return pages
+
+
+def _data_files(board: Board, name: str) -> dict[str, str]:
+    """One board as CSV and JSON, the latter without blanks, which are a third of it."""
+    alone = Leaderboard((board,), ())
+    content = json.loads(to_json(alone))
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return {f"{name}.csv": to_csv(alone), f"{name}.json": f"{text}\n"}
 
 
 def _checked(key: str) -> str:

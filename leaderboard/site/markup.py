@@ -1,28 +1,39 @@
-"""From a template and values to a page: escaped, self-contained, with a policy that says so."""
+"""From a template and values to a page: escaped, with a policy that lets in nothing of others."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from eval.report.percent import percent, signed_points
-from leaderboard.texts import OF_ESTIMATES
+from leaderboard.site.terms import Terms
+from leaderboard.texts import OF_ESTIMATES, RANK_RULE
 
 HERE = Path(__file__).parent
 
-POLICY = (
-    "default-src 'none'; script-src {scripts}; style-src {styles}; img-src data:;"
-    " base-uri 'none'; form-action 'none'"
+_BREAKS = re.compile(
+    # After signs that join, and around the year of "Amini2024MeanSparse".
+    r"(?<=[-_./])(?=[^-_./])|(?<=[A-Za-z])(?=(?:19|20)\d\d)|(?<=(?:19|20)\d\d)(?=[A-Z])"
 )
-"""Nothing is fetched, and only the scripts run whose digests stand in the page's head."""
+
+POLICY = (
+    "default-src 'none'; script-src 'self' file:; style-src 'self' file:;"
+    " img-src 'self' file: data:; base-uri 'none'; form-action 'none'"
+)
+"""Only the files beside a page are loaded, and no script or style inside one counts.
+
+`file:` for browsers to whom a page opened from disk has no 'self'; no page of the web may load it.
+Digests in place of 'self' would need CORS, which files on disk do not have.
+"""
 
 
 def render(
@@ -31,31 +42,20 @@ def render(
     """One page as HTML text.
 
     template: name in templates/. values: what it shows, escaped there.
-    scripts:  JavaScript of the page, each inlined as a module, after the page's own text.
+    scripts:  names of `shared.shared` that the page runs, in order, once it is there.
     depth:    folders between the page and the site's root; links go up as many.
     """
-    head = asset("theme.js")
-    styles = asset("style.css")
-    modules = [_inlined(script) for script in (*scripts, asset("page.js"))]
-    policy = POLICY.format(scripts=" ".join(map(_digest, (head, *modules))), styles=_digest(styles))
     return (
         _environment()
         .get_template(template)
         .render(
             **values,
-            policy=policy,
-            head_script=Markup(head),
-            styles=Markup(styles),
-            modules=[Markup(module) for module in modules],
+            policy=Markup(POLICY),  # its quotes are single, as an attribute may hold
+            scripts=(*scripts, "page"),
             root="../" * depth,
+            term=Terms(),
         )
     )
-
-
-@cache
-def asset(name: str) -> str:
-    """The text of a file in assets/, stripped as the page will hold it."""
-    return (HERE / "assets" / name).read_text("utf-8").strip()
 
 
 def percent_or_dash(share: float | None, *, digits: int = 1) -> str:
@@ -93,27 +93,64 @@ def safe_url(link: str | None) -> str | None:
     return link if parts.scheme in {"http", "https"} and parts.netloc else None
 
 
+LONGEST = 100
+"""Characters of a name that a page shows; the middle of a longer one is left out."""
+
+
+def short(name: str) -> str:
+    """A name as pages show it: visible, and at most `LONGEST` characters long."""
+    shown = str(visible(name))
+    # The end stays: it tells two models of one name apart, as "(weights 1a2b3c4d)".
+    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 40]}…{shown[-39:]}"
+
+
+def breakable(name: str) -> Markup:
+    """A short name, escaped, that a line may break after `-`, `_`, `.`, `/` and a year."""
+    return Markup("<wbr>").join(_BREAKS.split(short(name)))
+
+
+def begun(text: str) -> str:
+    """A rule of `leaderboard.texts` as the beginning of a sentence."""
+    return text[:1].upper() + text[1:]
+
+
+def visible(value: Any) -> Any:
+    """A text without what acts instead of being seen: control characters, turns of direction.
+
+    Each becomes its escape, as "\\x1b" or "\\u202e", so that no name rewrites what stands around
+    it. Spaces, tabs and ends of lines stay. What is no text, or HTML of our own, stays as it is.
+    """
+    if not isinstance(value, str) or isinstance(value, Markup) or value.isprintable():
+        return value
+    return "".join(map(_seen, value))
+
+
+def _seen(char: str) -> str:
+    if char.isprintable() or char in "\n\t" or unicodedata.category(char) == "Zs":
+        return char
+    return char.encode("unicode_escape").decode()
+
+
 def data_json(value: object) -> Markup:
     """JSON for a data block `<script type="application/json">`.
 
-    No `<`, `>` or `&` stays in it, so nothing in a name can end the block or open a comment.
+    No `<`, `>` or `&` stays in it, so nothing in a name can end the block or open a comment. Texts
+    are `visible`, since scripts show them.
     """
-    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(
+        _all_visible(value), ensure_ascii=True, allow_nan=False, separators=(",", ":")
+    )
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)
 
 
-def _inlined(script: str) -> str:
-    """The same program without what HTML would take for the script's end or for a comment.
-
-    In a string or a regular expression, where alone these can stand, the backslash changes nothing.
-    """
-    return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
-
-
-def _digest(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+def _all_visible(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {visible(key): _all_visible(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_all_visible(inner) for inner in value]
+    return visible(value)
 
 
 @cache
@@ -124,9 +161,17 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=visible,  # of every value of every page, before it is escaped
     )
     environment.filters.update(
-        percent=percent_or_dash, points=points, count=count, safe_url=safe_url, data_json=data_json
+        percent=percent_or_dash,
+        points=points,
+        count=count,
+        safe_url=safe_url,
+        data_json=data_json,
+        breakable=breakable,
+        begun=begun,
+        short=short,
     )
-    environment.globals["of_estimates"] = OF_ESTIMATES
+    environment.globals |= {"of_estimates": OF_ESTIMATES, "rank_rule": RANK_RULE}
     return environment

@@ -8,15 +8,23 @@ from typing import Any
 from eval.report.percent import percent, percent_range
 from eval.report.report import Report
 from leaderboard.boards import Board
-from leaderboard.columns import SOURCES, Column, column, title
-from leaderboard.rows import BoardRow, Check, Claimed, Measured
-from leaderboard.site.boardview import DASH, LABELS, WHOSE, board_name, columns_by_attack
+from leaderboard.citing import Copied, copies
+from leaderboard.columns import CLEAN, SOURCES, Column, column, title
+from leaderboard.numbers import BestKnown, Claimed
+from leaderboard.rows import BoardRow, Check
+from leaderboard.site.boardrows import DASH
+from leaderboard.site.boardview import board_name, columns_by_attack
 from leaderboard.site.early import about_early
 from leaderboard.site.gallery import Gallery
-from leaderboard.site.markup import count, percent_or_dash, points, render
-from leaderboard.texts import mark
+from leaderboard.site.markup import count, points, render
+from leaderboard.site.numbers import best_view, number_view
+from leaderboard.sources import contradictions
+from leaderboard.texts import mark, rank
 from zoo.cards import ModelCard
 from zoo.registry import FAMILIES
+
+N_LARGE = 4
+"""Claims that stand large at the top of a page where nobody else found a number."""
 
 
 def model_page(
@@ -55,9 +63,11 @@ def model_view(
         "authors": paper.authors if paper else None,
         "excluded": row.excluded,
         "unranked": row.unranked,
-        "headline": _headline(row),
+        "headline": _headline(row, board),
         "flags": row.flags,
         "numbers": _numbers(row),
+        "copies": _copies(row, board),
+        "apart": contradictions(row),
         "checks": [check_view(check) for check in row.checks],
         "facts": _facts(row),
         "reports": [_report(report) for report in sorted(row.reports, key=_strength)],
@@ -66,6 +76,21 @@ def model_view(
         "galleries": galleries,
         "siblings": siblings,
     }
+
+
+_COPIES = {
+    "python": "Load it",
+    "shell": "Evaluate it",
+    "bibtex": "Cite its paper",
+    "latex": "Its line in LaTeX",
+}
+"""What its page has to copy, under which heading; other formats are on its board."""
+
+
+def _copies(row: BoardRow, board: Board) -> list[tuple[str, Copied]]:
+    """What can be taken away of it, each under its heading."""
+    found = {it.key: it for it in copies(board, row)}
+    return [(title, found[key]) for key, title in _COPIES.items() if key in found]
 
 
 def check_view(check: Check) -> dict[str, Any]:
@@ -90,56 +115,40 @@ def check_view(check: Check) -> dict[str, Any]:
     }
 
 
-def _headline(row: BoardRow) -> list[dict[str, Any]]:
-    """The few numbers that stand large at the top: ours, else those of others."""
-    for source in SOURCES:
-        theirs = (it for it in columns_by_attack([row]) if it.source == source)
-        found = [_large(it, row.numbers[it]) for it in theirs]
-        if found:
-            return found[:4]
-    return []
-
-
-def _large(it: Column, found: Measured | Claimed) -> dict[str, Any]:
-    return {
-        "value": percent_or_dash(found.accuracy),
-        "label": f"{LABELS.get(it.key, title(it.key))}, {WHOSE[it.source]}",
-        "range": _range(found),
-        "other": it.source != "measured",
-    }
-
-
-def _range(found: Measured | Claimed) -> str:
-    if found.low is None or found.high is None:
-        return ""
-    of = ""
-    if isinstance(found, Measured) and found.correct is not None:
-        of = f", {found.correct:,} of {found.n:,}"
-    elif isinstance(found, Measured) and found.estimated is not None:
-        of = f"{mark(found)}, {found.estimated.n_open:,} of {found.n:,} images open"
-    return f"{percent_range(found.low, found.high)}{of}"
+def _headline(row: BoardRow, board: Board) -> list[dict[str, Any]]:
+    """The few numbers that stand large at the top: best known, clean, its rank; else claims."""
+    numbers = row.numbers
+    sources = [row.best.column.source] if row.best else []
+    clean = [it for source in (*sources, *SOURCES) if (it := Column(source, CLEAN)) in numbers][:1]
+    if row.best is None:
+        claims = [it for it in columns_by_attack([row]) if it.source == "claimed"]
+        return [number_view(it, numbers[it]) for it in (claims or clean)[:N_LARGE]]
+    shown = [best_view(row.best), *(number_view(it, numbers[it]) for it in clean)]
+    if row.rank is not None:
+        n = sum(other.rank is not None for other in board.rows)
+        here = {"what": "Rank", "term": "rank", "text": rank(row), "of": f"of {n} ranked"}
+        shown.append(here | {"range": "", "kind": "", "found_by": ""})
+    return shown
 
 
 def _numbers(row: BoardRow) -> list[dict[str, Any]]:
-    lines = []
-    for it in columns_by_attack([row]):
-        found = row.numbers[it]
-        note = None
-        if isinstance(found, Claimed):
-            lower = found.believed < found.accuracy
-            best = f"best known: {percent(found.believed)}" if lower else None
-            note = "; ".join(filter(None, (best, found.note)))
-        lines.append(
-            {
-                "what": LABELS.get(it.key, title(it.key)),
-                "kind": it.source,
-                "whose": WHOSE[it.source],
-                "value": percent_or_dash(found.accuracy),
-                "range": _range(found),
-                "source": found.source if isinstance(found, Claimed) else found.report_path.name,
-                "note": note,
-            }
-        )
+    """Every number with its own interval; first one of a stronger evaluation, if there is any.
+
+    A note, and the address of a source, stands once, beside the first number that it is about.
+    """
+    found = [(it, row.numbers[it]) for it in columns_by_attack([row])]
+    stronger = [
+        best_view(BestKnown(number.best_known, it, True, number.by_authors), number)
+        for it, number in found
+        if isinstance(number, Claimed) and number.best_known is not None
+    ]
+    lines = [*stronger, *(number_view(it, number) for it, number in found)]
+    said: set[str | None] = set()
+    for line in lines:
+        here = {line["note"], line["source"]}
+        line["note"] = None if line["note"] in said else line["note"]
+        line["is_same_source"] = line["source"] in said
+        said |= here
     return lines
 
 
@@ -163,8 +172,7 @@ def _facts(row: BoardRow) -> list[tuple[str, str]]:
             *(("note", note) for note in card.notes),
         ]
     if row.published is not None:
-        facts += [("entry", row.published.id), ("source", row.published.source)]
-        facts += [("note", row.published.note)] if row.published.note else []
+        facts.append(("entry", row.published.id))
     return facts
 
 
@@ -217,10 +225,11 @@ def _report(report: Report) -> dict[str, Any]:
         "flags": report.flags,
         "command": report.command,
         "facts": [
-            ("protocol", report.protocol.name),
+            ("protocol", report.protocol.id),
             ("weights", f"{report.model.weights_sha256} ({report.model.source})"),
             ("ids", data.ids_sha256),
             ("pixels", data.pixels_sha256),
+            *([("decoder", data.decoder)] if data.decoder else []),
             ("software", f"sat-zoo {engine.version}, torch {engine.torch}, {engine.device}"),
             ("parameters", count(report.model.parameters)),
             ("seconds", f"{report.seconds:,.0f}"),

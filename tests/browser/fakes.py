@@ -8,7 +8,9 @@ from pathlib import Path
 from eval.intervals import wilson
 from eval.report.report import Flag
 from leaderboard.boards import Board, Leaderboard
-from leaderboard.rows import BoardRow, Claimed, Estimated, Measured
+from leaderboard.numbers import Claimed, Estimated, Measured
+from leaderboard.rows import BoardRow
+from leaderboard.stats import RankRange
 
 SCRIPT = "<script>document.title = 'owned'</script>"
 BREAKOUT = "</script><img src=x onerror=\"document.title = 'owned'\">"
@@ -17,12 +19,12 @@ ACTIVATIONS = ("ReLU", "SiLU", "GELU", None)
 
 
 def measured(correct: int, n: int = 1000) -> Measured:
-    low, high = wilson(correct, n)
-    return Measured(correct / n, low, high, n, correct, Path("report.json"))
+    return Measured(correct / n, n=n, correct=correct, report_path=Path("report.json"))
 
 
 def estimated(correct: int, n: int = 1000) -> Measured:
-    return replace(measured(correct, n), correct=None, estimated=Estimated(n // 2, (0.1, 0.9)))
+    early = Estimated(n // 2, wilson(correct, n), (0.1, 0.9))
+    return replace(measured(correct, n), correct=None, estimated=early)
 
 
 def row(number: int) -> BoardRow:
@@ -34,8 +36,8 @@ def row(number: int) -> BoardRow:
     name = HOSTILE[number] if number < len(HOSTILE) else f"model-{number:03d}"
     numbers: dict[str, Claimed] = {}
     if number % 3:
-        numbers["clean"] = Claimed(clean / 1000, "a source")
-        numbers["autoattack"] = Claimed(robust / 1000, "a source")
+        numbers["clean"] = Claimed(clean / 1000, source="a source")
+        numbers["autoattack"] = Claimed(robust / 1000, 1000, source="a source")
     ours = measured if number else estimated
     is_flagged = number % 50 == 7
     return BoardRow(
@@ -50,9 +52,9 @@ def row(number: int) -> BoardRow:
         clean=None if numbers else measured(clean),
         robust={} if numbers else {"autoattack-standard@1": ours(robust)},
         third_party=numbers,
-        claimed={"pgd-20": Claimed(0.5, SCRIPT, BREAKOUT)} if number % 10 == 0 else {},
+        claimed={"pgd-20": Claimed(0.5, source=SCRIPT, note=BREAKOUT)} if number % 10 == 0 else {},
         flags=(Flag(code="square-breaks", detail=BREAKOUT),) if is_flagged else (),
-        rank_group=None if is_flagged else 1 + number // 10,
+        rank=None if is_flagged else RankRange(max(1, number - 9), number + 9),
         unranked="flagged: square-breaks" if is_flagged else None,
     )
 

@@ -1,4 +1,4 @@
-"""The board with 500 rows: table, filters, charts, and how soon it stands there."""
+"""A board of rows made up: table, filters, charts, and how soon 500 rows stand there."""
 
 from __future__ import annotations
 
@@ -9,43 +9,35 @@ from typing import TYPE_CHECKING
 import pytest
 
 from leaderboard.rows import BoardRow
-from tests.browser.conftest import N_ROWS, Open
+from tests.browser.boards import column, names
+from tests.browser.conftest import N_MANY, N_SOME, Open
 from tests.browser.fakes import BREAKOUT, HOSTILE, board
+from tests.browser.waiting import drawn, expect, still
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Page
 
-READY = "figure[data-chart=scatter][data-ready=true]"
-ROWS = board(N_ROWS).rows
+ROWS = board(N_SOME).rows
 POINTS = "figure[data-chart=scatter] .mark-symbol path"
 
 
 @pytest.fixture
-def page(big: Path, open_page: Open) -> Page:
-    return open_page(big / "boards" / "board.html", wait=READY)
-
-
-def names(page: Page) -> list[str]:
-    return page.locator("#board tbody th a").all_inner_texts()
+def page(made_up: Path, open_page: Open) -> Page:
+    page = open_page(made_up / "boards" / "board.html", wait=".scroll.board.ready")
+    drawn(page, "scatter")
+    return page
 
 
 def wait_for_points(page: Page, n: int) -> None:
-    """Charts draw a moment later. The page's policy forbids playwright's own wait_for_function."""
-    from playwright.sync_api import expect
-
+    """Charts draw a moment later."""
     expect(page.locator(POINTS)).to_have_count(n)
+    still(page)
 
 
-def wait_for_order(head: Locator, order: str) -> None:
-    """DataTables sorts after the browser has shown that it will."""
-    from playwright.sync_api import expect
-
-    expect(head).to_have_attribute("aria-sort", order)
-
-
-def column(page: Page, number: int) -> list[str]:
-    cells = page.locator(f"#board tbody tr > :nth-child({number})").all_inner_texts()
-    return [cell.split("\n")[0] for cell in cells]
+def wait_for_rows(page: Page, n: int) -> None:
+    """What says how many there are is said when all the rest of the table stands."""
+    said = f"{n} of {N_SOME} models" if n < N_SOME else f"{N_SOME} models"
+    expect(page.locator("#shown")).to_have_text(said)
 
 
 def robust(row: BoardRow) -> float:
@@ -57,75 +49,77 @@ def clean(row: BoardRow) -> float:
     return row.clean.accuracy if row.clean else row.third_party["clean"].accuracy
 
 
-def test_500_rows_stand_there_within_a_second(page: Page, big: Path) -> None:
+def test_500_rows_stand_there_within_a_second(big: Path, open_page: Open) -> None:
+    page = open_page(big / "boards" / "board.html")
     session = page.context.new_cdp_session(page)
     # Of the thread, not of the clock: what else the machine does is no property of the page.
     session.send("Performance.enable", {"timeDomain": "threadTicks"})
     seconds = []
-    for _ in range(3):
-        page.reload()
-        page.wait_for_selector(READY)
+    while len(seconds) < 3 and min(seconds, default=1.0) >= 1.0:
+        page.reload(wait_until="commit")
+        page.wait_for_selector("#controls")  # shown once the script has done its work
         metrics = session.send("Performance.getMetrics")["metrics"]
         seconds += [it["value"] for it in metrics if it["name"] == "TaskDuration"]
-    assert page.locator("#board tbody tr").count() == N_ROWS
-    assert (big / "boards" / "board.html").stat().st_size < 2_000_000
+    assert page.locator("#board tbody tr").count() == N_MANY
+    assert (big / "boards" / "board.html").stat().st_size < 600_000
     assert min(seconds) < 1.0, seconds
 
 
 def test_a_click_or_a_key_sorts_and_says_so(page: Page) -> None:
-    head = page.locator("#board th", has_text="Parameters")
-    head.locator("[role=button]").focus()
+    head = page.locator("#board th[data-key=parameters]")
+    head.get_by_role("button").focus()
     page.keyboard.press("Enter")
-    wait_for_order(head, "ascending")
-    ascending = column(page, 6)
+    expect(head).to_have_attribute("aria-sort", "ascending")
+    ascending = column(page, "parameters")
     assert ascending[:2] == ["2 M", "4 M"]
     assert ascending[-1] == "–"
-    head.click()
-    wait_for_order(head, "descending")
-    descending = column(page, 6)
-    assert descending[0] == "500 M"
+    head.get_by_role("button").click()
+    expect(head).to_have_attribute("aria-sort", "descending")
+    descending = column(page, "parameters")
+    assert descending[0] == "120 M"
     assert descending[-1] == "–", "what is not known comes last, whichever way"
 
 
 def test_search_and_filters_narrow_the_table_and_the_chart(page: Page) -> None:
-    assert page.locator("#shown").inner_text() == f"{N_ROWS} models"
-    page.locator("#f-activation").select_option("SiLU")
-    page.locator("#f-extra").select_option("false")
+    wait_for_rows(page, N_SOME)
+    page.locator("[data-filter=activation]").select_option("SiLU")
+    page.locator("[data-filter=extra]").select_option("no")
     wanted = [row for row in ROWS if row.activation == "SiLU" and row.extra_data is False]
+    wait_for_rows(page, len(wanted))
     assert names(page) == [row.model for row in wanted]
-    assert page.locator("#shown").inner_text() == f"{len(wanted)} of {N_ROWS} models"
     wait_for_points(page, len(wanted))
     page.locator("#search").fill("model-013")
+    wait_for_rows(page, 1)
     assert names(page) == ["model-013"]
     page.locator("#search").fill("no such model")
-    assert page.locator("#board tbody").inner_text() == "No model fits these filters."
+    wait_for_rows(page, 0)
+    assert page.locator("#board tbody").inner_text().strip() == "No model fits these filters."
     page.get_by_role("button", name="Reset").click()
-    assert len(names(page)) == N_ROWS
-
-
-def test_sources_are_told_apart(page: Page) -> None:
-    page.locator("#f-source").select_option("measured")
-    assert names(page) == [row.model for row in ROWS if row.robust]
+    wait_for_rows(page, N_SOME)
+    assert len(names(page)) == N_SOME
 
 
 def test_attacks_are_shown_one_at_a_time(page: Page) -> None:
-    heads = page.locator("#board thead th[scope=colgroup]")
-    assert heads.all_inner_texts() == ["Clean", "AutoAttack"]
+    heads = page.locator("#board thead th[scope=colgroup]:visible")
+    assert heads.all_inner_texts() == ["AutoAttack", "Clean"]
     page.get_by_role("radio", name="PGD-20").check()
-    assert heads.all_inner_texts() == ["Clean", "PGD-20"]
-    assert page.locator("figure[data-chart=scatter] .no-chart").is_visible(), "no clean accuracy"
+    expect(heads.first).to_have_text("PGD-20")
+    claimed = [row.model for row in ROWS if "pgd-20" in row.claimed]
+    wait_for_rows(page, len(claimed))
+    assert sorted(names(page)) == sorted(claimed)
+    empty = page.locator("figure[data-chart=scatter] .no-chart")
+    expect(empty, "no clean accuracy").to_be_visible()
 
 
 def test_the_front_holds_what_no_row_beats_in_both(page: Page) -> None:
     best, corners = -1.0, 0
-    ranked = [row for row in ROWS if row.rank_group is not None and not row.is_estimated]
-    assert len(ranked) < sum(row.rank_group is not None for row in ROWS)
+    ranked = [row for row in ROWS if row.rank is not None and not row.is_estimated]
+    assert len(ranked) < sum(row.rank is not None for row in ROWS)
     for row in sorted(ranked, key=lambda row: (-clean(row), -robust(row))):
         if robust(row) > best:
             best, corners = robust(row), corners + 1
     path = page.locator("figure[data-chart=scatter] .mark-line path").get_attribute("d")
-    n_ends = 2  # the line goes on to the left and down
-    n_lines = 2 * (corners + n_ends - 1)  # two for each step
+    n_lines = 2 * (corners - 1)  # two for each step
     assert len(re.findall("[LHV]", str(path))) == n_lines
 
 
@@ -154,11 +148,11 @@ def test_the_tooltip_of_an_estimate_says_so(page: Page) -> None:
     assert re.search(r"robust\s*70\.0 % \([\d.]+ to [\d.]+\), estimated", tip.inner_text())
 
 
-def test_hostile_names_are_only_text(page: Page, big: Path, open_page: Open) -> None:
+def test_hostile_names_are_only_text(page: Page, made_up: Path, open_page: Open) -> None:
     assert names(page)[: len(HOSTILE)] == list(HOSTILE)
     assert page.title() == "CIFAR-10, Linf 8/255 · sat-zoo leaderboard"
     for number, name in enumerate(HOSTILE):
-        model = open_page(big / "models" / f"board-row-{number}.html")
+        model = open_page(made_up / "models" / f"board-row-{number}.html")
         assert model.locator("h1").inner_text() == name
         assert model.title() == f"{name} · sat-zoo leaderboard"
         assert model.locator("main img").count() == 0
@@ -166,5 +160,5 @@ def test_hostile_names_are_only_text(page: Page, big: Path, open_page: Open) -> 
 
 def test_without_scripts_the_whole_table_is_there(big: Path, open_page: Open) -> None:
     page = open_page(big / "boards" / "board.html", java_script_enabled=False)
-    assert page.locator("#board tbody tr").count() == N_ROWS
+    assert page.locator("#board tbody tr").count() == N_MANY
     assert page.locator("#controls").is_hidden()

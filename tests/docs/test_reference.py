@@ -73,7 +73,7 @@ def test_the_section_of_a_flag_says_what_the_code_says(code: str) -> None:
 def said_by_the_source() -> list[re.Pattern[str]]:
     """A pattern for every longer text of the packages; what is put in at run time is anything."""
     found = []
-    for path in [p for room in ("eval", "leaderboard") for p in (ROOT / room).rglob("*.py")]:
+    for path in [p for room in ("eval", "zoo", "leaderboard") for p in (ROOT / room).rglob("*.py")]:
         tree = ast.parse(path.read_text("utf-8"))
         for node in ast.walk(tree):
             values = node.values if isinstance(node, ast.JoinedStr) else [node]

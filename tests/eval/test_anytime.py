@@ -195,7 +195,7 @@ def test_a_budget_ends_it_and_whatever_comes_first_counts(
 
     began = time.monotonic()
     report = evaluate(Slow().eval(), tiny_data, budget=timedelta(seconds=1.5), until=0.5, **OPTIONS)
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 100
     assert report.estimate is not None
     assert report.estimate.ended_by == "budget"
     report = evaluate(tiny_net, tiny_data, budget="2h", until=10, **OPTIONS)

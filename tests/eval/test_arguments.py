@@ -39,7 +39,7 @@ from zoo import load
         ("alone with `ema=False`", "alone with --no-ema"),
         ("use `open_data('cifar10-jpeg')`", "use --data cifar10-jpeg"),
         ("leave them out with `without_unreadable()`", "leave them out with --skip-corrupt"),
-        ("`n_workers=0`", "--workers 0"),
+        ("`n_decoders=0`", "--decoders 0"),
         # What is no argument of the command line stays.
         ("`preprocess` and `sat-zoo eval` and `model.safetensors`",) * 2,
         ("a lone ` and `n", "a lone ` and `n"),

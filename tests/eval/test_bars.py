@@ -133,7 +133,7 @@ def test_without_a_terminal_a_line_is_written_now_and_then(
     heard = ""
     with shown(True, None) as tell:
         tell(Progress("clean", 1, 4, 1, 4))
-        for _ in range(500):
+        for _ in range(6000):
             heard += capsys.readouterr().err
             if heard:
                 break

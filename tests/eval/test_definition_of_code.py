@@ -189,6 +189,36 @@ def test_a_definition_is_the_same_in_every_process() -> None:
     assert len(found) == 1
 
 
+def test_a_definition_is_the_same_wherever_its_files_lie(tmp_path: Path) -> None:
+    inner = "from torch import nn\n\nclass Inner(nn.Module):\n    pass\n"
+    outer = "from torch import nn\nfrom its_inner import Inner\n\nclass Outer(Inner):\n    pass\n"
+    found = set()
+    for first, second in (("a", "b"), ("b", "a")):  # in the order of their paths, and not
+        for name, place, text in (("inner", first, inner), ("outer", second, outer)):
+            file = tmp_path / first / place / f"its_{name}.py"
+            file.parent.mkdir(parents=True)
+            file.write_text(text)
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                "import its_outer\nfrom eval.definition import definition_sha256\n"
+                "print(definition_sha256(its_outer.Outer()))",
+            ],
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(
+                    [str(Path(zoo.__file__).parents[1]), *(str(tmp_path / first / p) for p in "ab")]
+                ),
+            },
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        found.add(done.stdout)
+    assert len(found) == 1
+
+
 def test_pictures_that_differ_by_less_than_a_level_are_other_pictures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -100,7 +100,7 @@ def more_steps(origin: Content, report: Content) -> None:
 
 
 def another_model(origin: Content, report: Content) -> None:
-    origin["weights_sha256"] = report["model"]["weights_sha256"] = "0" * 64
+    origin["weights_sha256"] = report["model"]["weights_sha256"] = "0123" * 16
 
 
 def of_a_robust_image(origin: Content, report: Content) -> None:
@@ -126,7 +126,7 @@ def twice(origin: Content, report: Content) -> None:
         (lambda origin, _: origin["labels"].__setitem__(0, 9), "labels is (9"),
         (larger_ball, "report_sha256 is"),
         (another_seed, "report_sha256 is"),
-        (more_steps, "report_sha256 is"),
+        (more_steps, "passes or more"),
         (another_model, "report_sha256 is"),
         (of_report("engine", "precision", value="bf16"), "report_sha256 is"),
         (of_report("survive_8bit", "broken_after_rounding", value=0), "report_sha256 is"),

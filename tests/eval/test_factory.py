@@ -89,6 +89,8 @@ def test_an_option_that_cannot_be_is_refused(pairs: list[str], message: str) -> 
         ("../nets:build", UsageError, "is not MODULE:FUNCTION"),
         ("homemade.nots:build", UsageError, "there is no module homemade.nots: name one that is"),
         ("nowhere.nets:build", UsageError, "there is no module nowhere: name one"),
+        # A folder, which Python takes for a package where nothing else has the name.
+        ("homemade:build", UsageError, "there is no module homemade: name one"),
         ("homemade.nets:bild", UsageError, "the module homemade.nets has no bild: name a function"),
         ("homemade.nets:weights", UsageError, "weights cannot be called: name a function"),
         ("builtins:dict", UsageError, "made a dict, no torch.nn.Module"),

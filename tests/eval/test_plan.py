@@ -12,7 +12,8 @@ from eval.engine.cost import peak_bytes
 from eval.errors import DataError, ModelError
 from eval.executors.base import Event
 from eval.executors.stage_search import StageSearch
-from eval.plan import Plan, plan_run
+from eval.plan import Plan, Spreading, plan_run
+from eval.planning.expected import Range
 from eval.planning.rehearsal import FIRST_TURNS, LATER_TURNS
 from eval.protocols import Protocol, protocol
 from eval.request import Request
@@ -281,3 +282,10 @@ def test_the_command_prints_the_plan_and_stops(
     out = capsys.readouterr().out
     for text in ("apgd-ce", "upper bounds", "16 images", "3 Reports", "GB at the peak"):
         assert text in out
+
+
+def test_workers_share_all_but_what_each_does_for_itself() -> None:
+    spread = Spreading.of(4, Range(expected=100.0, low=60.0, high=210.0), begin_seconds=10.0)
+    assert spread.seconds == Range(expected=32.5, low=22.5, high=60.0)
+    short = Spreading.of(4, Range(expected=5.0, low=4.0, high=6.0), begin_seconds=10.0)
+    assert short.seconds.expected == 5.0, "never more than one process takes"

@@ -12,7 +12,7 @@ from eval import Report, evaluate, evaluation, protocol
 from eval.data import ImageSet, from_tensors
 from eval.engine import engine
 from eval.errors import JournalError, UsageError
-from eval.executors import reference
+from eval.executors import judged
 from eval.run import Progress
 
 PGD = {"attack": "pgd-5", "eps": "1/20", "batch_size": 16, "last_iterate": True}
@@ -100,9 +100,9 @@ def test_the_reference_goes_on_with_the_batches_it_began_with(
     tiny_net: nn.Module, tiny_data: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[int] = []
-    verified = reference.verify
+    verified = judged.verify
     monkeypatch.setattr(
-        reference,
+        judged,
         "verify",
         lambda model, x, *rest: sizes.append(len(x)) or verified(model, x, *rest),
     )

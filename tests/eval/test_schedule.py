@@ -16,6 +16,7 @@ from eval.executors.pool import Pool
 from eval.executors.reference import Reference
 from eval.journal.known import Known
 from eval.protocols import Protocol, protocol
+from eval.report.report import Flag
 from eval.request import Request
 from eval.run import Run
 from eval.schedule import Anytime, Schedule, Standing
@@ -65,6 +66,7 @@ class Two:
 
     def __init__(self, setting: Setting) -> None:
         self._pools = Pool(setting), Pool(setting)
+        self.flags: tuple[Flag, ...] = ()
 
     def needs_whole_batches(self, stage: Stage) -> bool:
         return False

@@ -135,7 +135,7 @@ def test_what_ends_the_interpreter_is_a_failure_of_its_case_alone(
     monkeypatch.setattr(
         batch_module.subprocess,
         "Popen",
-        lambda line, **more: popen([sys.executable, program, *line[3:]], **more),
+        lambda line, **more: popen([sys.executable, "-I", "-S", program, *line[3:]], **more),
     )
     monkeypatch.setattr(batch_module, "_SILENCE_S", 2.0)
     tally = Tally()

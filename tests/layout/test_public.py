@@ -152,6 +152,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "leaderboard.space:site_files": site_files,
     "leaderboard.submit:add": lambda **kind: add(**{"path": REPORT, **kind}),
     "zoo.evaluate": lambda **kind: zoo.evaluate(**{"model": NAME, **fetching(kind)}),
+    "zoo.diagnose": lambda **kind: zoo.diagnose(**{"model": NAME, **kind}),
     "zoo.curve": lambda **kind: zoo.curve(**{"model": NAME, "eps": "1/255", **kind}),
     "zoo.images": lambda **kind: zoo.images(NAME, **fetching(kind)),
     "zoo.load": lambda **kind: zoo.load(**{"name": NAME, **kind}),

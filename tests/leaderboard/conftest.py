@@ -11,6 +11,7 @@ import pytest
 from eval.protocols import protocol as protocol_named
 from eval.report.report import Accuracy, Report
 from eval.threat import Threat
+from tests.leaderboard.pictures import ids_of, labels_of, pixels_of
 
 Make = Callable[..., Report]
 
@@ -33,7 +34,7 @@ def make_report(
     norm: str = "Linf",
     eps: str = "8/255",
     data: str = "toy",
-    split: str = "test",
+    split: str | None = None,
     official: bool = False,
     ids: Sequence[str] | None = None,
     labels: Sequence[int] | None = None,
@@ -42,7 +43,8 @@ def make_report(
     flags: Sequence[tuple[str, str]] = (),
     last: float | None = None,
 ) -> Report:
-    ids = list(ids or map(str, range(len(verdicts))))
+    split = split or ("val" if data.startswith("imagenet") else "test")
+    ids = list(ids or ids_of(data, split, len(verdicts)))
     n, n_clean = len(ids), len(ids) - list(verdicts).count("clean")
     stages = protocol_named(protocol, step_size=step_size).stages
     left, results = n_clean, []
@@ -50,7 +52,8 @@ def make_report(
         broken = list(verdicts).count(stage.name)
         result = {"name": stage.name, "attacked": left, "broken": broken, "rejected": 0}
         left -= broken
-        work = {"accuracy_after": left / n, "seconds": 1.0, "forwards": 1, "backwards": 1}
+        work = {"accuracy_after": left / n, "seconds": 0.1, "forwards": 10**8}
+        work["backwards"] = 0 if stage.attack == "square" else 10**8
         share = left / n if last is None and stage.needs_last_iterate else last
         results.append(result | work | {"last_iterate_accuracy": share})
     return Report.model_validate(
@@ -70,7 +73,7 @@ def make_report(
                 "split": split,
                 "n": n,
                 "ids_sha256": sha("\n".join(ids)),
-                "pixels_sha256": sha(f"pixels {n}"),
+                "pixels_sha256": pixels_of(data, split, ids),
                 "official_subset": official,
             },
             "threat": {"norm": norm, "eps": Threat(norm, eps).eps, "eps_text": eps},
@@ -88,7 +91,7 @@ def make_report(
             "stages": results,
             "images": {
                 "ids": ids,
-                "labels": list(labels or [0] * n),
+                "labels": list(labels or labels_of(data, split, ids)),
                 "verdicts": list(verdicts),
             },
             "flags": [{"code": code, "detail": detail} for code, detail in flags],

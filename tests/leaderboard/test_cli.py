@@ -17,11 +17,12 @@ from leaderboard.boards import boards
 from leaderboard.cli import leaderboard
 from leaderboard.cli.terminal import print_board
 from leaderboard.export import HOW_TO_ADD
-from leaderboard.narrowed import narrowed
+from leaderboard.narrowed import main_board, narrowed
 
 Make = Callable[..., Report]
 Folder = Callable[..., Path]
 Run = Callable[..., Any]
+COMMITTED = boards()
 PAIR = ("resnet8-silu-sat-digits.autoattack", "resnet8-relu-at-digits.autoattack")
 
 
@@ -54,11 +55,31 @@ def test_show_fits_one_screen_and_names_the_other_tables(sat_zoo: Run) -> None:
     done = sat_zoo("leaderboard", "show", "imagenet")
     assert done.code == 0, done.err
     assert len(done.out.splitlines()) <= 40
-    assert done.out.startswith("imagenet, Linf eps 4/255, all 50,000 images\n")
-    assert "--norm Linf --eps 4/255 --subset 5000-robustbench-s-fixed-list" in done.out
+    assert done.out.startswith("imagenet, Linf eps 4/255, 5,000 images, RobustBench's fixed list\n")
+    assert "--norm Linf --eps 4/255 --subset full" in done.out
     assert "add a result:\n  sat-zoo eval MODEL" in done.out
-    everything = sat_zoo("leaderboard", "show", "imagenet", "--all").out
+    everything = sat_zoo("leaderboard", "show", "imagenet", "--subset", "full", "--all").out
     assert "resnet50-mish-sat: not measured yet" in everything
+
+
+@pytest.mark.parametrize(
+    ("asked", "key"),
+    [
+        (("cifar10",), "cifar10-linf-8-255-full"),
+        (("imagenet",), "imagenet-linf-4-255-5000-robustbench-s-fixed-list"),
+        (("cifar100",), "cifar100-linf-8-255-full"),
+        (("cifar10", "--norm", "L2"), "cifar10-l2-0-5-full"),
+        (("cifar10", "--eps", "0.031"), "cifar10-linf-0-031-full"),
+        (("imagenet", "--subset", "full"), "imagenet-linf-4-255-full"),
+        (("imagenet", "--eps", "8/255"), "imagenet-linf-8-255-not-stated"),
+        (("digits",), "digits-linf-3-16-full"),
+    ],
+)
+def test_show_opens_the_table_with_most_ranked_models(asked: tuple[str, ...], key: str) -> None:
+    dataset, option, value = (*asked, "--norm", None)[:3]
+    assert dataset is not None
+    fitting = narrowed(COMMITTED, dataset, **{str(option).removeprefix("--"): value})
+    assert main_board(fitting).key == key
 
 
 @pytest.mark.parametrize("dataset", ["imagenet", "cifar10", "digits", "cifar100"])
@@ -82,7 +103,8 @@ def test_show_finds_a_table_by_eps_norm_and_images(sat_zoo: Run) -> None:
     options = ("--eps", "16/510", "--norm", "linf", "--subset", "full")
     out = sat_zoo("leaderboard", "show", "cifar10", *options).out
     assert out.startswith("cifar10, Linf eps 8/255, all 10,000 images")
-    assert "75.3, best known 73.1" in out
+    assert "73.1 (72.2 to 74.0)" in out
+    assert "75.3 (74.4 to 76.1)" in out
     overview = sat_zoo("leaderboard", "show").out
     assert len(overview.splitlines()) == 1 + len(boards())
     told = json.loads(sat_zoo("leaderboard", "show", "digits", "--json").out)
@@ -140,7 +162,10 @@ def test_add_stores_and_refuses(sat_zoo: Run, made: Make, tmp_path: Path) -> Non
     done = sat_zoo("leaderboard", "add", path, "--results", folder)
     assert done.code == 0, done.err
     (stored,) = folder.iterdir()
-    assert done.out == f"{stored}: somebody-s-net, pgd-50, robust 50.0 % of 4 images\n"
+    first, images, hint = done.out.splitlines()
+    assert first == f"{stored}: somebody-s-net, pgd-50, robust 50.0 % of 4 images"
+    assert images.startswith("it stands among reports of toy, 4 chosen images, digest of ids ")
+    assert hint.endswith("sat-zoo leaderboard add REPORT --ids FILE")
     again = sat_zoo("leaderboard", "add", path, "--results", folder)
     assert again.code == 1
     assert "to replace that one, add --force" in again.err

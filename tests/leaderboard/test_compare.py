@@ -63,6 +63,8 @@ def test_what_else_differs_is_noted(made: Make) -> None:
     other = made(["robust"] * 4, protocol="pgd-20", seed=3, flags=[("zero-gradient", "x")])
     assert compare(made(), other).notes == (
         "the attacks differ (pgd-50 and pgd-20), so the difference is not of the models alone",
+        "not comparable: the hyper-parameters differ, A being there: stage pgd-50 there, none here;"
+        " stage pgd-20 here, none there",
         "the seeds differ (0 and 3)",
         "B is flagged: zero-gradient",
     )

@@ -17,11 +17,13 @@ from eval.report.percent import percent, percent_range
 from leaderboard import export
 from leaderboard.boards import Board, Leaderboard, leaderboard
 from leaderboard.claims import checks
+from leaderboard.numbers import Claimed
 from leaderboard.results import RESULTS
-from leaderboard.rows import BoardRow, Claimed
-from leaderboard.site import builder, charts, libraries
+from leaderboard.rows import BoardRow
+from leaderboard.site import builder
 from leaderboard.texts import OF_ESTIMATES
 from tests.leaderboard.early import ended_early
+from tests.leaderboard.light import without_drawings
 
 Run = Callable[..., Any]
 SILU = Report.read(RESULTS / "resnet8-silu-sat-digits.autoattack.json")
@@ -52,19 +54,18 @@ def _with_claim(board: Board) -> Board:
     def claiming(row: BoardRow) -> BoardRow:
         if row.model != NAME:
             return row
-        claimed = {"autoattack": Claimed(0.1, "a paper")}
+        claimed = {"autoattack": Claimed(0.1, source="a paper")}
         row = replace(row, claimed=claimed)
         return replace(row, checks=checks(row))
 
     return replace(board, rows=tuple(map(claiming, board.rows)))
 
 
-@pytest.fixture
-def pages(found: Leaderboard, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    for name in ("charts", "tables", "licences"):
-        monkeypatch.setattr(libraries, name, lambda name=name: f"/* {name} */")
-    monkeypatch.setattr(charts, "specs", lambda *names: {name: {} for name in names})
-    return {name: html.unescape(text) for name, text in builder.site(found, ()).items()}
+@pytest.fixture(scope="module")
+def pages(found: Leaderboard) -> dict[str, str]:
+    with pytest.MonkeyPatch.context() as patch:
+        without_drawings(patch)
+        return {name: html.unescape(text) for name, text in builder.site(found, ()).items()}
 
 
 def test_the_text_tables_say_it_and_state_the_rule(found: Leaderboard) -> None:
@@ -75,7 +76,8 @@ def test_the_text_tables_say_it_and_state_the_rule(found: Leaderboard) -> None:
     latex = export.to_latex(found)
     low, high = map(percent, CUT.robust.ci95)
     assert rf"{SHARE} {{\scriptsize ({low}--{high}), estimated}}" in latex
-    assert (text + latex).count(SHARE) == (text + latex).count("), estimated")
+    n_marks = (text + latex).count("), estimated")
+    assert (text + latex).count(SHARE) == n_marks == 4, "in both, as measured and as best known"
 
 
 def test_the_terminal_says_it_and_states_the_rule(sat_zoo: Run, folder: Path) -> None:
@@ -84,7 +86,7 @@ def test_the_terminal_says_it_and_states_the_rule(sat_zoo: Run, folder: Path) ->
     assert done.code == 0, done.err
     assert "estimated: the run ended before all images were settled; an estimate changes" in said
     (line,) = [line for line in done.out.splitlines() if SHARE in line]
-    assert line.count("estimated") == 1
+    assert line.count("estimated") == line.count(SHARE) == 2
 
 
 def test_exact_tables_do_not_speak_of_estimates_in_the_terminal(sat_zoo: Run) -> None:
@@ -115,18 +117,18 @@ def test_csv_and_json_mark_it_and_count_nothing(found: Leaderboard) -> None:
 def test_the_page_of_a_board_says_it(pages: dict[str, str]) -> None:
     page = pages[f"boards/{KEY}.html"]
     assert f"{SHARE}<small>{RANGE}, estimated</small>" in page
-    assert "2 of them measured by us" in re.sub(r" \(1 estimated\)", "", page)
-    assert "2 (1 estimated) of them measured by us" in page
+    ours, theirs = "1 measured by us", "1 (1 estimated) measured, by whom is not known"
+    assert f"2 models, {ours}; {theirs}" in page
     assert OF_ESTIMATES[1:] in page
     data = re.search(r'id="page-data">(.*?)</script>', page, re.S)
     assert data is not None
-    points = [row["values"]["autoattack"]["measured"] for row in json.loads(data[1])["rows"]]
-    assert sorted(point[-1] for point in points) == ["", ", estimated"]
+    best = [row["numbers"][0] for row in json.loads(data[1])["rows"]]
+    assert sorted(mark for _, _, _, mark, _ in best) == ["", ", estimated"]
 
 
 def test_the_page_of_a_model_says_what_each_interval_is_of(pages: dict[str, str]) -> None:
     page = pages[f"models/{KEY}-{NAME}.html"]
-    assert f"{RANGE}, estimated, 185 of 360 images open" in page
+    assert f"{RANGE}, estimated</small><small>185 of 360 images open" in page
     assert f"whole run would find {FULL_RUN} % robust, sure to 95 %" in page
     assert f"distribution that the images came from, the 95 % interval is {RANGE} %" in page
     assert "of the 285 images that stood after apgd-ce, 100 were attacked to the end" in page
@@ -141,7 +143,8 @@ def test_pages_across_boards_say_it(pages: dict[str, str]) -> None:
     assert f"{SHARE}<small>{RANGE}, estimated</small>" in pages["claims.html"]
     assert f"measured {SHARE}, estimated" in pages[f"models/{KEY}-{NAME}.html"]
     index = pages["index.html"]
-    assert "2 (1 estimated) measured by us" in index
+    assert f"{SHARE}</b><small>{RANGE}, estimated</small>" in index
+    assert "1 (1 estimated) measured, by whom is not known" in index
     assert OF_ESTIMATES in index
     assert f'"robust","{SHARE}, estimated"' in pages["activations.html"]
 
@@ -149,7 +152,8 @@ def test_pages_across_boards_say_it(pages: dict[str, str]) -> None:
 def test_the_best_number_of_a_board_is_an_exact_one(pages: dict[str, str]) -> None:
     exact = percent(RELU.robust.accuracy)
     assert RELU.robust.accuracy < CUT.robust.accuracy
-    assert f'<span class="figure-number">{exact}</span>' in pages["index.html"]
+    index = pages["index.html"]
+    assert index.index(f"<b>{exact}</b>") < index.index(f"<b>{SHARE}</b>")
 
 
 def test_no_other_number_on_any_page_is_called_estimated(

@@ -23,7 +23,7 @@ def test_a_flag_of_a_protocol_is_no_mark_of_the_model() -> None:
 def test_a_model_of_somebodys_own_has_no_row_under_the_name_of_one_of_the_zoo(
     made: Callable[..., Report], results: Callable[..., Path]
 ) -> None:
-    info = zoo.card("resnet8-silu-sat-digits")
+    info = zoo.card("resnet50-silu-sat")
     facts = {"parameters": info.parameters, "classes": info.classes}
     mine = made(model=info.name, source="factory", **facts)
     theirs = made(model=info.name, source="file", **facts)
@@ -31,4 +31,4 @@ def test_a_model_of_somebodys_own_has_no_row_under_the_name_of_one_of_the_zoo(
     found = read_results([results(mine, theirs, other)])
     assert [one.report for one in found.stored] == [theirs, other]
     (refused,) = found.refused
-    assert "is called resnet8-silu-sat-digits, as a model of the zoo is" in refused.reason
+    assert "is called resnet50-silu-sat, as a model of the zoo is" in refused.reason

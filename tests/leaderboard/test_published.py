@@ -71,7 +71,7 @@ def test_text_is_plain_and_links_are_links() -> None:
 def test_what_no_entry_says_is_not_invented() -> None:
     assert BY_ID["imagenet", "Linf", "Qin2019LLR_imagenet"].clean is None
     assert BY_ID["imagenet", "Linf", "Salman2020Do_R50"].reported is None
-    assert BY_ID["cifar10", "Linf", "Wong2020Fast"].activation is None
+    assert BY_ID["cifar10", "Linf", "Madry2018Towards"].activation is None
     assert BY_ID["cifar100", "Linf", "Hendrycks2019Using"].dataset == "cifar100"
     swish = BY_ID["cifar10", "Linf", "Gowal2020Uncovering_70_16"]
     assert (swish.activation, swish.activation_source) == (
@@ -82,7 +82,7 @@ def test_what_no_entry_says_is_not_invented() -> None:
 
 def test_the_best_known_value_is_the_smaller_of_the_two() -> None:
     found = {
-        (board.dataset, row.published.id): row.third_party["autoattack"].believed
+        (board.dataset, row.published.id): row.third_party["autoattack"].believed.accuracy
         for board in leaderboard().boards
         for row in (*board.rows, *board.excluded)
         if row.published and "autoattack" in row.third_party and board.norm == "Linf"
@@ -157,3 +157,20 @@ def test_an_id_that_stands_twice_and_a_file_that_is_not_there_are_refused(tmp_pa
 def test_every_file_of_the_folder_is_read() -> None:
     assert len(list(BASELINES.glob("*.json"))) == 6
     assert all(isinstance(entry, Published) for entry in ENTRIES)
+
+
+@pytest.mark.parametrize(
+    ("venue", "link", "year"),
+    [
+        ("NeurIPS 2023", "https://arxiv.org/abs/2111.02331", 2023),
+        ("arXiv, Mar 2021", "https://arxiv.org/abs/2103.01946", 2021),
+        ("IEEE SaTML", "https://arxiv.org/abs/2209.07399", 2022),
+        (None, "https://arxiv.org/abs/2302.14301v2", 2023),
+        (None, "https://github.com/MadryLab/robustness", None),
+        ("N/A", "https://openreview.net/forum?id=2019", None),
+    ],
+)
+def test_the_year_is_of_the_venue_else_of_the_preprint_else_unknown(
+    venue: str | None, link: str, year: int | None
+) -> None:
+    assert Published.model_validate(ROW | {"venue": venue, "link": link}).year == year

@@ -1,8 +1,12 @@
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
-from leaderboard.stats import Paired, group_beside, rank_groups, share_beside
+from eval.intervals import Z95
+from leaderboard.stats import Paired, RankRange, _spread, rank_beside, ranks, share_beside
 
 COUNTS = st.tuples(*[st.integers(0, 400)] * 4).filter(any)
 INTERVALS = st.lists(
@@ -66,65 +70,87 @@ def test_pairs_are_counted(pairs: list[tuple[bool, bool]]) -> None:
     assert paired.difference == pytest.approx((sum(a) - sum(b)) / len(pairs))
 
 
-def test_groups_overlap_their_best() -> None:
-    #           best         overlaps it   overlaps only the second   apart
-    intervals = [(0.70, 0.74), (0.68, 0.72), (0.66, 0.69), (0.10, 0.20)]
-    assert rank_groups(intervals) == [1, 1, 2, 3]
-    assert rank_groups([]) == []
+def by_hand(counted: list[tuple[float, int]]) -> list[RankRange]:
+    """As `ranks`, with scipy's intervals and one comparison after another."""
+    level = 1 - 0.05 / max(len(counted) - 1, 1)
+    spreads = []
+    for share, n in counted:
+        k = round(share * n)
+        found = binomtest(k, n).proportion_ci(confidence_level=level, method="wilson")
+        spreads.append((k / n, found.low, found.high))
+
+    def above(one: tuple[float, float, float], other: tuple[float, float, float]) -> bool:
+        p, q = one[0], other[0]
+        low = (p - q) - math.sqrt((p - one[1]) ** 2 + (other[2] - q) ** 2)
+        return low > 0
+
+    return [
+        RankRange(
+            1 + sum(above(other, one) for other in spreads),
+            len(spreads) - sum(above(one, other) for other in spreads),
+        )
+        for one in spreads
+    ]
 
 
-@given(intervals=INTERVALS)
-def test_groups_count_from_one_without_a_gap_and_their_bests_are_apart(
-    intervals: list[tuple[float, float]],
-) -> None:
-    groups = rank_groups(intervals)
-    assert sorted(set(groups)) == list(range(1, len(set(groups)) + 1))
-    members = {g: [i for i, h in zip(intervals, groups, strict=True) if h == g] for g in groups}
-    best = {g: max(of, key=sum) for g, of in members.items()}
-    for group, of in members.items():
-        assert all(high >= best[group][0] for _, high in of)
-        assert all(best[group + 1][1] < best[group][0] for _ in [0] if group + 1 in best)
+@given(counted=st.lists(st.tuples(st.floats(0, 1), st.sampled_from([9, 100, 10_000])), max_size=12))
+def test_ranks_agree_with_every_comparison_made_by_hand(counted: list[tuple[float, int]]) -> None:
+    found = ranks(counted)
+    assert found == by_hand(counted)
+    assert all(1 <= it.first <= it.last <= len(counted) for it in found)
+    # What is higher, of as many images, has no worse rank.
+    for (share, n), rank in zip(counted, found, strict=True):
+        for (other, m), its in zip(counted, found, strict=True):
+            if n == m and share > other:
+                assert (rank.first, rank.last) <= (its.first, its.last)
 
 
-@given(intervals=INTERVALS, seed=st.randoms())
-def test_groups_do_not_depend_on_the_order(
-    intervals: list[tuple[float, float]],
-    seed: "object",
-) -> None:
-    groups = dict(zip(intervals, rank_groups(intervals), strict=True))
-    assert dict(zip(intervals[::-1], rank_groups(intervals[::-1]), strict=True)) == groups
+def test_one_alone_is_the_first_and_two_far_apart_have_a_rank_each() -> None:
+    assert ranks([]) == []
+    assert ranks([(0.5, 10)]) == [RankRange(1, 1)]
+    assert ranks([(0.2, 1000), (0.8, 1000)]) == [RankRange(2, 2), RankRange(1, 1)]
+    assert [str(it) for it in ranks([(0.5, 10), (0.51, 10)])] == ["1-2", "1-2"]
+
+
+def test_neighbours_that_chance_explains_share_their_ranks() -> None:
+    """0.02 points apart of 10,000 images: no rule may part these two."""
+    shares = [0.7069, 0.7067, 0.6, 0.5998, 0.1]
+    found = ranks([(share, 10_000) for share in shares])
+    assert found == [RankRange(1, 2)] * 2 + [RankRange(3, 4)] * 2 + [RankRange(5, 5)]
+
+
+def test_the_interval_of_a_difference_agrees_with_a_published_one() -> None:
+    """Newcombe 1998, p. 873, example (a), method 10: 56/70 and 48/80 give 0.0524 to 0.3339."""
+    one, other = _spread(56 / 70, 70, Z95), _spread(48 / 80, 80, Z95)
+    below = math.hypot(one.share - one.low, other.high - other.share)
+    above = math.hypot(one.high - one.share, other.share - other.low)
+    difference = one.share - other.share
+    assert (difference - below, difference + above) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+    assert one.is_above(other)
+    assert not other.is_above(one)
 
 
 @pytest.mark.parametrize(
-    ("estimate", "group"),
+    ("estimate", "rank"),
     [
-        ((0.80, 0.90), 1),  # above all
-        ((0.72, 0.90), 1),  # overlaps the best
-        ((0.68, 0.90), 2),  # and one of the second group
-        ((0.10, 0.90), 3),  # and all
-        ((0.40, 0.50), 3),  # between two groups: as far from the second as the third
-        ((0.00, 0.05), 4),  # below all
+        ((0.80, 0.90), RankRange(1, 1)),
+        ((0.40, 0.90), RankRange(1, 4)),  # cannot be told from any but the last
+        ((0.60, 0.70), RankRange(2, 3)),
+        ((0.00, 0.01), RankRange(5, 5)),
     ],
 )
-def test_the_group_of_an_estimate(estimate: tuple[float, float], group: int) -> None:
-    exact = [(0.70, 0.74), (0.68, 0.72), (0.66, 0.69), (0.10, 0.20)]
-    assert rank_groups(exact) == [1, 1, 2, 3]
-    assert group_beside(estimate, exact) == group
+def test_the_ranks_of_an_estimate(estimate: tuple[float, float], rank: RankRange) -> None:
+    exact = [(0.72, 10_000), (0.65, 10_000), (0.50, 10_000), (0.1, 10_000)]
+    assert rank_beside(sum(estimate) / 2, estimate, exact) == rank
 
 
 @given(exact=INTERVALS, estimate=st.tuples(st.floats(0, 0.5), st.floats(0.5, 1)))
-def test_no_estimate_is_in_a_better_group_than_an_exact_one_beside_it(
+def test_an_estimate_is_put_no_higher_than_an_exact_one_beside_it(
     exact: list[tuple[float, float]], estimate: tuple[float, float]
 ) -> None:
-    groups = rank_groups(exact)
-    group = group_beside(estimate, exact)
-    assert 1 <= group <= max([0, *groups]) + 1
     shares = [(low + high) / 2 for low, high in exact]
     share = share_beside(0.5, estimate, list(zip(shares, exact, strict=True)))
     assert share <= 0.5
-    for (low, high), other, at in zip(exact, groups, shares, strict=True):
+    for (low, high), at in zip(exact, shares, strict=True):
         if low <= estimate[1] and estimate[0] <= high:
-            assert group >= other
             assert share <= at
-        elif low > estimate[1]:
-            assert group >= other

@@ -60,15 +60,15 @@ def test_the_digest_of_bundled_weights_needs_no_torch() -> None:
     [
         ({"robust__correct": 275}, "robust.correct is 275 but the images say 276"),
         ({"data__n": 400}, "data.n is 400 but the images say 360"),
-        ({"data__ids_sha256": "0" * 64}, "data.ids_sha256 is 000"),
+        ({"data__ids_sha256": "0123" * 16}, "data.ids_sha256 is 0123"),
         ({"survive_8bit__n": 80}, "survive_8bit.n is 80, but the rest of it says 81"),
         ({"threat__eps_text": "8/255"}, "threat.eps is 0.1875, but the rest of it says 0.03137"),
         ({"protocol__name": "magic"}, "its protocol is unknown: unknown attack 'magic'"),
         ({"protocol__name": "autoattack-plus@1"}, "its stages are not those of protocol"),
         ({"protocol__name": "autoattack"}, "its stages are not those of protocol 'autoattack'"),
         (
-            {"model__weights_sha256": "ab" * 32},
-            "model.weights_sha256 is abababababab, but the weights bundled with"
+            {"model__weights_sha256": "abcd" * 16},
+            "model.weights_sha256 is abcdabcdabcd, but the weights bundled with"
             " resnet8-silu-sat-digits have 7cce532bef78",
         ),
         ({"model__parameters": 1}, "model.parameters is 1, but the card of"),
@@ -112,7 +112,7 @@ def test_numbers_from_before_the_fallback_are_taken_but_not_in_l2(
     new = made(verdicts, protocol=attack)
     old = without_fallback(new)
     assert run_key(old) != run_key(new)
-    assert column(old) == column(new)
+    assert column(old) == f"{column(new)} no fallback"
     assert add(written(old, tmp_path), tmp_path / "new").replaced == ()
     assert add(written(new, tmp_path), tmp_path / "new").replaced == ()
     in_l2 = without_fallback(made(verdicts, protocol=attack, norm="L2", eps="0.5"))
@@ -161,7 +161,7 @@ def test_a_replaced_report_under_another_name_goes(tmp_path: Path) -> None:
     assert {path.name for path in new.iterdir()} == {done.path.name, "notes.json"}
 
 
-@pytest.mark.parametrize("name", ["../../evil", "a/b\\c", "<script>", " ", "x" * 200, ".."])
+@pytest.mark.parametrize("name", ["../../evil", "a/b\\c", "<script>", "-", "x" * 200, ".."])
 def test_no_name_leaves_the_folder(made: Make, tmp_path: Path, name: str) -> None:
     report = made(model=name)
     assert re.fullmatch(r"[a-z0-9-]+\.pgd-50\.[0-9a-f]{8}\.json", canonical_name(report))

@@ -94,7 +94,9 @@ TRIED = {
     ),
     f"sat-zoo train {DIGITS}": Tried("weights of epoch 1 written to", "--limit-steps 2"),
     f"sat-zoo push {DIGITS} --namespace ORG --dry-run": Tried("ORG/"),
-    "sat-zoo leaderboard show imagenet": Tried("imagenet, Linf eps 4/255, all 50,000 images"),
+    "sat-zoo leaderboard show imagenet": Tried(
+        "imagenet, Linf eps 4/255, 5,000 images, RobustBench's fixed list"
+    ),
     "sat-zoo leaderboard add report.json": Tried(DIGITS, before="report"),
     "sat-zoo leaderboard export --data cifar10 --format tex": Tried(
         r"\\texttt\{resnet18-w16-silu-sat-cifar10\}"

@@ -23,7 +23,7 @@ RESNET, RESNET_380, EFFICIENTNET = (
     "resnet50-silu-380-sat",
     "efficientnet-b0-sat",
 )
-# More than the 32 pictures from which on workers are started; grey and tiny ones are among them.
+# More than the 32 pictures from which on decoders are started; grey and tiny ones are among them.
 N = 40
 
 
@@ -47,18 +47,18 @@ def networks() -> Callable[[str], nn.Module]:
     return cache(lambda arch: zoo.load(first[arch], pretrained=False))
 
 
-def opened(folder: Path, model: str, *, n_workers: int = 0) -> ImageSet:
+def opened(folder: Path, model: str, *, n_decoders: int = 0) -> ImageSet:
     return open_data(
         "imagenet",
         data_dir=folder,
         preprocess=for_card(card(model)),
         allow_partial=True,
-        n_workers=n_workers,
+        n_decoders=n_decoders,
     )
 
 
 def expected_pixels(folder: Path, images: ImageSet, model: str) -> str:
-    """The digest by another way: file by file, without loader, workers or batches."""
+    """The digest by another way: file by file, without loader, decoders or batches."""
     spec = card(model).input
     digest = hashlib.sha256()
     for one in images.ids:
@@ -96,12 +96,12 @@ def test_real_files_become_a_report(
 
 
 @pytest.mark.parametrize("model", [RESNET, EFFICIENTNET])
-def test_ids_and_pixels_depend_on_neither_workers_nor_batches(validation: Path, model: str) -> None:
-    alone, several = (opened(validation, model, n_workers=k) for k in (0, 2))
+def test_ids_and_pixels_do_not_depend_on_decoders_or_batches(validation: Path, model: str) -> None:
+    alone, several = (opened(validation, model, n_decoders=k) for k in (0, 2))
     assert len(alone) == N
     assert several.ids_sha256 == alone.ids_sha256
     assert several.pixels_sha256() == alone.pixels_sha256()
-    fresh = opened(validation, model, n_workers=2)
+    fresh = opened(validation, model, n_decoders=2)
     pieces = torch.cat([batch.x for batch in fresh.batches(7)])
     assert torch.equal(pieces[::9], alone.batch(range(0, N, 9)).x)
     assert several.labels.tolist() == alone.labels.tolist()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from eval.arguments import argument
 from eval.errors import SatZooError, WeightsMismatch
-from zoo.registry import card, list_models
+from zoo.registry import card, own_models
 from zoo.weights.find import digests
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _by_metadata(metadata: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 def _by_digest(sha256: str) -> Iterator[tuple[str, str]]:
     """The cards of the models whose weights are these very bytes."""
-    for info in map(card, list_models()):
+    for info in map(card, own_models()):
         # A broken store or pin of another model is no reason not to load this one.
         with contextlib.suppress(SatZooError):
             if sha256 in digests(info):

@@ -28,6 +28,7 @@ from zoo.cli.shared.search import (
 from zoo.cli.shared.start import import_torch
 from zoo.cli.shared.stopping import can_go_on
 from zoo.cli.shared.voice import voice_options
+from zoo.cli.shared.workers import chosen_workers, ray_options
 from zoo.curves import check_curve, curve
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ Examples:
 @batch_size_option
 @seed_option
 @device_option
+@ray_options
 @click.option("--out", type=click.Path(path_type=Path), help="Also write the curve as JSON here.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw it here, as .svg or .png.")
 @click.option(
@@ -127,6 +129,7 @@ def command(
     """
     # What can be checked without torch is checked first: a typo must not cost three seconds.
     selection = chosen_images(rest)
+    workers = chosen_workers(rest, device)
     choices = [chosen_model(name, selection, rest)]
     if other is not None:
         choices.append(choose(other, images=selection))
@@ -140,7 +143,12 @@ def command(
     import_torch()
     from zoo.cli.shared.progress import progress_bar
 
-    with can_go_on(), download_bar() as on_download, progress_bar() as on_progress:
+    with (
+        can_go_on(),
+        workers.executor(choices[0]) as executor,
+        download_bar() as on_download,
+        progress_bar() as on_progress,
+    ):
         found = curve(
             *choices,
             eps=eps,
@@ -154,7 +162,8 @@ def command(
             precision=precision,
             seed=seed,
             batch_size=batch_size,
-            device=device,
+            device=workers.own_device,
+            executor=executor,
             out=out,
             plot=plot,
             journal=journal or True,

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import click
 
 from eval.errors import UsageError
+from eval.foreign import check_installed, refuse_elsewhere, refuse_plan
 from eval.ignored import refuse_ignored
 from eval.protocols import protocol
 from zoo.choice import Named
@@ -32,7 +33,10 @@ from zoo.cli.shared.search import (
 from zoo.cli.shared.start import import_torch
 from zoo.cli.shared.stopping import can_go_on
 from zoo.cli.shared.voice import voice_options
-from zoo.evaluation import check, check_ending, evaluate, load_both
+from zoo.cli.shared.workers import chosen_workers, ray_options
+from zoo.evaluation import check, check_ending, evaluate
+from zoo.ready import load_both
+from zoo.registry import brought
 
 EXAMPLES = """\b
 Examples:
@@ -41,10 +45,15 @@ Examples:
   sat-zoo eval resnet18-w16-silu-sat-cifar10 --data-dir ~/cifar10
       --attack pgd-50 --n 1000 --out report.json
   sat-zoo eval resnet18-w16-silu-sat-cifar10 --data-dir ~/cifar10 --until 2
+  sat-zoo eval resnet8-silu-sat-digits
+      --attack 'apgd-ce,torchattacks:Square?n_queries=100'
+  sat-zoo eval resnet50-silu-sat --data-dir ~/imagenet --ray auto --gpus-per-worker 1
 
 \b
 Models that are not of the zoo:
   sat-zoo eval hf-hub:timm/resnet18.a1_in1k --data imagenet --norm Linf --eps 4/255 --n 1000
+  sat-zoo eval robustbench:cifar10/Linf/Carmon2019Unlabeled --data-dir ~/cifar10
+  sat-zoo eval torchvision:resnet50/IMAGENET1K_V2 --norm Linf --eps 4/255 --n 1000
   sat-zoo eval ./my.safetensors --arch resnet50 --n-classes 10
       --size 32 --mean 0.5,0.5,0.5 --std 0.5,0.5,0.5
       --data cifar10 --norm Linf --eps 8/255
@@ -62,7 +71,8 @@ Models that are not of the zoo:
     help="clean, fgsm, pgd-K, autoattack, autoattack-plus, autoattack-rand, quick (a fraction of"
     " autoattack's passes; its robust accuracy is an upper bound), pgd-sat-K (the SAT paper's);"
     " apgd-ce, apgd-dlr, apgd-t, fab, fab-t or square alone, or a list, as apgd-ce,square; a"
-    " version may be named, as autoattack-standard@1.",
+    " version may be named, as autoattack-standard@1. Of torchattacks, foolbox and ART, where they"
+    " are installed: 'torchattacks:PGD?steps=20&alpha=2/255', foolbox:CLASS, art:CLASS.",
 )
 @click.option("--eps", help="Radius of the ball, as 8/255.  [default: the model's own]")
 @norm_option
@@ -86,6 +96,7 @@ Models that are not of the zoo:
 @batch_size_option
 @seed_option
 @device_option
+@ray_options
 @click.option("--out", type=click.Path(path_type=Path), help="Also write the report to this file.")
 @click.option(
     "--save-adversarial",
@@ -154,7 +165,8 @@ def command(
 ) -> None:
     """Measure the clean and robust accuracy of the model NAME.
 
-    NAME is a model of sat-zoo list, hf-hub:ORG/NAME[@REVISION], or a FILE.safetensors; with
+    NAME is a model of sat-zoo list, hf-hub:ORG/NAME[@REVISION], robustbench:DATA/THREAT/NAME,
+    torchvision:MODEL/WEIGHTS, or a FILE.safetensors (sat-zoo convert makes one of a .pth); with
     --factory it is what the report calls the model. The report says which images were broken, by
     which attack; only images that the untouched model misclassifies inside the ball are counted.
     Whatever ends a run, the same command goes on with what was known. Ctrl-C, SIGTERM, --until and
@@ -163,10 +175,14 @@ def command(
     """
     # What can be checked without torch is checked first: a typo must not cost three seconds.
     selection = chosen_images(rest)
+    workers = chosen_workers(rest, device)
     choice = chosen_model(name, selection, rest)
     threat = check(choice.card, norm, eps, out, save_adversarial)
     plan = protocol(attack, step_size=step_size, last_iterate=last_iterate)
     check_ending(plan, until, budget, plot, engine)
+    check_installed(plan.stages)
+    if workers.ray is not None:
+        refuse_elsewhere(plan.stages)
     refuse_ignored(
         plan,
         engine=engine,
@@ -175,6 +191,7 @@ def command(
         journal=journal,
     )
     if is_plan:
+        refuse_plan(plan.stages)
         _refuse_beside_plan(
             until=until,
             budget=budget,
@@ -185,6 +202,8 @@ def command(
             fresh=fresh,
         )
     if isinstance(choice, Named):
+        for fault in brought().about(choice.card.name):
+            remark(fault)
         offer_weights(choice.card, choice.wanted.weights, yes=yes)
 
     import_torch()
@@ -193,6 +212,7 @@ def command(
     from zoo.cli.shared.progress import progress_bar
 
     if is_plan:
+        n_workers = workers.planned()
         with download_bar() as on_download:
             ready = load_both(choice, device, selection, on_download, remark)
         plan_evaluation(
@@ -207,12 +227,17 @@ def command(
             device=device,
             name=ready.loaded.card.name,
             as_json=as_json,
+            workers=n_workers,
         )
         return
     with can_go_on() if plan.stages else nullcontext():  # a clean pass keeps nothing
         stopped: Interrupted | None = None
         try:
-            with download_bar() as on_download, progress_bar() as on_progress:
+            with (
+                workers.executor(choice) as executor,
+                download_bar() as on_download,
+                progress_bar() as on_progress,
+            ):
                 report = evaluate(
                     choice,
                     attack=attack,
@@ -225,7 +250,8 @@ def command(
                     precision=precision,
                     seed=seed,
                     batch_size=batch_size,
-                    device=device,
+                    device=workers.own_device,
+                    executor=executor,
                     out=out,
                     save_adversarial=save_adversarial,
                     journal=journal or True,

@@ -11,7 +11,8 @@ from eval.report.percent import percent
 from zoo.catalogue import HERE, Listed, catalogue
 from zoo.cli.shared.columns import TableColumn, wide_option
 from zoo.cli.shared.completing import complete_card_data, complete_models, complete_norms
-from zoo.cli.shared.console import stdout
+from zoo.cli.shared.console import remark, stdout
+from zoo.registry import brought
 
 if TYPE_CHECKING:
     from zoo.accuracies import KnownAccuracy
@@ -65,12 +66,18 @@ def command(
     from zoo.cli.shared.table import print_table
 
     found = catalogue(pattern, data=data, norm=norm, available=available)
+    for fault in brought().faults:
+        remark(fault)
     if as_json:
         by_name = sorted(found, key=lambda one: one.card.name)
         click.echo(json.dumps([one.to_dict() for one in by_name], indent=2))
         return
     console = stdout()
-    print_table(COLUMNS, map(_row, found), console)
+    if any(one.package for one in found):
+        rows = ((*_row(one), one.package or "") for one in found)
+        print_table((*COLUMNS, TableColumn("package", importance=1)), rows, console)
+    else:
+        print_table(COLUMNS, map(_row, found), console)
     for line in _legend(found):
         console.print(line, style="dim")
 

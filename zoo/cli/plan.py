@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -9,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from eval.errors import UsageError
+from eval.fingerprint import short
 from zoo.cli.shared.console import stdout
 
 if TYPE_CHECKING:
@@ -19,6 +21,13 @@ if TYPE_CHECKING:
     from eval.planning.expected import Expected
     from eval.protocols import Protocol
     from eval.threat import Threat
+
+
+LOCAL_SHARE = 0.93
+"""Of the time of one process that two workers with the same two cores take: eval/bench_results/
+spread.csv."""
+
+LOCAL_START_S = 15.0
 
 
 def plan_evaluation(
@@ -34,8 +43,11 @@ def plan_evaluation(
     device: str,
     name: str,
     as_json: bool,
+    workers: int | None = None,
 ) -> None:
     """Time two batches and the first steps, and print what the evaluation would cost.
+
+    workers: on so many, too, each of which computes as this process does.
 
     Raises `UsageError` for the reference engine, whose passes are not ours to count.
     """
@@ -53,6 +65,7 @@ def plan_evaluation(
         batch_size=batch_size,
         device=device,
         name=name,
+        workers=workers,
     )
     if as_json:
         click.echo(plan.to_json(), nl=False)
@@ -65,7 +78,7 @@ def print_plan(plan: Plan) -> None:
     console = stdout()
     console.print(
         Text(plan.model, style="bold")
-        + f" on {plan.n} images of {plan.data}, {plan.protocol},"
+        + f" on {plan.n} images of {plan.data}, {plan.protocol}{short(plan.fingerprint)},"
         + f" {plan.precision} search on {plan.device} ({plan.threads} threads),"
         + f" batches of {plan.batch_size}"
     )
@@ -88,6 +101,19 @@ def print_plan(plan: Plan) -> None:
         + f", between {_time(seconds.low)} and {_time(seconds.high)} if the machine stays about as"
         " busy as it is now",
     )
+    if plan.spread is None and _pays_locally(plan):
+        console.print(
+            f"two workers of one thread took {LOCAL_SHARE:.2f} of the time of one process of two"
+            " threads where that was measured: try --ray local"
+        )
+    if plan.spread is not None:
+        n, seconds = plan.spread.workers, plan.spread.seconds
+        console.print(
+            f"with {n} worker{'s' * (n > 1)} of {plan.threads}"
+            f" thread{'s' * (plan.threads > 1)} on {plan.device} each: "
+            + f"{_time(seconds.expected)}, between {_time(seconds.low)} and {_time(seconds.high)},"
+            " beside the start of their processes"
+        )
     if len(plan.stages) > 1:
         console.print(_origin(plan))
         console.print(
@@ -97,6 +123,12 @@ def print_plan(plan: Plan) -> None:
     console.print(
         f"memory {plan.peak_memory_bytes / 1e9:.2g} GB at the peak, beside the program itself"
     )
+
+
+def _pays_locally(plan: Plan) -> bool:
+    """Whether workers of one thread each are worth their start, a quarter of a minute."""
+    is_long = plan.expected.seconds.expected * (1 - LOCAL_SHARE) > LOCAL_START_S
+    return plan.device == "cpu" and plan.threads > 1 and is_long and find_spec("ray") is not None
 
 
 def _origin(plan: Plan) -> str:

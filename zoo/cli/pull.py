@@ -19,6 +19,7 @@ from zoo.hub import peek
 from zoo.hub.pins import Pin, pin_of
 from zoo.official.evidence.known import RELEASE
 from zoo.registry import card, list_models
+from zoo.weights.beside import fetch_golden
 from zoo.weights.file import Found
 from zoo.weights.find import Remote, local_weights, not_here, remote
 from zoo.weights.store import Store
@@ -33,6 +34,7 @@ Examples:
   sat-zoo pull resnet50-silu-sat
   sat-zoo pull 'efficientnet-*' --to weights/
   sat-zoo pull resnet50-silu-sat --source official
+  sat-zoo pull resnet50-silu-sat --evidence
   sat-zoo pull --all
   sat-zoo pull --check
   sat-zoo pull resnet50-silu-sat --repo OWNER/NAME --revision main"""
@@ -55,6 +57,7 @@ Examples:
     help="Also copy the verified files there, as NAME.safetensors.",
 )
 @wide_option
+@click.option("--evidence", is_flag=True, help="Also the adversarial images of its Reports.")
 @click.option("--check", is_flag=True, help="Download nothing; verify again what is here.")
 @click.option("--repo", metavar="OWNER/NAME", help="Take NAME's weights from this repository.")
 @click.option("--revision", metavar="REV", help="Branch, tag or commit of --repo.")
@@ -66,6 +69,7 @@ def command(
     everything: bool,
     source: Origin | None,
     folder: Path | None,
+    evidence: bool,
     check: bool,
     repo: str | None,
     revision: str | None,
@@ -90,21 +94,23 @@ def command(
         if everything or check:
             option = "--all" if everything else "--check"
             raise UsageError(f"{option} is not for --repo, which holds one model: leave it out")
-        pull_from(names, repo, revision, file or "model.safetensors", folder, keep)
+        pull_from(names, repo, revision, file or "model.safetensors", folder, keep, evidence)
         return
     if file is not None:
         raise UsageError(f"--file {file} is a file of --repo: add --repo OWNER/NAME --revision REV")
     if check:
-        for option, value in (("--source", source), ("--to", folder)):
+        given = (("--source", source), ("--to", folder), ("--evidence", "" if evidence else None))
+        for option, value in given:
             if value is not None:
-                raise UsageError(f"--check fetches and copies nothing: leave out {option} {value}")
+                said = f"{option} {value}".strip()
+                raise UsageError(f"--check fetches and copies nothing: leave out {said}")
     if not (names or everything or check):
         raise UsageError("name a model or a pattern such as 'resnet50-*', or pass --all")
     cards, is_named = _chosen(names)
     if check:
         check_copies(cards)
     else:
-        _pull(cards, is_named, source, folder)
+        _pull(cards, is_named, source, folder, evidence)
 
 
 def _chosen(names: tuple[str, ...]) -> tuple[list[ModelCard], bool]:
@@ -124,7 +130,11 @@ def _chosen(names: tuple[str, ...]) -> tuple[list[ModelCard], bool]:
 
 
 def _pull(
-    cards: list[ModelCard], is_named: bool, source: Origin | None, folder: Path | None
+    cards: list[ModelCard],
+    is_named: bool,
+    source: Origin | None,
+    folder: Path | None,
+    evidence: bool,
 ) -> None:
     here: dict[str, Found] = {}
     there: dict[str, Remote] = {}
@@ -147,6 +157,10 @@ def _pull(
             copy_to(name, found, folder)
     if failed:
         _give_up(failed, len(there))
+    if evidence:
+        from zoo.cli.pull_evidence import pull_evidence
+
+        pull_evidence(cards, is_named=is_named, folder=folder)
     click.echo(f"{len(here)} of {len(cards)} models are here")
 
 
@@ -216,6 +230,8 @@ def _fetch_pinned(pins: dict[str, Pin], here: dict[str, Found]) -> list[SatZooEr
     for name, result in done.items():
         if isinstance(result, Path):
             here[name] = Found(result, "hub", pins[name].sha256)
+            if said := fetch_golden(pins[name]):
+                say(f"{name}: {said}")
         else:
             failed.append(result)
     return failed

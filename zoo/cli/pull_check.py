@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from eval.errors import SatZooError, UsageError, WeightsMismatch
+from eval.files.border import is_file, read_bytes
 from eval.files.writing import replace_file
 from zoo.cli.shared.console import say
 from zoo.cli.shared.stopping import can_go_on
 from zoo.hub.pins import write_pin
 from zoo.registry import card
+from zoo.weights.beside import fetch_golden, golden_beside
 from zoo.weights.file import Found, read
 from zoo.weights.find import copies
 
@@ -32,11 +34,21 @@ def copy_to(name: str, found: Found, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         replace_file(path, content)
+        _golden_too(found, path)
     except OSError as error:
         raise SatZooError(
             f"--to {folder} cannot be written: {error.strerror}; name another folder"
         ) from error
     click.echo(f"{name}: copied to {path}")
+
+
+def _golden_too(found: Found, path: Path) -> None:
+    """Copy the golden logits beside the weights, or take away what lies there of others."""
+    there, here = golden_beside(path), golden_beside(found.path)
+    if is_file(here):
+        replace_file(there, read_bytes(here))
+    else:
+        there.unlink(missing_ok=True)
 
 
 def check(cards: Iterable[ModelCard]) -> None:
@@ -68,6 +80,7 @@ def pull_from(
     file: str,
     folder: Path | None,
     keep: bool,
+    evidence: bool = False,
 ) -> None:
     """Take one model's weights from a repository that the user names, and say what to pin.
 
@@ -92,6 +105,12 @@ def pull_from(
     if isinstance(path, SatZooError):
         raise path
     _check_format(path, read(name, Found(path, "hub", pin.sha256)).content)
+    if said := fetch_golden(pin):
+        say(f"{name}: {said}")
+    if evidence:
+        from zoo.cli.pull_evidence import fetch_from
+
+        pin = fetch_from(pin, name, folder)
     click.echo(f"{name}: {path}\n{pin.model_dump_json(indent=2)}")
     if folder is not None:
         copy_to(name, Found(path, "hub", pin.sha256), folder)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from eval.errors import UsageError, WeightsUnavailable
+from eval.files.border import is_file
 from zoo.cli.shared.columns import TableColumn, wide_option
 from zoo.cli.shared.completing import complete_models
 from zoo.cli.shared.console import stdout
-from zoo.registry import card, list_models
+from zoo.registry import card, own_models
 
 if TYPE_CHECKING:
     from zoo.publish.package import Package
@@ -21,6 +22,7 @@ EXAMPLES = """\b
 Examples:
   sat-zoo push resnet8-silu-sat-digits --namespace ORG --dry-run
   sat-zoo push resnet8-silu-sat-digits --namespace ORG --private
+  sat-zoo push resnet8-silu-sat-digits --namespace ORG --evidence adversarial.safetensors
   sat-zoo push --all --namespace ORG --pins zoo/hub/pins.json"""
 
 
@@ -47,6 +49,22 @@ Examples:
     help="Folder of Reports.  [default: those of the package and your own]",
 )
 @click.option(
+    "--evidence",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="Adversarial images of one of the Reports, to publish with it; repeatable.",
+)
+@click.option(
+    "--data-dir", type=click.Path(path_type=Path), help="Folder of the data set of --evidence."
+)
+@click.option(
+    "--classes",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Of --evidence of a folder of pictures: its list of classes.",
+)
+@click.option(
     "--license",
     "license_id",
     metavar="ID",
@@ -62,14 +80,19 @@ def command(
     pins: Path | None,
     weights: Path | None,
     results: Path | None,
+    evidence: tuple[Path, ...],
+    data_dir: Path | None,
+    classes: Path | None,
     license_id: str | None,
 ) -> None:
     """Publish the models NAME ... on the Hub as ORG/NAME and pin what was published.
 
     One commit a model: weights, config.json for timm, card, recipe, training log and Reports of
-    these very weights, and a page made from them. The token is the one of hf auth login or
-    HF_TOKEN.
+    these very weights, a page and the Hub's files of evaluation results made from them; with
+    --evidence also the adversarial images that eval --save-adversarial wrote, each shown to the
+    model once more. The token is the one of hf auth login or HF_TOKEN.
     """
+    _check_evidence(names, evidence, data_dir, classes)
     chosen, skipped = _chosen(names, every, weights)
 
     from eval.files.writing import check_writable
@@ -83,10 +106,27 @@ def command(
         click.echo(f"skipped, no weights here: {', '.join(skipped)}")
     for name in chosen:
         package = prepare(name, namespace, weights=weights, results=found, license_id=license_id)
+        if evidence:
+            from zoo.publish.evidence import with_evidence
+
+            package = with_evidence(package, evidence, found, data_dir=data_dir, classes=classes)
         if dry_run:
             _show(package)
         else:
             _publish(package, private=private, pins=pins)
+
+
+def _check_evidence(
+    names: tuple[str, ...], evidence: tuple[Path, ...], data_dir: Path | None, classes: Path | None
+) -> None:
+    for option, value in (("--data-dir", data_dir), ("--classes", classes)):
+        if value is not None and not evidence:
+            raise UsageError(f"{option} {value} is for --evidence: leave it out, or name a FILE")
+    if evidence and len(names) != 1:
+        raise UsageError(f"--evidence {evidence[0]} is of one model: name that model alone")
+    for path in evidence:
+        if not is_file(path):
+            raise UsageError(f"--evidence {path} is not a file: name adversarial images")
 
 
 def _chosen(
@@ -100,7 +140,7 @@ def _chosen(
     if weights is not None and len(names) != 1:
         raise UsageError(f"--weights {weights} is one file: name the one model that it belongs to")
     chosen, skipped = [], []
-    for name in list_models() if every else dict.fromkeys(names):
+    for name in own_models() if every else dict.fromkeys(names):
         try:
             weights_here(card(name), weights)
             chosen.append(name)
@@ -113,6 +153,7 @@ def _chosen(
 
 def _show(package: Package) -> None:
     from zoo.cli.shared.table import print_table
+    from zoo.publish.eval_results import OWN
 
     columns = (
         TableColumn(package.repo),
@@ -121,7 +162,8 @@ def _show(package: Package) -> None:
     )
     rows = ((file.path, f"{file.size:,}", file.sha256) for file in package.files)
     print_table(columns, rows, stdout())
-    for path in ("config.json", "README.md"):
+    results = (file.path for file in package.files if file.path.startswith(OWN))
+    for path in ("config.json", "README.md", *results):
         click.echo(f"\n--- {path}\n{package.text(path)}")
     click.echo("dry run: nothing was uploaded, no pin was written")
 

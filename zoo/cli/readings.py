@@ -1,4 +1,4 @@
-"""`sat-zoo doctor NAME`: which reading of an official checkpoint is right."""
+"""`sat-zoo doctor NAME --data-dir DIR`: which reading of an official checkpoint is right."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def readings_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def refuse_readings_options(given: dict[str, Any]) -> None:
     """Raises `UsageError` for the first of these options that was given without a NAME."""
-    without = {"checkpoint": None, "data": None, "n": None, "allow_partial": False}
+    without = {"checkpoint": None, "data": None, "n": None, "weights": None, "allow_partial": False}
     for name, nothing in without.items():
         if given[name] != nothing:
             option = "--" + name.replace("_", "-")

@@ -19,6 +19,7 @@ from zoo.cli.shared.offer import offer_weights, yes_option
 from zoo.cli.shared.search import batch_size_option, device_option, seed_option
 from zoo.cli.shared.stopping import can_go_on
 from zoo.cli.shared.voice import voice_options
+from zoo.cli.shared.workers import chosen_workers, ray_options
 
 if TYPE_CHECKING:
     from zoo.reproduce import Reproduction
@@ -62,6 +63,7 @@ STYLES = {"holds": "green", "differs": "bold red", "cannot tell": "yellow", "oth
 @batch_size_option
 @seed_option
 @device_option
+@ray_options
 @click.option("--fresh", is_flag=True, help="Start over; forget what the journals hold.")
 @click.option(
     "--until",
@@ -105,34 +107,39 @@ def command(
     measurements(info)
     until_of(until)
     selection = chosen_images(which)
+    workers = chosen_workers(which, device)
     folder = out or home() / "reproductions" / name
     prepare_folder(folder)
 
     from eval.journal.journal import default_folder
     from zoo.cli.shared.progress import progress_bar
     from zoo.loading import load
+    from zoo.ready import found as found_images
 
-    with download_bar() as on_download:  # first: without pictures no weights need be fetched
-        chosen = selection.images(info, on_progress=on_download, on_message=remark)
-    offer_weights(info, weights, yes=yes)
-    model = load(name, weights=weights, device=device, strip_prefix=strip_prefix)
-    with can_go_on(), progress_bar() as on_progress:
-        found = reproduce(
-            model,
-            chosen,
-            folder,
-            Settings(
-                seed=seed,
-                batch_size=batch_size,
-                device=device,
-                journal=default_folder(),
-                fresh=fresh,
-                until=until_of(until),
-                command=shlex.join(["sat-zoo", *sys.argv[1:]]),
-                on_progress=on_progress,
-                on_message=remark,
-            ),
-        )
+    with workers.executor() as executor:
+        with download_bar() as on_download:  # first: without pictures no weights need be fetched
+            chosen = found_images(selection, info, executor, on_download, remark)
+        offer_weights(info, weights, yes=yes)
+        device = workers.own_device
+        model = load(name, weights=weights, device=device, strip_prefix=strip_prefix)
+        with can_go_on(), progress_bar() as on_progress:
+            found = reproduce(
+                model,
+                chosen,
+                folder,
+                Settings(
+                    seed=seed,
+                    batch_size=batch_size,
+                    device=device,
+                    journal=default_folder(),
+                    fresh=fresh,
+                    until=until_of(until),
+                    command=shlex.join(["sat-zoo", *sys.argv[1:]]),
+                    on_progress=on_progress,
+                    on_message=remark,
+                    executor=executor,
+                ),
+            )
     if as_json:
         click.echo(found.to_json(), nl=False)
     else:

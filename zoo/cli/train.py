@@ -42,7 +42,7 @@ A run that was stopped or killed goes on when the same command is given again.""
 @click.option("--set", "overrides", multiple=True, metavar="FIELD=VALUE", help="Change the recipe.")
 @click.option("--device", help="cpu, cuda, cuda:1 ...  [default: cuda where there is one]")
 @click.option("--minutes", type=float, default=5.0, show_default=True, help="Between checkpoints.")
-@click.option("--workers", type=int, default=4, show_default=True, help="That decode pictures.")
+@click.option("--decoders", type=int, default=4, show_default=True, help="That decode pictures.")
 @click.option("--limit-steps", type=click.IntRange(min=1), help="End early, to try things out.")
 @click.option("--fresh", is_flag=True, help="Begin again; an earlier run is set aside.")
 @click.option("--plan", is_flag=True, help="Only say what the run would cost.")
@@ -57,7 +57,7 @@ def command(
     overrides: tuple[str, ...],
     device: str | None,
     minutes: float,
-    workers: int,
+    decoders: int,
     limit_steps: int | None,
     fresh: bool,
     plan: bool,
@@ -94,7 +94,7 @@ def command(
     from zoo.train.start import Options, train_model
 
     voices = (_nothing, None) if is_quiet() else (tell, say)
-    options = Options(out, data_name, data_dir, fresh, limit_steps, minutes, workers, tensorboard)
+    options = Options(out, data_name, data_dir, fresh, limit_steps, minutes, decoders, tensorboard)
     with processes(device) as ranks:
         if plan:
             from zoo.train.plan import plan_training

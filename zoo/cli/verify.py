@@ -1,23 +1,35 @@
-"""`sat-zoo verify FILE`."""
+"""`sat-zoo verify FILE|NAME`."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from eval.errors import ReportError, UsageError
 from eval.files.border import border, is_file, plain
+from eval.official import check_images
 from eval.protocols import is_upper_bound
 from eval.report.digest import what_images_follow_from
-from eval.report.known import check_images, check_protocol
+from eval.report.known import check_protocol
 from eval.report.percent import percent_range
 from eval.report.report import OPEN, Report
 from eval.report.words import attack_of
+from zoo.attest.envelope import is_attestation
+from zoo.cli.shared.completing import complete_models_or_files
 from zoo.cli.shared.console import echo, say
 from zoo.cli.shared.model import prefix_option
+from zoo.cli.verify_attestation import (
+    refuse_signature_options,
+    signature_options,
+    verify_attestation,
+)
+from zoo.cli.verify_model import verify_model
 from zoo.foreign.stated import Stated
 from zoo.pictures import images
+from zoo.registry import list_models
+from zoo.wanted import HUB, Wanted, wanted
 
 EXAMPLES = """\b
 Examples:
@@ -25,15 +37,23 @@ Examples:
   sat-zoo verify report.json --weights my.safetensors
   sat-zoo verify adversarial.safetensors
   sat-zoo verify adversarial.safetensors --report report.json
-  sat-zoo verify adversarial.safetensors --data-dir ~/cifar10 --weights my.safetensors"""
+  sat-zoo verify adversarial.safetensors --data-dir ~/cifar10 --weights my.safetensors
+  sat-zoo verify report.att.json --public-key key.pub
+  sat-zoo verify resnet8-silu-sat-digits
+  sat-zoo verify hf-hub:ORG/NAME --data-dir ~/cifar10"""
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument(
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE|NAME",
+    shell_complete=complete_models_or_files,
+)
 @click.option(
     "--report",
     type=click.Path(path_type=Path),
-    help="Of images: the report whose broken images they should be.",
+    help="Of images: the report whose broken images they should be. Of an attestation: the report.",
 )
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of the data set.")
 @click.option(
@@ -49,6 +69,7 @@ Examples:
 @prefix_option
 @click.option("--batch-size", type=int, default=128, show_default=True, help="Images in one pass.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 ...")
+@signature_options
 def command(
     file: Path,
     report: Path | None,
@@ -58,20 +79,36 @@ def command(
     strip_prefix: str | None,
     batch_size: int,
     device: str,
+    **signer: Any,
 ) -> None:
-    """Check a report, or saved adversarial images, without attacking again.
+    """Check a report, adversarial images, an attestation or a model's evidence, without an attack.
 
     Of a report every total is computed again from its verdicts; with --weights also whether it is
     of that very file, or of the same tensors in other bytes; ends with 1 if of neither.
     Adversarial images (eval --save-adversarial) are shown to the model once more: each must lie
     inside the ball and inside [0, 1] and be misclassified, and they must be all that the report
     in their file calls broken; with --report also those of that very report.
+    An attestation (sat-zoo attest) must be signed by the key, or the identity, that is named, and
+    agree with the report, and with the weights and data that are here.
+    Of a model's NAME, or hf-hub:ORG/NAME, every file of evidence is shown to its weights, and with
+    the data every clean image too: a sentence says which upper bound of the robust accuracy that
+    confirms, and what it does not.
     """
-    if not is_file(file):
-        raise UsageError(
-            f"{plain(str(file))} is not a file: name a report or a file of adversarial images"
-        )
+    if is_file(file) and is_attestation(file):
+        places: dict[str, Any] = {"data_dir": data_dir, "classes": classes, "weights": weights}
+        path = verify_attestation(file, report, strip_prefix=strip_prefix, **places, **signer)
+        _verify_report(path, None, None)
+        return
+    refuse_signature_options(file, signer)
     stated = Stated(strip_prefix=strip_prefix)
+    if not is_file(file):
+        model = _model(file, stated, weights)
+        if report is not None:
+            raise UsageError(f"--report {report} is for a file of adversarial images: leave it out")
+        verify_model(
+            model, data_dir=data_dir, classes=classes, batch_size=batch_size, device=device
+        )
+        return
     if _is_safetensors(file):
         _verify_images(file, report, data_dir, classes, weights, stated, batch_size, device)
     elif report is not None:
@@ -84,6 +121,17 @@ def command(
                     " report: leave it out"
                 )
         _verify_report(file, weights, strip_prefix)
+
+
+def _model(name: Path, stated: Stated, weights: Path | None) -> Wanted:
+    """The model of this name; raises `UsageError` for what is neither that nor a file."""
+    is_hub = str(name).startswith(HUB)
+    if not is_hub and str(name) not in list_models():
+        raise UsageError(
+            f"{plain(str(name))} is not a file: name a report or a file of adversarial images, or a"
+            " model of sat-zoo list"
+        )
+    return wanted(str(name), stated, weights=weights)
 
 
 def _is_safetensors(path: Path) -> bool:
@@ -132,11 +180,11 @@ def _verify_images(
     batch_size: int,
     device: str,
 ) -> None:
-    from eval.adversarial import AdversarialImages, recheck
+    from eval.adversarial import recheck
+    from eval.evidence.file import read_evidence
     from zoo.loading import load_wanted
-    from zoo.wanted import wanted
 
-    found = AdversarialImages.read(path)
+    found = read_evidence(path).images
     origin, shown = found.origin, plain(str(path))
     if report is not None:
         _check_same(shown, origin.report_sha256, report)

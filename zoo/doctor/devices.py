@@ -42,7 +42,7 @@ def usable() -> list[torch.device]:
 def _cpu() -> Line:
     import torch
 
-    from eval.bench.machine import processor
+    from eval.processor import processor
 
     model = processor(torch.device("cpu"))
     n_cores = os.cpu_count() or 1

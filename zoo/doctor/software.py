@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from zoo.doctor.findings import Line, Mark, halves
+from zoo.tfjpeg import installed
 
 PACKAGE = "sat-zoo"
 IMPORTED = ("torch", "torchvision", "timm", "huggingface-hub")
@@ -23,12 +24,13 @@ IMPORTED = ("torch", "torchvision", "timm", "huggingface-hub")
 
 
 def versions() -> Iterator[Line]:
-    """Python, sat-zoo, the packages of `IMPORTED`, and all other requirements in one line."""
+    """Python, sat-zoo, the packages of `IMPORTED`, decoders, and all else in one line."""
     yield _python()
     yield Line(name=PACKAGE, mark="ok", says=version(PACKAGE), facts={"version": version(PACKAGE)})
     wanted = {_normal(wish.name): wish for wish in requirements()}
     for name in IMPORTED:
         yield _imported(wanted.pop(name, Requirement(name)))
+    yield _decoders(wanted.pop("simplejpeg", Requirement("simplejpeg")))
     yield _others(list(wanted.values()))
 
 
@@ -114,6 +116,20 @@ def _imported(wish: Requirement) -> Line:
             mark, says = "broken", f"{says} cannot be imported ({halves(problem)[0]})"
             fix = f"pip install --force-reinstall {wish.name}, with a torch that fits it"
     return Line(name=_normal(wish.name), mark=mark, says=says, fix=fix, needed=True, facts=facts)
+
+
+def _decoders(wish: Requirement) -> Line:
+    """What makes pixels of picture files; the default job's pictures are in none."""
+    from eval.data.files.pictures import pillow
+
+    mark, found = state(wish)
+    if mark == "ok":
+        mark, found = ("ok", installed()) if installed() else ("broken", "cannot be imported")
+    says = f"{pillow()}; for JPEGs of EfficientNets simplejpeg {found}"
+    if mark == "ok":
+        return Line(name="decoders", mark=mark, says=says, facts={"simplejpeg": found})
+    says += ": Pillow decodes them instead, and the Report is flagged"
+    return Line(name="decoders", mark=mark, says=says, fix=_pip(wish), facts={"simplejpeg": None})
 
 
 def _others(wishes: list[Requirement]) -> Line:

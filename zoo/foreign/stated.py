@@ -13,7 +13,7 @@ from eval.arguments import argument
 from eval.errors import UsageError
 from eval.files.border import plain
 from zoo.cards import InputSpec
-from zoo.registry import card, list_models
+from zoo.registry import card, own_models
 
 INPUT = ("size", "mean", "std")
 """What of the preprocessing has no default, here or anywhere: it is stated or it is an error."""
@@ -119,7 +119,7 @@ def activation_of(stated: Stated, who: str) -> str:
         return chosen
     own = next((value for start, value in _OWN.items() if arch.startswith(start)), None)
     if own is None:
-        used = sorted({one.activation for one in map(card, list_models()) if one.arch == arch})
+        used = sorted({one.activation for one in map(card, own_models()) if one.arch == arch})
         raise UsageError(
             f"{who}: {arch} has no activation of its own, its models differ in it: state it with"
             f" {argument('activation', used[0] if used else 'silu')}"

@@ -8,8 +8,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path, PurePosixPath
+from typing import Annotated, Any
 
-from pydantic import Field, TypeAdapter, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_serializer,
+)
 
 from eval.errors import SatZooError, first_fault
 from eval.files.home import home
@@ -20,14 +29,51 @@ from zoo.hub.name import is_repo_name
 PACKAGED = Path(__file__).with_name("pins.json")
 
 
+def _stays_inside(file: str) -> str:
+    path = PurePosixPath(file)
+    if path.is_absolute() or str(path) != file or ".." in path.parts or "\\" in file:
+        raise ValueError(f"{file!r} is not a plain path inside a repository")
+    if path.suffix != ".safetensors":
+        raise ValueError(f"{file!r} is not a safetensors file: no other format is ever read")
+    return file
+
+
+InsidePath = Annotated[str, AfterValidator(_stays_inside)]
+
+
+class PinnedEvidence(Frozen):
+    """Adversarial images of one Report, a file in the same commit as the weights."""
+
+    file: InsidePath
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    size: int = Field(ge=1, description="bytes")
+
+
 class Pin(Frozen):
     """One file on the Hub that cannot change: a commit and a digest name its bytes."""
 
     repo: str = Field(description="OWNER/NAME on the Hub")
     revision: str = Field(pattern=r"^[0-9a-f]{40}$", description="a full commit hash, no branch")
-    file: str = Field(default="model.safetensors", description="path inside the repository")
+    file: InsidePath = Field(default="model.safetensors", description="path inside the repository")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     size: int = Field(ge=1, description="bytes")
+    evidence: tuple[PinnedEvidence, ...] = Field(
+        default=(),
+        max_length=100,
+        description="adversarial images of these weights",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_there(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = dump(self)
+        return found if self.evidence else {k: v for k, v in found.items() if k != "evidence"}
+
+    @property
+    def of_evidence(self) -> tuple[Pin, ...]:
+        """A pin for each file of evidence."""
+        return tuple(
+            Pin(repo=self.repo, revision=self.revision, **one.model_dump()) for one in self.evidence
+        )
 
     @field_validator("repo")
     @classmethod
@@ -35,16 +81,6 @@ class Pin(Frozen):
         if not is_repo_name(repo):
             raise ValueError(f"{repo!r} is no OWNER/NAME of the Hub")
         return repo
-
-    @field_validator("file")
-    @classmethod
-    def _stays_inside(cls, file: str) -> str:
-        path = PurePosixPath(file)
-        if path.is_absolute() or str(path) != file or ".." in path.parts or "\\" in file:
-            raise ValueError(f"{file!r} is not a plain path inside a repository")
-        if path.suffix != ".safetensors":
-            raise ValueError(f"{file!r} is not a safetensors file: no other format is ever read")
-        return file
 
 
 _PINS = TypeAdapter(dict[str, Pin])

@@ -6,6 +6,7 @@ left over from training, or the import fails.
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from eval.errors import UsageError, WeightsMismatch
 from zoo import networks
 from zoo.cards import ModelCard, Official
-from zoo.official.evidence.golden import golden
+from zoo.official.evidence.golden import golden, of, summary
 from zoo.official.evidence.known import RELEASE, check_sources, differences
 from zoo.official.format.tensor_bundle import TensorBundle, Variable, read_index
 from zoo.official.mapping import Target, mapping
@@ -67,8 +68,9 @@ def import_checkpoint(
 
     is_release: refuse files that are not those which the package knows as the release's.
 
-    The provenance holds the sha256 of the files and the logits on fixed images; under
-    "differences" it says in what these are not those of an earlier conversion.
+    The provenance holds the sha256 of the files and some logits on fixed images, all of which lie
+    beside the weights; under "differences" it says in what these are not those of an earlier
+    conversion.
 
     Returns the path of the stored weights. Raises what `load_tf` and `Store.put` raise.
     """
@@ -80,9 +82,10 @@ def import_checkpoint(
         check_sources(card, files)
     state, provenance = _convert(card, bundle, channel_order, ema)
     provenance["files"] = files
-    provenance["golden"] = golden(card, state)
+    found = golden(card, state)
+    provenance["golden"] = summary(found)
     provenance["differences"] = differences(card.name, provenance, store)
-    return store.put(card.name, state, provenance)
+    return store.put(card.name, state, provenance, golden=partial(of, found=found))
 
 
 def check_index(card: ModelCard, path: Path, ema: bool | None = None) -> None:

@@ -8,15 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from eval.report.parts import OPEN
-from eval.report.percent import percent, percent_range
+from eval.report.percent import percent
 from eval.report.words import attack_of
+from zoo.publish.eval_results import HUB_DATASETS, TASK, is_bound, model_index
 from zoo.publish.markdown import accuracy, code, sure, table, text
 
 if TYPE_CHECKING:
-    from huggingface_hub import EvalResult, ModelCardData
+    from huggingface_hub import ModelCardData
 
-    from eval.report.report import Accuracy, Report
     from zoo.cards import Claim, ModelCard
     from zoo.publish.reports import Result
 
@@ -26,9 +25,6 @@ METHODS = {
     "at": "adversarial training",
     "unknown": "training not published",
 }
-# Data sets of the cards that have a page of their own on the Hub.
-HUB_DATASETS = {"imagenet": "ILSVRC/imagenet-1k", "cifar10": "uoft-cs/cifar10"}
-TASK = "image-classification"
 
 
 @dataclass(frozen=True)
@@ -73,7 +69,6 @@ def metadata(page: Page) -> ModelCardData:
     is_timm = page.pretrained_cfg is not None
     dataset = HUB_DATASETS.get(info.dataset)
     method = () if info.method == "unknown" else (METHODS[info.method].replace(" ", "-"),)
-    results = [result for found in page.results for result in _eval_results(found.report)]
     return ModelCardData(
         license=page.license_id or "unknown",
         library_name="timm" if is_timm else "sat-zoo",
@@ -88,71 +83,9 @@ def metadata(page: Page) -> ModelCardData:
         ],
         datasets=[dataset] if dataset else None,
         model_name=info.name,
-        eval_results=_distinct(results) or None,
+        eval_results=model_index(page.results, page.repo) or None,
         ignore_metadata_errors=False,
     )
-
-
-def _eval_results(report: Report) -> list[EvalResult]:
-    """Clean and robust accuracy of one Report; the robust one's name says against what."""
-    found = [_eval_result(report, "accuracy", "clean accuracy", report.clean, {})]
-    if report.robust is not None:
-        against = f"{attack_of(report)}, {report.threat.norm} eps {report.threat.eps_text}"
-        if report.engine.name != "fast":
-            against += f", engine {report.engine.name}"
-        args = {
-            "protocol": attack_of(report),
-            "norm": report.threat.norm,
-            "eps": report.threat.eps_text,
-            "engine": report.engine.name,
-            "seed": report.seed,
-        }
-        name = f"robust accuracy ({against})"
-        found.append(_eval_result(report, "robust_accuracy", name, report.robust, args))
-    return found
-
-
-def _eval_result(
-    report: Report, kind: str, name: str, share: Accuracy, args: dict[str, Any]
-) -> EvalResult:
-    from huggingface_hub import EvalResult
-
-    return EvalResult(
-        task_type=TASK,
-        dataset_type=HUB_DATASETS.get(report.data.name, sure(report.data.name)),
-        dataset_name=sure(report.data.name),
-        dataset_split=sure(report.data.split),
-        metric_type=kind,
-        metric_name=f"{sure(name)}, {_counted(share)}",
-        metric_value=share.accuracy,
-        metric_args={**args, **_evidence(report, share)},
-    )
-
-
-def _distinct(results: list[EvalResult]) -> list[EvalResult]:
-    """Each result once: every Report of the same images repeats the clean accuracy."""
-    kept: list[EvalResult] = []
-    for result in results:
-        if result not in kept:
-            kept.append(result)
-    return kept
-
-
-def _counted(share: Accuracy) -> str:
-    """An estimate counts nothing: those of its images that are known to be right are not all."""
-    interval = f"95 % interval {percent_range(*share.ci95)} %"
-    if share.estimated:
-        return f"estimated, not all of {share.n} images settled, {interval}"
-    return f"{share.correct} of {share.n}, {interval}"
-
-
-def _evidence(report: Report, share: Accuracy) -> dict[str, Any]:
-    """What a number rests on; full_run: what the whole run would find, where not all is settled."""
-    found: dict[str, Any] = {"n": share.n, "ci95": list(share.ci95)}
-    if not share.estimated:
-        return {"correct": share.correct, **found}
-    found |= {"estimated": True, "open": report.images.verdicts.count(OPEN)}
-    return found | ({"full_run": list(report.estimate.full_run)} if report.estimate else {})
 
 
 def _about(page: Page) -> str:
@@ -232,7 +165,7 @@ def _row(result: Result) -> tuple[str, ...]:
         f"{text(report.data.name)} ({text(report.data.split)}), {report.data.n} images",
         text(attack_of(report)) + (threat if report.robust else ""),
         accuracy(report.clean),
-        accuracy(report.robust) if report.robust else "",
+        f"{accuracy(report.robust)}{', upper bound' * is_bound(report)}" if report.robust else "",
         f"{report.engine.name} {report.engine.precision}",
         ", ".join(text(flag.code) for flag in report.flags) or "none",
         code(f"reports/{result.file}"),

@@ -13,8 +13,10 @@ from eval.errors import UsageError, WeightsMismatch, WeightsUnavailable
 from zoo.hub.name import is_repo_name
 from zoo.hub.pins import pin_of
 from zoo.publish import model_card, timm_config
+from zoo.publish.eval_results import result_files
 from zoo.publish.reports import Result, results_of
 from zoo.registry import FAMILIES, card, metrics_file
+from zoo.weights.beside import GOLDEN, golden_beside
 from zoo.weights.file import Found, read
 from zoo.weights.find import find_weights, local_weights, not_here
 from zoo.weights.store import Store
@@ -112,6 +114,8 @@ def prepare(
     Raises what `zoo.load` raises, and `SatZooError` if timm does not compute what config.json says.
     """
     from eval.definition import weights_sha256
+    from zoo.golden.file import read_golden
+    from zoo.golden.record import record
     from zoo.loading import from_weights
 
     info, repo = card(name), repo_of(namespace, name)
@@ -141,7 +145,14 @@ def prepare(
         File.of("README.md", model_card.render(page).encode()),
         File.of("card.json", _json(info.model_dump(mode="json"))),
     )
-    return Package(name, repo, (blob, *made, *_training(info, blob), *_reports(mine)))
+    # Weights that came without golden logits get them here, where they were just loaded.
+    golden = read_golden(golden_beside(found.path), blob.sha256) or record(model, blob.sha256)
+    kept = File.of(GOLDEN, golden.to_bytes())
+    return Package(
+        name,
+        repo,
+        (blob, kept, *made, *_training(info, blob), *_reports(mine), *_evaluations(mine, repo)),
+    )
 
 
 def _promised(info: ModelCard, found: Found) -> WeightFile:
@@ -169,6 +180,10 @@ def _is_bundled(info: ModelCard, sha256: str) -> bool:
 
 def _reports(results: tuple[Result, ...]) -> tuple[File, ...]:
     return tuple(File.of(f"{REPORTS}/{result.file}", result.content) for result in results)
+
+
+def _evaluations(results: tuple[Result, ...], repo: str) -> tuple[File, ...]:
+    return tuple(File.of(path, content) for path, content in result_files(results, repo).items())
 
 
 def _check_license(license_id: str | None) -> None:

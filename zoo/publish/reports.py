@@ -29,7 +29,7 @@ def results_in(folder: Path | None = None) -> tuple[Result, ...]:
     """
     if folder is not None and not folder.is_dir():
         raise UsageError(f"--results {folder} is not a folder: name the one that holds the Reports")
-    folders = [_committed(), own_results()] if folder is None else [folder]
+    folders = [committed(), own_results()] if folder is None else [folder]
     found: dict[str, Result] = {}
     for place in filter(None, folders):
         for path in sorted(place.glob("*.json")):
@@ -41,7 +41,7 @@ def results_in(folder: Path | None = None) -> tuple[Result, ...]:
     return tuple(found.values())
 
 
-def _committed() -> Path | None:
+def committed() -> Path | None:
     """The leaderboard is found, not imported: the zoo must not depend on it."""
     found = importlib.util.find_spec("leaderboard")
     for place in (found.submodule_search_locations or ()) if found else ():

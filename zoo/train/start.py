@@ -39,7 +39,7 @@ class Options:
     fresh: bool = False
     limit_steps: int | None = None
     minutes: float = 5.0
-    workers: int = 4
+    decoders: int = 4
     tensorboard: bool = False
 
 
@@ -182,7 +182,7 @@ def _tensorboard(folder: Path) -> Any:
 
 def _feed(data: ImageSet, info: ModelCard, recipe: Recipe, ranks: Ranks, options: Options) -> Feed:
     if data.name in {"imagenet", "folder"}:
-        return feed(data, info, recipe, ranks.device, options.workers)
+        return feed(data, info, recipe, ranks.device, options.decoders)
     memory = memory_feed(data, info, recipe, ranks.device)
     check_for_data(recipe, in_memory=True, scale=memory.scale)
     return memory

@@ -26,6 +26,7 @@ __all__ = ["REPAIR", "Found", "WeightFile", "Weights", "load_file", "read", "rea
 REPAIR = {
     "file": "make or fetch it again",
     "bundled": "reinstall sat-zoo",
+    "library": "reinstall the package that brings it",
     "store": "import it again with sat-zoo import",
     "hub": "look at it with sat-zoo pull --check, then fetch it again with sat-zoo pull",
 }

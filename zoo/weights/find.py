@@ -8,6 +8,7 @@ A model that is not of the zoo has the file or the repository that was named, an
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,12 +18,17 @@ from typing import TYPE_CHECKING, Literal
 from eval.errors import UsageError, WeightsUnavailable
 from zoo.hub.name import Commit
 from zoo.hub.pins import Pin, pin_of
-from zoo.registry import FAMILIES
+from zoo.registry import FAMILIES, folder_of, from_package
+from zoo.weights.beside import fetch_golden
 from zoo.weights.file import Found
+from zoo.weights.pickled import refuse_pickle
 from zoo.weights.store import Store
 
 if TYPE_CHECKING:
+    from eval.described import Source
     from zoo.cards import ModelCard
+
+_log = logging.getLogger(__name__)
 
 WEIGHTS = "model.safetensors"
 
@@ -71,6 +77,7 @@ def find_weights(info: ModelCard, weights: str | Path | Commit | None = None) ->
         return _of_commit(weights)
     if weights is not None:
         path = Path(weights)
+        refuse_pickle(str(path))
         if not path.is_file():
             raise UsageError(f"`weights` {path} is not a file: name a safetensors file")
         return Found(path, "file", None)
@@ -114,8 +121,9 @@ def digests(info: ModelCard) -> Iterator[str | None]:
 def _own_copies(info: ModelCard) -> Iterator[Found]:
     """Those that are used as they are: whatever is pinned on the Hub comes after them."""
     if info.bundled is not None:
-        path = FAMILIES / info.family / info.bundled.file
-        yield Found(path, "bundled", info.bundled.sha256)
+        path = folder_of(info, FAMILIES) / info.bundled.file
+        whose: Source = "bundled" if from_package(info.name) is None else "library"
+        yield Found(path, whose, info.bundled.sha256)
     stored = Store().find(info.name)
     if stored is not None:
         yield Found(stored.path, "store", stored.sha256)
@@ -127,6 +135,8 @@ def _fetched(pin: Pin, who: str, *, is_here: bool) -> Found:
 
     with bars() as bar:
         path = fetch(pin, progress=None if is_here else bar(who, pin.size))
+    if not is_here and (said := fetch_golden(pin)):
+        _log.info("%s: %s", who, said)
     return Found(path, "hub", pin.sha256)
 
 

@@ -1,7 +1,8 @@
 """The local weight store: one folder a model, complete or not there.
 
-`SAT_ZOO_HOME/store/NAME/` holds `model.safetensors` and `provenance.json`: the weights and how
-they came to be. The two appear together, by one rename of a finished folder. No torch here.
+`SAT_ZOO_HOME/store/NAME/` holds `model.safetensors` and `provenance.json`, the weights and how they
+came to be, and mostly `golden.safetensors`, what they answered on fixed images. They appear
+together, by one rename of a finished folder. No torch here.
 """
 
 import contextlib
@@ -14,7 +15,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -26,6 +27,7 @@ from safetensors import SafetensorError
 from eval.errors import SatZooError, UsageError, WeightsMismatch
 from eval.files.home import home
 from eval.files.writing import flush_to_disk
+from zoo.weights.beside import golden_beside
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,11 +63,16 @@ class Store:
         self.root = home() / "store" if root is None else root
 
     def put(
-        self, name: str, state_dict: Mapping[str, "Tensor"], provenance: Mapping[str, object]
+        self,
+        name: str,
+        state_dict: Mapping[str, "Tensor"],
+        provenance: Mapping[str, object],
+        golden: Callable[[str], bytes] | None = None,
     ) -> Path:
         """Keep the weights of the model `name`; returns their path.
 
         provenance: JSON values; the name, the SHA-256, the date and our version are added.
+        golden: from that SHA-256 to the file of golden logits that is kept with them.
 
         Raises `UsageError` for a name that no model can have, `SatZooError` if the disk is full or
         cannot be written: what was stored before is then untouched.
@@ -78,7 +85,7 @@ class Store:
             fresh = self._hidden(name, "new")
             try:
                 fresh.mkdir()
-                _write(fresh, name, state_dict, provenance)
+                _write(fresh, name, state_dict, provenance, golden)
                 self._swap(fresh, self.root / name)
             except BaseException:
                 shutil.rmtree(fresh, ignore_errors=True)
@@ -179,7 +186,11 @@ def _is_abandoned(folder: Path) -> bool:
 
 
 def _write(
-    folder: Path, name: str, state_dict: Mapping[str, "Tensor"], provenance: Mapping[str, object]
+    folder: Path,
+    name: str,
+    state_dict: Mapping[str, "Tensor"],
+    provenance: Mapping[str, object],
+    golden: Callable[[str], bytes] | None,
 ) -> None:
     from safetensors.torch import save
 
@@ -189,15 +200,19 @@ def _write(
     # whatever happened to the bytes on their way.
     content = save(tensors, metadata={"format": "pt"})
     weights.write_bytes(content)
+    sha256 = hashlib.sha256(content).hexdigest()
     record = {
         **provenance,
         "name": name,
-        "sha256": hashlib.sha256(content).hexdigest(),
+        "sha256": sha256,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "written_by": f"sat-zoo {version('sat-zoo')}",
     }
     (folder / _PROVENANCE).write_text(json.dumps(record, indent=2) + "\n", "utf-8")
-    for path in (weights, folder / _PROVENANCE, folder):
+    beside = () if golden is None else (golden_beside(weights),)
+    if golden is not None:
+        golden_beside(weights).write_bytes(golden(sha256))
+    for path in (weights, folder / _PROVENANCE, *beside, folder):
         flush_to_disk(path)
 
 

@@ -7,6 +7,7 @@ joined. Source: A. Krizhevsky 2009, Learning Multiple Layers of Features from Ti
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from eval.data.cifar10.exact import Pictures, proved, read_batches, read_first_1
 from eval.data.cifar10.jpeg import read_jpegs
 from eval.data.cifar10.tree import Tree, find_tree, in_order, read_tree
 from eval.data.files.entries import Passed
+from eval.data.files.pictures import Decoder, pillow
 from eval.data.locate import DataMissing, DataRoot, data_root, not_found, places
 from eval.data.text import spellings
 from eval.errors import unknown
@@ -107,7 +109,8 @@ def open_cifar10_jpeg(split: str, *, data_dir: Path | None = None) -> ImageSet:
         order = folder / f"{split}_order.csv"
         path = next((folder / form for form in forms if (folder / form).exists()), None)
         if path is not None and order.exists():
-            return _as_set(read_jpegs(path, order, split), "cifar10-jpeg", split, path)
+            found = _as_set(read_jpegs(path, order, split), "cifar10-jpeg", split, path)
+            return replace(found, decoder=Decoder(pillow()))
         if path is not None:
             halves.append(
                 f"{path} is there, but {order.name}, the official order of its pictures, is missing"

@@ -15,14 +15,14 @@ from eval.cpus import usable_cpus
 from eval.data.base import ImageSet
 from eval.data.decoded import decoded_once
 from eval.data.files.entries import Passed
-from eval.data.files.pictures import Preprocess, read_picture
+from eval.data.files.pictures import Preprocess, decoder_of, read_picture
 from eval.data.files.stores import PictureStore
 from eval.data.positions import Rows
 from eval.errors import DataError
 
 _CHUNK = 8  # pictures a worker decodes before it hands them over
 _AHEAD = 2  # chunks a worker may be ahead
-_FEW = 4 * _CHUNK  # fewer pictures are not worth starting workers for
+_FEW = 4 * _CHUNK  # fewer pictures are not worth starting decoders for
 
 Tried = NDArray[Any] | str  # a picture, or why it could not be decoded
 
@@ -60,7 +60,7 @@ class PictureSource:
 
     store: PictureStore
     preprocess: Preprocess
-    n_workers: int
+    n_decoders: int
 
     def read(self, rows: Rows) -> NDArray[np.float32]:
         """See `PixelSource.read`."""
@@ -68,7 +68,7 @@ class PictureSource:
             return self.read(np.zeros(1, np.int64))[:0]
         decoder = _Chunks(self.store, self.preprocess, tuple(dict.fromkeys(rows.tolist())))
         if len(decoder.rows) > 1:
-            with ThreadPoolExecutor(max_workers=max(1, self.n_workers)) as pool:
+            with ThreadPoolExecutor(max_workers=max(1, self.n_decoders)) as pool:
                 results = list(pool.map(decoder.decode, decoder.rows))
         else:
             results = [decoder.decode(row) for row in decoder.rows]
@@ -88,7 +88,7 @@ class PictureSource:
     def _tried(self, rows: Sequence[int]) -> Iterator[Tried]:
         """Every picture in order, from worker processes where there are many."""
         chunks = _Chunks(self.store, self.preprocess, tuple(rows))
-        if self.n_workers < 1 or len(rows) <= _FEW:
+        if self.n_decoders < 1 or len(rows) <= _FEW:
             for k in range(len(chunks)):
                 yield from chunks[k]
             return
@@ -97,7 +97,7 @@ class PictureSource:
         loader: DataLoader[Any] = DataLoader(
             chunks,  # type: ignore[arg-type]
             batch_size=None,
-            num_workers=min(self.n_workers, len(chunks)),
+            num_workers=min(self.n_decoders, len(chunks)),
             prefetch_factor=_AHEAD,
             collate_fn=_unchanged,
         )
@@ -106,8 +106,8 @@ class PictureSource:
                 yield from chunk
         except RuntimeError as problem:
             raise DataError(
-                f"a worker that decodes pictures died ({problem}); it may have run out of memory:"
-                " use fewer workers"
+                f"a process that decodes pictures died ({problem}); it may have run out of memory:"
+                " use fewer `decoders`"
             ) from None
 
 
@@ -122,14 +122,14 @@ def picture_set(
     n_classes: int,
     official_subset: bool,
     layout: str,
-    n_workers: int | None = None,
+    n_decoders: int | None = None,
     passed_over: tuple[Passed, ...] = (),
 ) -> ImageSet:
     """The set of a store's pictures, in the store's order; each is decoded once if it can be kept.
 
-    n_workers: processes that decode; default one a core, at most 16; 0 decodes in this process.
+    n_decoders: processes that decode; default one a core, at most 16; 0 decodes in this process.
     """
-    workers = min(usable_cpus(), 16) if n_workers is None else n_workers
+    decoders = min(usable_cpus(), 16) if n_decoders is None else n_decoders
     images = ImageSet(
         name=name,
         split=split,
@@ -137,10 +137,11 @@ def picture_set(
         labels=np.asarray(labels).astype(np.int64),
         n_classes=n_classes,
         official_subset=official_subset,
-        source=PictureSource(store, preprocess, workers),
+        source=PictureSource(store, preprocess, decoders),
         rows=np.arange(len(ids), dtype=np.int64),
         layout=layout,
         passed_over=passed_over,
+        decoder=decoder_of(preprocess),
     )
     return decoded_once(images)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +31,54 @@ _FORMATS = (
     "BLP", "FTEX", "QOI", "SGI", "SUN", "TGA", "XBM", "XPM",
 )  # fmt: skip
 
-# A picture to (H, W, C), uint8 or float32 in [0, 1]; must be picklable, since workers call it.
+# A picture to (H, W, C), uint8 or float32 in [0, 1]; must be picklable, since decoders call it.
 Preprocess = Callable[["Image.Image"], NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """What made the pixels of picture files.
+
+    name: with versions, for a Report. differs: why they are not quite what the preprocessing
+    promises; "" where they are.
+    """
+
+    name: str
+    differs: str = ""
+
+
+@runtime_checkable
+class DecodesFiles(Protocol):
+    """A `Preprocess` that decodes some files by itself, and so by another decoder than Pillow."""
+
+    @property
+    def decoder(self) -> Decoder:
+        """What makes the pixels here."""
+
+    def from_file(
+        self, content: bytes, picture: Image.Image, *, is_whole: bool
+    ) -> NDArray[Any] | None:
+        """The result for the file `content`; None where Pillow shall decode it.
+
+        picture: opened, its size and format known, no pixel decoded. is_whole: False at first, when
+        None also means that nobody knows whether the file is complete: then Pillow looks, which
+        refuses one that is not, and the same is asked again with True.
+        """
+
+
+def decoder_of(preprocess: Preprocess) -> Decoder:
+    """What makes the pixels of the pictures that go through `preprocess`."""
+    return preprocess.decoder if isinstance(preprocess, DecodesFiles) else Decoder(pillow())
+
+
+@cache
+def pillow() -> str:
+    """Pillow and the library by which it decodes JPEG, with versions."""
+    import PIL
+    from PIL import features
+
+    turbo = features.version_feature("libjpeg_turbo")
+    return f"pillow {PIL.__version__} ({f'libjpeg-turbo {turbo}' if turbo else 'another libjpeg'})"
 
 
 @cache
@@ -59,11 +107,17 @@ def read_picture(source: bytes | Path, where: str, preprocess: Preprocess) -> ND
     Raises DataError when the file is missing, is no picture, is cut off, holds several frames, or
     when `preprocess` refuses it.
     """
-    picture = open_picture(source, where)
-    try:
-        return preprocess(picture)
-    except DataError as problem:
-        raise DataError(f"{where}: {problem}") from None
+    content = source if isinstance(source, bytes) else _content(source, where)
+    picture = _opened(content, where, None)
+    itself = preprocess if isinstance(preprocess, DecodesFiles) else None
+    with _named(where):
+        pixels = itself.from_file(content, picture, is_whole=False) if itself else None
+    if pixels is not None:
+        return pixels
+    _load(picture, where)
+    with _named(where):
+        pixels = itself.from_file(content, picture, is_whole=True) if itself else None
+        return preprocess(picture) if pixels is None else pixels
 
 
 def open_picture(
@@ -74,9 +128,16 @@ def open_picture(
     kinds: the names of the formats that it may be of; by default `formats()`. Its size stands in
     its header and is held against the limit `picture_pixels` before a pixel is decoded.
     """
+    content = source if isinstance(source, bytes) else _content(source, where)
+    picture = _opened(content, where, kinds)
+    _load(picture, where)
+    return picture
+
+
+def _opened(content: bytes, where: str, kinds: Sequence[str] | None) -> Image.Image:
+    """The picture, of which nothing but the header is read."""
     from PIL import Image
 
-    content = source if isinstance(source, bytes) else _content(source, where)
     # Pillow refuses twice as many by itself, in the middle of whatever it opens; of fewer it warns.
     Image.MAX_IMAGE_PIXELS = limits().picture_pixels
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -86,14 +147,30 @@ def open_picture(
         # A camera's multi-picture JPEG is a still with a preview behind it; its first is meant.
         # How many frames there are is not asked: to count them may take hours.
         is_still = picture.format == "MPO" or not getattr(picture, "is_animated", False)
-        if is_still:
-            picture.load()
     except Exception as problem:  # whatever thirty decoders raise
-        why = plain(first_line(problem))
-        raise DataError(f"{where} cannot be decoded as a picture: {why}") from problem
+        raise _undecodable(where, problem) from problem
     if not is_still:
         raise DataError(f"{where} holds several frames; a still picture is needed")
     return picture
+
+
+@contextmanager
+def _named(where: str) -> Iterator[None]:
+    try:
+        yield
+    except DataError as problem:
+        raise DataError(f"{where}: {problem}") from None
+
+
+def _load(picture: Image.Image, where: str) -> None:
+    try:
+        picture.load()
+    except Exception as problem:  # whatever thirty decoders raise
+        raise _undecodable(where, problem) from problem
+
+
+def _undecodable(where: str, problem: Exception) -> DataError:
+    return DataError(f"{where} cannot be decoded as a picture: {plain(first_line(problem))}")
 
 
 def _content(path: Path, where: str) -> bytes:

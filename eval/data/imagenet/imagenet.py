@@ -45,7 +45,7 @@ def open_imagenet(
     data_dir: Path | None = None,
     preprocess: Preprocess | None = None,
     allow_partial: bool = False,
-    n_workers: int | None = None,
+    n_decoders: int | None = None,
 ) -> ImageSet:
     """The 50,000 validation pictures, decoded and preprocessed when asked for.
 
@@ -88,7 +88,7 @@ def open_imagenet(
         n_classes=1000,
         official_subset=is_whole,
         layout=listing.layout,
-        n_workers=n_workers,
+        n_decoders=n_decoders,
         passed_over=listing.passed,
     )
 

@@ -1,8 +1,8 @@
-// The page of activations: the strip chart follows the choice of board and attack.
+// The page of activations: a chart for each pair, and a strip chart that follows the choice of board
+// and attack.
 const strip = document.getElementById("strip");
-const redraw = startCharts((figure) =>
-  figure.dataset.chart === "activations"
-    ? { points: page.strips[Number(strip.value)] }
-    : page.data[figure.dataset.chart],
-);
+const redraw = startCharts(({ dataset: { chart, item } }) => {
+  if (chart === "activations") return { points: page.strips[Number(strip.value)] };
+  return chart === "twins" ? { points: page.pairs[Number(item)] } : page.data[chart];
+});
 if (strip) strip.addEventListener("change", redraw);

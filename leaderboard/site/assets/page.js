@@ -24,6 +24,7 @@ sayTheme();
 
 for (const button of document.querySelectorAll("button[data-copy]")) {
   if (!navigator.clipboard) continue;
+  const label = [...button.childNodes];
   button.hidden = false;
   button.addEventListener("click", async () => {
     const text = document.getElementById(button.dataset.copy).textContent;
@@ -33,7 +34,7 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
     } catch {
       button.textContent = "Select and copy it by hand";
     }
-    setTimeout(() => (button.textContent = "Copy"), 2000);
+    setTimeout(() => button.replaceChildren(...label), 2000);
   });
 }
 performance.mark("page-ready");

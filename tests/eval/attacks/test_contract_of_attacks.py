@@ -138,8 +138,8 @@ class Corner(PGD):
 
 def bring(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     point = EntryPoint("corner", value, registry.GROUP)
-    monkeypatch.setattr(registry, "others", lambda: {"corner": point})
-    monkeypatch.setattr("eval.protocols.others", lambda: {"corner": point})
+    monkeypatch.setattr(registry, "others", lambda: {"corner": [point]})
+    monkeypatch.setattr("eval.protocols.others", lambda: {"corner": [point]})
 
 
 def test_another_package_may_bring_an_attack(

@@ -109,7 +109,7 @@ class Tiring(Pool):
 
 
 def tiring(*arguments: Any, **words: Any) -> AbstractContextManager[Run]:
-    return begun(*arguments, **words, executor=Tiring)
+    return begun(*arguments, **(words | {"executor": Tiring}))
 
 
 def test_an_image_that_fell_stays_fallen_where_the_attack_finds_it_no_more(

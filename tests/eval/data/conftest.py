@@ -72,7 +72,7 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[tuple[np.ndarray, np.ndarra
 
 @pytest.fixture
 def folder(tmp_path: Path, png: Callable[..., bytes], write: Callable[..., None]) -> Path:
-    """50 pictures: more than the 32 from which on workers are started."""
+    """50 pictures: more than the 32 from which on decoders are started."""
     write(tmp_path, {f"c{k % 3}/{k:03d}.png": png(k) for k in range(50)})
     return tmp_path
 

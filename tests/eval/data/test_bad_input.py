@@ -69,7 +69,7 @@ def test_a_class_without_pictures_is_refused_where_it_would_move_labels(
 
 def test_what_cannot_be_read_is_named(tmp_path: Path, png, write, monkeypatch) -> None:
     write(tmp_path, {"a/1.png": png(1), "a/2.png": png(2), "b/1.png": png(3)})
-    images = open_folder(tmp_path, n_workers=0)
+    images = open_folder(tmp_path, n_decoders=0)
 
     def refuse(path: object, *_: object) -> None:
         raise PermissionError(13, "Permission denied", str(path))
@@ -88,7 +88,7 @@ def test_a_file_without_permission_is_named(tmp_path: Path, png, write) -> None:
     write(tmp_path, {"a/1.png": png(1)})
     (tmp_path / "a/1.png").chmod(0)
     with pytest.raises(DataError, match=r"a/1\.png cannot be read \(Permission denied\)"):
-        open_folder(tmp_path, n_workers=0).batch([0])
+        open_folder(tmp_path, n_decoders=0).batch([0])
 
 
 STILLS = {
@@ -105,7 +105,7 @@ STILLS = {
 @pytest.mark.parametrize("kind", STILLS)
 def test_every_still_picture_is_rgb_in_the_range(tmp_path: Path, write, kind: str) -> None:
     write(tmp_path, {"a/picture.png": STILLS[kind]})
-    x = open_folder(tmp_path, n_workers=0).batch([0]).x
+    x = open_folder(tmp_path, n_decoders=0).batch([0]).x
     assert x.shape == (1, 3, 8, 8)
     assert 0 <= float(x.min()) <= float(x.max()) <= 1
     if "grey" in kind or kind == "two colours":
@@ -134,7 +134,7 @@ def test_what_is_no_still_picture_stops_with_its_path_or_is_left_out_and_counted
     tmp_path: Path, png, write, data: bytes, message: str
 ) -> None:
     write(tmp_path, {"a/1.png": png(1), "a/bad.jpg": data})
-    images = open_folder(tmp_path, n_workers=0)
+    images = open_folder(tmp_path, n_decoders=0)
     with pytest.raises(DataError, match=rf"{tmp_path}/a/bad\.jpg.*{message}.*`without_unreadable"):
         images.pixels_sha256()
     good = images.without_unreadable()
@@ -158,7 +158,7 @@ def test_a_truncated_zip_is_named(
 READERS: dict[str, Callable[[Path], object]] = {
     "imagenet": lambda folder: opened("imagenet", folder).pixels_sha256(),
     "part": lambda folder: opened("imagenet", folder, allow_partial=True).pixels_sha256(),
-    "folder": lambda folder: opened("folder", folder, n_workers=2).pixels_sha256(),
+    "folder": lambda folder: opened("folder", folder, n_decoders=2).pixels_sha256(),
     "skipping": lambda folder: opened("folder", folder / "val").without_unreadable(),
     "cifar10": lambda folder: opened("cifar10", folder),
     "cifar10-jpeg": lambda folder: opened("cifar10-jpeg", folder),

@@ -22,13 +22,13 @@ def run(*args: str) -> str:
 
 def test_pipeline_and_model_stand_in_one_table(folder: Path) -> None:
     out = run(
-        "--data", "folder", "--data-dir", str(folder), "--workers", "0", "--workers", "2",
+        "--data", "folder", "--data-dir", str(folder), "--decoders", "0", "--decoders", "2",
         "--factory", "torch.nn:Flatten", "--batch-size", "4", "--repeats", "1",
     )  # fmt: skip
     rows = out.splitlines()[2:]
     assert [row.split("|")[1].strip() for row in rows] == [
-        "pipeline, 0 workers",
-        "pipeline, 2 workers",
+        "pipeline, 0 decoders",
+        "pipeline, 2 decoders",
         "model, forward",
         "model, forward + gradient",
     ]
@@ -37,7 +37,7 @@ def test_pipeline_and_model_stand_in_one_table(folder: Path) -> None:
 
 
 def test_a_preprocessing_is_named_like_a_factory(folder: Path) -> None:
-    data = ("--data", "folder", "--data-dir", str(folder), "--workers", "0", "--n", "3")
+    data = ("--data", "folder", "--data-dir", str(folder), "--decoders", "0", "--n", "3")
     options = ("--preprocess-option", "kind=resnet-opencv", "--preprocess-option", "size=16")
     out = run(*data, "--preprocess", "zoo.preprocess:Pipeline", *options)
     assert "| 3 |" in out

@@ -82,7 +82,7 @@ def half(picture: Image.Image) -> NDArray[np.float32]:
 def test_an_evaluation_decodes_each_picture_once(
     folder: Path, tmp_path_factory, n_decoded: Counter[str], name: str, with_journal: bool
 ) -> None:
-    images = open_folder(folder, n_workers=0).take(12)
+    images = open_folder(folder, n_decoders=0).take(12)
     # Without an attack there are no verdicts to keep, and a journal is refused.
     has_one = with_journal and name != "clean"
     journal = tmp_path_factory.mktemp("journal") if has_one else None
@@ -92,7 +92,7 @@ def test_an_evaluation_decodes_each_picture_once(
 
 
 def test_a_report_says_the_same_whether_pictures_are_kept_or_not(folder: Path) -> None:
-    images = open_folder(folder, n_workers=0)
+    images = open_folder(folder, n_decoders=0)
     reports = [
         evaluate(net(), one, attack="pgd-3", eps="4/255", batch_size=7)
         for one in (images, undecoded(images))
@@ -102,13 +102,13 @@ def test_a_report_says_the_same_whether_pictures_are_kept_or_not(folder: Path) -
 
 
 @pytest.mark.parametrize("preprocess", [to_rgb, half])
-@pytest.mark.parametrize("n_workers", [0, 2])
+@pytest.mark.parametrize("n_decoders", [0, 2])
 def test_what_was_found_readable_is_not_decoded_again(
-    folder: Path, n_decoded: Counter[str], n_workers: int, preprocess: files.Preprocess
+    folder: Path, n_decoded: Counter[str], n_decoders: int, preprocess: files.Preprocess
 ) -> None:
-    images = open_folder(folder, preprocess=preprocess, n_workers=n_workers)
+    images = open_folder(folder, preprocess=preprocess, n_decoders=n_decoders)
     assert images.without_unreadable() is images
-    before = Counter(n_decoded)  # workers count for themselves
+    before = Counter(n_decoded)  # decoders count for themselves
     images.pixels_sha256()
     images.batch([3, 1])
     assert n_decoded == before
@@ -116,7 +116,7 @@ def test_what_was_found_readable_is_not_decoded_again(
 
 
 def test_a_selection_shares_what_is_kept(folder: Path, n_decoded: Counter[str]) -> None:
-    images = open_folder(folder, n_workers=0)
+    images = open_folder(folder, n_decoders=0)
     images.take(10).pixels_sha256()
     images.select([9, 3]).batch([0, 1])
     images.select_ids([images.ids[4]]).batch([0])
@@ -126,7 +126,7 @@ def test_a_selection_shares_what_is_kept(folder: Path, n_decoded: Counter[str]) 
 
 
 def test_nothing_else_of_a_set_changes(folder: Path) -> None:
-    before = undecoded(open_folder(folder, n_workers=0).take(7))
+    before = undecoded(open_folder(folder, n_decoders=0).take(7))
     after = decoded_once(before)
     for one in fields(ImageSet):
         if one.name != "source":
@@ -193,7 +193,7 @@ def test_all_levels_are_kept_in_8_bits_and_nothing_else_is() -> None:
 def test_beyond_the_limit_pictures_are_decoded_again_and_the_first_ones_stay(
     folder: Path, n_decoded: Counter[str], n_kept: int, preprocess: files.Preprocess
 ) -> None:
-    images = undecoded(open_folder(folder, preprocess=preprocess, n_workers=0))
+    images = undecoded(open_folder(folder, preprocess=preprocess, n_decoders=0))
     size = LEVELS_BYTES * (1 if preprocess is to_rgb else 4)
     source = Decoded(images.source, n_kept * size + size - 1)
     first = np.concatenate(list(source.stream(ROWS, 8)))
@@ -250,7 +250,7 @@ def test_a_source_of_the_users_own_is_asked_once_too() -> None:
 
 
 def test_only_the_source_itself_travels_to_another_process(folder: Path) -> None:
-    images = open_folder(folder, n_workers=0)
+    images = open_folder(folder, n_decoders=0)
     images.batch(range(N))
     copy = pickle.loads(pickle.dumps(images.source))
     assert copy._kept == {}
@@ -260,13 +260,13 @@ def test_only_the_source_itself_travels_to_another_process(folder: Path) -> None
 def test_a_file_that_changes_after_its_picture_was_kept_is_not_looked_at_again(
     folder: Path, png: Callable[..., bytes]
 ) -> None:
-    images = open_folder(folder, n_workers=0)
+    images = open_folder(folder, n_decoders=0)
     before, digest = images.batch([0, 1]).x, images.take(2).pixels_sha256()
     (folder / images.ids[0]).write_bytes(png(1000))
     (folder / images.ids[1]).unlink()
     assert torch.equal(images.batch([0, 1]).x, before)
     assert images.take(2).pixels_sha256() == digest
-    changed = open_folder(folder, n_workers=0).batch([0]).x
+    changed = open_folder(folder, n_decoders=0).batch([0]).x
     assert not torch.equal(changed, before[:1])
 
 

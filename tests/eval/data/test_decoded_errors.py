@@ -16,7 +16,7 @@ N = 50
 def test_a_picture_that_cannot_be_decoded_gives_the_same_error(folder: Path, n_before: int) -> None:
     bad = folder / "c1/040.png"
     bad.write_bytes(bad.read_bytes()[:50])
-    images = open_folder(folder, n_workers=0)
+    images = open_folder(folder, n_decoders=0)
     readable = [i for i, one in enumerate(images.ids) if one != "c1/040.png"][:n_before]
     images.batch(readable or [0])
     for work in (
@@ -36,7 +36,7 @@ def test_a_picture_that_cannot_be_decoded_gives_the_same_error(folder: Path, n_b
 
 def test_pictures_before_a_bad_one_come_as_they_did(folder: Path) -> None:
     (folder / "c1/040.png").write_bytes(b"no picture")
-    images = open_folder(folder, n_workers=0)
+    images = open_folder(folder, n_decoders=0)
 
     def ids_before(one: ImageSet) -> list[str]:
         ids: list[str] = []
@@ -56,7 +56,7 @@ def test_pictures_of_several_sizes_give_the_same_error(
     folder: Path, png: Callable[..., bytes], known: list[int]
 ) -> None:
     (folder / "c0/000.png").write_bytes(png(0, width=5))
-    images = open_folder(folder, n_workers=0)
+    images = open_folder(folder, n_decoders=0)
     for position in known:
         images.batch([position])
     message = r"different shapes, \(4, 4, 3\) and \(4, 5, 3\); give"

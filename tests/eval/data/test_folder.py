@@ -61,7 +61,7 @@ def test_trees_that_do_not_fit_are_refused(tmp_path: Path, png, write) -> None:
 
 def test_the_sample_of_imagenet_has_the_labels_of_all_thousand_classes(shared: Path) -> None:
     folder = shared / "data/imagenet-sample"
-    images = open_data("folder", data_dir=folder, preprocess=corner, n_workers=0)
+    images = open_data("folder", data_dir=folder, preprocess=corner, n_decoders=0)
     assert (len(images), images.n_classes) == (120, 1000)
     assert images.layout == "class folders, 120 of 1000 classes"
     names = [line.split("\t")[0] for line in (folder / "classes.txt").read_text().splitlines()]

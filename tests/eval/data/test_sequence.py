@@ -86,9 +86,9 @@ def test_it_is_walked_over_in_order() -> None:
     assert len(list(IMAGES)) == N
 
 
-@pytest.mark.parametrize("n_workers", [0, 1])
-def test_a_loader_reads_it_in_batches(n_workers: int) -> None:
-    batches = list(DataLoader(IMAGES, batch_size=16, num_workers=n_workers))
+@pytest.mark.parametrize("n_decoders", [0, 1])
+def test_a_loader_reads_it_in_batches(n_decoders: int) -> None:
+    batches = list(DataLoader(IMAGES, batch_size=16, num_workers=n_decoders))
     assert torch.equal(torch.cat([x for x, _ in batches]), X)
     assert torch.equal(torch.cat([y for _, y in batches]), Y)
     assert as_images(Subset(IMAGES, [4, 2])).tensors()[1].tolist() == Y[[4, 2]].tolist()

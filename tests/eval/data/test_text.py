@@ -86,7 +86,7 @@ def test_caffes_labels_are_read_however_they_were_saved(
         for k, name in enumerate(sorted(six))
     )
     write(tmp_path, {f"val/{name}": six[name] for name in six} | {"val.txt": listed(form, lines)})
-    images = open_data("imagenet", data_dir=tmp_path, preprocess=to_rgb, n_workers=0)
+    images = open_data("imagenet", data_dir=tmp_path, preprocess=to_rgb, n_decoders=0)
     assert images.layout == "one flat folder with val.txt"
     assert images.labels.tolist() == [65, 970, 230, 809, 516, 57]
 
@@ -100,7 +100,7 @@ def test_the_devkits_truth_is_read_however_it_was_saved(
         for name, data in six.items():
             archive.writestr(name, data)
     write(tmp_path, {"ILSVRC2012_validation_ground_truth.txt": truth})
-    images = open_data("imagenet", data_dir=tmp_path, preprocess=to_rgb, n_workers=0)
+    images = open_data("imagenet", data_dir=tmp_path, preprocess=to_rgb, n_decoders=0)
     assert images.labels.tolist() == [65, 970, 230, 809, 516, 57]
 
 

@@ -97,7 +97,7 @@ def test_every_stage_of_autoattack_survives_a_lack_of_memory(
         return one_pass(net, x)
 
     monkeypatch.setattr(Net, "_forward", small_device)
-    monkeypatch.setattr("eval.begin.model_flags", lambda *_, **__: [])
+    monkeypatch.setattr("eval.executors.crew.model_flags", lambda *_, **__: [])
     with pytest.warns(RuntimeWarning, match="out of memory in apgd-ce"):
         disturbed = verdicts()
     assert disturbed == undisturbed

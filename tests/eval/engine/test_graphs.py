@@ -43,7 +43,7 @@ def test_verdicts_are_the_same_with_fixed_sizes(
 
     build = engines.build_engine
     monkeypatch.setattr(
-        "eval.begin.build_engine", lambda *given: build(*given, make=watched), raising=True
+        "eval.executors.crew.build_engine", lambda *given: build(*given, make=watched), raising=True
     )
     fixed = evaluate(tiny_net, tiny_data, **options)
     assert fixed.images.verdicts == plain.images.verdicts
@@ -55,7 +55,9 @@ def test_a_graph_that_is_not_used_is_flagged(
     tiny_net: nn.Module, tiny_data: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build = engines.build_engine
-    monkeypatch.setattr("eval.begin.build_engine", lambda *given: build(*given, make=raises))
+    monkeypatch.setattr(
+        "eval.executors.crew.build_engine", lambda *given: build(*given, make=raises)
+    )
     report = evaluate(tiny_net, tiny_data, attack="pgd-5", eps="1/60", precision="fp32")
     (flag,) = [flag for flag in report.flags if flag.code.startswith("engine")]
     assert flag.code == "engine-fallback"

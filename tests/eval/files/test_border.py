@@ -58,7 +58,7 @@ def test_devices_fifos_and_folders_are_not_read(tmp_path: Path) -> None:
             read_bytes(tmp_path / name)
     with pytest.raises((ValueError, OSError)):
         read_bytes(tmp_path)
-    assert time.monotonic() - started < 5  # nothing was waited for
+    assert time.monotonic() - started < 30  # nothing was waited for
 
 
 def test_limits_can_be_raised_and_lowered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from eval.files.interrupts import Terminated, terminable, uninterrupted
+from eval.files.interrupts import Gate, Terminated, gated, terminable, uninterrupted
 
 
 @pytest.fixture(autouse=True)
@@ -135,3 +135,73 @@ def test_other_threads_and_ignored_signals_just_run() -> None:
     finally:
         signal.signal(signal.SIGINT, before)
     assert done == ["thread", "ignored"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_gate_holds_signals_within_its_blocks_and_none_between_them(number: int) -> None:
+    done = list[str]()
+
+    def between() -> None:
+        with gated() as whole:
+            with whole:
+                done.append("first")
+            signal.raise_signal(number)
+            done.append("never")
+
+    def within() -> None:
+        with gated() as whole:
+            for word in ("second", "third"):
+                with whole:
+                    signal.raise_signal(number)
+                    done.append(word)
+
+    with terminable():
+        usual = signal.getsignal(number)
+        for block in (between, within):
+            with pytest.raises(KeyboardInterrupt):
+                block()
+            assert signal.getsignal(number) == usual
+    assert done == ["first", "second"]
+
+
+def test_a_gate_answers_once_for_signals_that_came_together_and_stays_usable() -> None:
+    with terminable() as raised, gated() as whole:
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                _both(whole)
+        with whole:
+            pass
+        with uninterrupted(), whole:
+            pass
+    assert not raised  # SIGINT was first
+
+
+def _both(whole: Gate) -> None:
+    with whole:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+
+
+def test_an_error_within_a_gates_block_is_what_is_raised() -> None:
+    def block() -> None:
+        with gated() as whole, whole:
+            signal.raise_signal(signal.SIGINT)
+            raise ValueError("first")
+
+    with pytest.raises(ValueError, match="first"):
+        block()
+    with gated() as whole, whole:  # nothing is left of it
+        pass
+
+
+def test_in_another_thread_a_gate_just_runs() -> None:
+    done = list[str]()
+
+    def block() -> None:
+        with gated() as whole, whole:
+            done.append("all of it")
+
+    thread = threading.Thread(target=block)
+    thread.start()
+    thread.join()
+    assert done == ["all of it"]

@@ -118,7 +118,7 @@ def test_whatever_else_a_file_defines_is_never_read(tmp_path: Path, statements: 
     before, started = beside(path), time.monotonic()
     with pytest.raises(JournalError, match=r"defines other tables than a journal|is damaged"):
         Journal(path, KEY, bounds=BOUNDS)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
     assert beside(path) == before
 
 

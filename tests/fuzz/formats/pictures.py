@@ -34,7 +34,7 @@ def pictures() -> dict[str, bytes]:
 def read_imagenet(folder: Path) -> tuple[Found, bool]:
     """What a user gets of the archive in `folder`, and whether files are told to be passed over."""
     images = open_data(
-        "imagenet", data_dir=folder, preprocess=to_rgb, allow_partial=True, n_workers=0
+        "imagenet", data_dir=folder, preprocess=to_rgb, allow_partial=True, n_decoders=0
     )
     return content_of(images), bool(images.passed_over)
 

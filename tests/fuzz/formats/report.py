@@ -13,6 +13,7 @@ from typing import Any
 from click.testing import CliRunner
 
 from eval import Report
+from eval.data.digits import open_digits
 from tests.fuzz.damage import damage_file
 from tests.fuzz.format import Damage, Format
 from tests.fuzz.jsons import damage_json
@@ -67,6 +68,7 @@ def _first(content: dict[str, Any], n: int) -> dict[str, Any]:
     stage |= {"attacked": n_clean, "broken": n_clean - n_robust, "accuracy_after": n_robust / n}
     stage["last_iterate_accuracy"] = n_robust / n
     content["data"] |= {"n": n, "ids_sha256": _sha256(images["ids"])}
+    content["data"]["pixels_sha256"] = open_digits("test").take(n).pixels_sha256()
     content |= {"images": images, "clean": _share(n_clean, n), "robust": _share(n_robust, n)}
     content["survive_8bit"] = {"broken_after_rounding": 0, "n": n_clean - n_robust}
     return content

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from pathlib import Path
@@ -16,12 +18,18 @@ from eval.data import open_data
 from eval.errors import ReportError
 from eval.report.report import Report
 from leaderboard.boards import RESULTS, Leaderboard, leaderboard
+from leaderboard.citing import copies
 from leaderboard.cli.build import command
-from leaderboard.rows import BoardRow, Claimed
-from leaderboard.site import builder, charts, gallery, libraries
-from leaderboard.site.boardview import architecture_family, board_data
+from leaderboard.columns import Column
+from leaderboard.numbers import Claimed, Number
+from leaderboard.rows import BoardRow
+from leaderboard.site import builder, gallery
+from leaderboard.site.boardrows import architecture_family
+from leaderboard.site.boardview import board_data, number_columns
 from leaderboard.twins import twins
 from tests.browser.fakes import BREAKOUT, HOSTILE, SCRIPT, board, whole
+from tests.leaderboard.conftest import sha
+from tests.leaderboard.light import with_few_published, without_drawings
 
 SILU = "digits-linf-3-16-full-resnet8-silu-sat-digits"
 
@@ -29,9 +37,7 @@ SILU = "digits-linf-3-16-full-resnet8-silu-sat-digits"
 @pytest.fixture(autouse=True)
 def _light(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the libraries, which need no test here and seconds to bundle."""
-    for name in ("charts", "tables", "licences"):
-        monkeypatch.setattr(libraries, name, lambda name=name: f"/* {name} */")
-    monkeypatch.setattr(charts, "specs", lambda *names: {name: {} for name in names})
+    without_drawings(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -59,27 +65,56 @@ def test_board_and_model_pages_say_what_the_reports_say(digits: Leaderboard) -> 
         assert f"{100 * stage.accuracy_after:.1f} per cent still right after {stage.name}" in model
 
 
-def test_chart_points_are_the_reports_numbers(digits: Leaderboard) -> None:
+def test_what_scripts_sort_and_draw_are_the_reports_numbers(digits: Leaderboard) -> None:
     page = builder.site(digits, ())["boards/digits-linf-3-16-full.html"]
-    data = page_data(page)["rows"]
+    places = number_columns(digits.boards[0])
+    own = places.index(Column("measured", "autoattack-standard@1"))
+    clean = places.index(Column("measured", "clean"))
     reports = [Report.read(path) for path in RESULTS.glob("*.autoattack.json")]
     wanted = {
-        tuple(round(100 * it, 2) for it in (report.clean.accuracy, report.robust.accuracy))
+        (round(100 * it.accuracy, 2), *(round(100 * end, 2) for end in it.ci95))
         for report in reports
-        if report.data.name == "digits"
+        for it in (report.clean, report.robust)
+        if report.data.name == "digits" and it is not None
     }
-    values = [row["values"]["autoattack"]["measured"] for row in data]
-    assert {(clean, robust) for clean, _, _, robust, *_ in values} == wanted
+    rows = [row["numbers"] for row in page_data(page)["rows"]]
+    assert {tuple(row[place][:3]) for row in rows for place in (own, clean)} == wanted
 
 
-def test_a_point_is_at_what_is_believed() -> None:
-    claim = Claimed(0.75, "a", best_known=0.70)
-    row = BoardRow("a", "a", "a", third_party={"autoattack": claim, "clean": Claimed(0.9, "a")})
+def test_best_known_and_attack_have_numbers_and_intervals_of_their_own() -> None:
+    claim = Claimed(0.75, 1000, source="a", best_known=Number(0.70, 1000))
+    row = BoardRow("a", "a", "a", third_party={"autoattack": claim})
     found = board_data(
         type(board(0))("cifar10", "Linf", "8/255", "full", "all", "key", (row,), (), None)
     )
-    point = found[0]["values"]["autoattack"]["third-party"]
-    assert point == [90, None, None, 70, None, None, 75, ""]
+    assert found["rows"][0]["numbers"] == [[70, 67.09, 72.76], [75, 72.22, 77.58]]
+
+
+def test_texts_to_copy_are_whole_again(digits: Leaderboard) -> None:
+    for table in (digits.boards[0], board(20)):
+        data = board_data(table)
+        for row, entry in zip(table.rows, data["rows"], strict=True):
+            wanted = {it.key: it.text for it in copies(table, row)}
+            found = {} if "paper" not in entry else {"bibtex": data["papers"][entry["paper"]][1]}
+            for kind, (start, end), rest in zip(
+                data["kinds"], data["around"], entry["copy"], strict=True
+            ):
+                if rest is not None:
+                    found[kind] = start + rest + end
+            assert found == wanted
+
+
+def test_every_board_is_there_as_csv_and_json(digits: Leaderboard) -> None:
+    pages = builder.site(Leaderboard((*digits.boards, board(3)), ()), ())
+    for table in (*digits.boards, board(3)):
+        lines = list(csv.DictReader(io.StringIO(pages[f"boards/{table.key}.csv"])))
+        models = {row.model for row in (*table.rows, *table.excluded)}
+        content = json.loads(pages[f"boards/{table.key}.json"])
+        assert [it["key"] for it in content["boards"]] == [table.key]
+        assert {row["model"] for row in content["boards"][0]["rows"]} <= models
+        assert len({line["model"] for line in lines}) == len(
+            {row.model for row in (*table.rows, *table.excluded) if row.numbers}
+        )
 
 
 def test_no_hostile_name_stands_unescaped_anywhere() -> None:
@@ -90,6 +125,28 @@ def test_no_hostile_name_stands_unescaped_anywhere() -> None:
                 assert hostile not in shown, name
 
 
+def test_the_pages_of_the_committed_results_are_light() -> None:
+    found = leaderboard()
+    pages = builder.site(found, ())
+    sizes = {name: len(text.encode()) for name, text in pages.items() if name.endswith(".html")}
+    assert len(sizes) > 300
+    assert max(size for name, size in sizes.items() if name.startswith("models/")) < 30_000
+    assert max(sizes.values()) < 200_000
+    assert sum(sizes.values()) < 3_500_000
+
+
+def test_what_pages_name_is_there_once() -> None:
+    pages = builder.site(whole(3), ())
+    named = set()
+    for name, text in pages.items():
+        if name.endswith(".html"):
+            up = "../" * name.count("/")
+            found = re.findall(r'(?:src|href)="([^"]*assets/[^"]*)"', text)
+            assert {f"{up}assets/style.css", f"{up}assets/page.js"} <= set(found), name
+            named |= {link.removeprefix(up) for link in found}
+    assert named == {name for name in pages if name.startswith("assets/")}
+
+
 def test_a_key_that_is_no_file_name_is_refused() -> None:
     evil = BoardRow("../../evil", "evil", "evil")
     found = Leaderboard((type(board(0))(**{**vars(board(0)), "rows": (evil,)}),), ())
@@ -97,7 +154,10 @@ def test_a_key_that_is_no_file_name_is_refused() -> None:
         builder.site(found, ())
 
 
-def test_without_results_the_published_numbers_and_a_way_to_add_one(tmp_path: Path) -> None:
+def test_without_results_the_published_numbers_and_a_way_to_add_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_few_published(monkeypatch, every=4)
     (tmp_path / "none").mkdir()
     arguments = ["--results", str(tmp_path / "none"), "--only", "--out", str(tmp_path / "site")]
     done = CliRunner().invoke(command, arguments)
@@ -117,7 +177,10 @@ def test_without_results_the_published_numbers_and_a_way_to_add_one(tmp_path: Pa
     assert [link for link in links if not link.is_file()] == [], "no link is dead"
 
 
-def test_broken_results_are_named_and_do_not_stop_the_rest(tmp_path: Path) -> None:
+def test_broken_results_are_named_and_do_not_stop_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_few_published(monkeypatch, every=20)
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "broken.json").write_text("{")
     arguments = ["--results", str(tmp_path / "results"), "--only", "--out", str(tmp_path / "site")]
@@ -176,7 +239,7 @@ def test_images_of_other_pictures_or_of_no_report_are_refused(
     other = adversarial(tmp_path / "a.safetensors", pixels="0" * 64)
     with pytest.raises(ReportError.__base__, match="not those that were attacked"):
         gallery.read_gallery(other)
-    path = adversarial(tmp_path / "b.safetensors", weights="0" * 64)
+    path = adversarial(tmp_path / "b.safetensors", weights=sha("other weights"))
     arguments = ["--adversarial", str(path), "--out", str(tmp_path / "site")]
     done = CliRunner().invoke(command, arguments)
     assert isinstance(done.exception, ReportError)

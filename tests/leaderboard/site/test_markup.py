@@ -2,27 +2,55 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-import re
 from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import Markup
 
-from leaderboard.site.markup import count, data_json, percent_or_dash, points, render, safe_url
+from leaderboard.boards import Leaderboard
+from leaderboard.site.indexview import index_view
+from leaderboard.site.markup import (
+    breakable,
+    count,
+    data_json,
+    percent_or_dash,
+    points,
+    render,
+    safe_url,
+    visible,
+)
 
 COMMON = {"built": "2026-01-01", "version": "0", "here": ""}
-INDEX = {"n_reports": 0, "sections": [], "gains": [], "flags": [], "refused": []}
+INDEX = index_view(Leaderboard((), ()), ())
 
 
-@given(st.recursive(st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+PRINTED = st.text(st.characters(exclude_categories=("C", "Z")))
+
+
+@given(st.recursive(PRINTED, lambda inner: st.lists(inner) | st.dictionaries(PRINTED, inner)))
 def test_a_data_block_holds_the_data_and_nothing_that_html_knows(value: object) -> None:
     text = str(data_json(value))
     assert json.loads(text) == value
     assert not set("<>&") & set(text)
+
+
+@pytest.mark.parametrize(
+    "char", ["\0", "\x1b", "\r", "\x9b", "\u200b", "\u202e", "\u2066", "\ufeff"]
+)
+def test_what_acts_is_seen_in_values_and_in_data(char: str) -> None:
+    escaped = char.encode("unicode_escape").decode()
+    assert visible(f"a{char}b") == f"a{escaped}b"
+    assert json.loads(data_json({f"k{char}": [char, 1, None, True]})) == {
+        f"k{escaped}": [escaped, 1, None, True]
+    }
+    assert visible(Markup(char)) == char, "HTML of our own is what it is"
+
+
+def test_ends_of_lines_tabs_and_spaces_of_all_widths_stay() -> None:
+    assert visible("a\n\tb\u00a0c\u3000d רשת") == "a\n\tb\u00a0c\u3000d רשת"
 
 
 @pytest.mark.parametrize(
@@ -65,36 +93,54 @@ def test_numbers_are_written_as_people_read_them() -> None:
     ]
 
 
-class Scripts(HTMLParser):
-    """The policy, and the text of every script and style of a page."""
+class Inside(HTMLParser):
+    """The policy, the scripts that a page names, and what of a page would run or style it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.policy, self.texts, self._inside = "", [""], False
+        self.policy, self.named, self.own = "", list[str](), list[str]()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = dict(attrs)
-        self.policy = found.get("content") or "" if "http-equiv" in found else self.policy
-        self._inside = tag in {"script", "style"} and found.get("type") != "application/json"
-        if self._inside:
-            self.texts.append("")
-
-    def handle_data(self, data: str) -> None:
-        if self._inside:
-            self.texts[-1] += data
-
-    def handle_endtag(self, tag: str) -> None:
-        self._inside = False
+        if "http-equiv" in found:
+            self.policy = found["content"] or ""
+        is_data = found.get("type") == "application/json"
+        if tag == "script" and "src" in found:
+            self.named.append(found["src"] or "")
+        elif tag == "style" or (tag == "script" and not is_data):
+            self.own.append(tag)
+        self.own += [name for name in found if name == "style" or name.startswith("on")]
 
 
-def test_the_policy_lists_exactly_the_scripts_of_the_page() -> None:
-    page = Scripts()
-    page.feed(render("index.html", {**COMMON, **INDEX}, scripts=("let a = '</script><!--';",)))
-    assert "<\\/script><\\!--" in page.texts[3], "nothing in a script ends it"
-    digests = {
-        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in page.texts[1:]
+def test_a_page_names_its_scripts_and_holds_none() -> None:
+    page = Inside()
+    page.feed(render("index.html", {**COMMON, **INDEX}, scripts=("vega", "charts"), depth=1))
+    names = ("theme", "vega", "charts", "page")
+    assert page.named == [f"../assets/{name}.js" for name in names]
+    assert page.own == []
+
+
+def test_the_policy_lets_in_the_files_beside_a_page_and_nothing_else() -> None:
+    page = Inside()
+    page.feed(render("index.html", {**COMMON, **INDEX}))
+    rules = dict(rule.strip().split(" ", 1) for rule in page.policy.split(";"))
+    assert rules == {
+        "default-src": "'none'",
+        "script-src": "'self' file:",
+        "style-src": "'self' file:",
+        "img-src": "'self' file: data:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
     }
-    assert set(re.findall(r"'sha256-([^']+)'", page.policy)) == digests
-    assert len(digests) == 4, "the head's script, the styles, the given script, page.js"
-    assert page.policy.startswith("default-src 'none';")
-    assert "unsafe" not in page.policy
+
+
+def test_a_name_breaks_at_signs_and_around_a_year() -> None:
+    broken = {
+        "Amini2024MeanSparse_S-WRN-94-16": "Amini|2024|MeanSparse_|S-|WRN-|94-|16",
+        "resnet50.a1_in1k/x": "resnet50.|a1_|in1k/|x",
+        "a__b--c": "a__|b--|c",
+        "<b>2024</b>": "&lt;b&gt;2024&lt;/|b&gt;",
+        "WRN28x10": "WRN28x10",
+    }
+    for name, wanted in broken.items():
+        assert breakable(name).replace("<wbr>", "|") == wanted

@@ -26,7 +26,7 @@ from eval.journal import journal
 from zoo import loading, networks  # noqa: F401
 from zoo.cli import main
 
-PATIENCE_S = 120
+PATIENCE_S = 600
 SHORT = {"pgd-10": 10, "apgd-ce": 15, "apgd-t": 10, "fab-t": 5, "square": 60}
 
 

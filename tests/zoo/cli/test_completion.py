@@ -107,7 +107,15 @@ def test_stored_results_are_offered_the_users_own_too(
 
 
 @pytest.mark.parametrize(
-    "words", [("eval", "./my"), ("compare", "out/"), ("eval", SILU, "--data", "/srv")]
+    "words",
+    [
+        ("eval", "./my"),
+        ("compare", "out/"),
+        ("eval", SILU, "--data", "/srv"),
+        ("attest", "rep"),
+        ("attest", "report.json", "--key", "k"),
+        ("verify", "report.att.json", "--public-key", "k"),
+    ],
 )
 def test_where_no_name_begins_so_files_are_offered(words: tuple[str, ...]) -> None:
     assert offered(*words) == ["<file>"]

@@ -35,7 +35,7 @@ TRAIN = ("train", DIGITS, "--plan")
         ((*PLAN, "--journal", "x"), "leave out --journal"),
         ((*PLAN, "--fresh"), "leave out --fresh"),
         ((*CLEAN, "--allow-partial"), "--allow-partial is for imagenet, not for digits"),
-        ((*CLEAN, "--workers", "2"), "--workers 2: the pictures of digits are not decoded"),
+        ((*CLEAN, "--decoders", "2"), "--decoders 2: the pictures of digits are not decoded"),
         ((*CLEAN, "--data-dir", "x"), "--data-dir x: digits come with scikit-learn"),
         ((*CLEAN, "--strip-prefix", "ema."), "name a --weights FILE"),
         ((*TRAIN, "--out", "x"), "leave out --out"),

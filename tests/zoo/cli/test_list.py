@@ -100,6 +100,15 @@ def test_your_own_reports_count_once_they_are_checked() -> None:
     found = measured([zoo.card(SILU)])[SILU]
     assert found.robust is not None
     assert found.robust.source == f"{SILU}.autoattack.json"
+    assert found.robust.measured_by == "project"
+
+
+def test_what_you_measured_yourself_is_not_called_ours(sat_zoo: Run) -> None:
+    content = json.loads((RESULTS / f"{SILU}.autoattack.json").read_text()) | {"seed": -1}
+    own_results().mkdir(parents=True)
+    (own_results() / "mine.json").write_text(json.dumps(content))
+    said = " ".join(sat_zoo("show", SILU).out.split())
+    assert "(by whom is not known, mine.json" in said
 
 
 def test_what_can_be_used_now_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +185,7 @@ def test_the_card_shows_what_we_measured_beside_what_is_claimed(sat_zoo: Run) ->
     out = sat_zoo("show", SILU).out
     told = f"measured       99.2 % clean on 360 images (by us, {SILU}.autoattack.json; flagged: sq"
     assert told in out
-    assert "measured       76.7 % AutoAttack on 360 images (by us" in out
+    assert "measured       76.7 % AutoAttack #1ef1c1c1d445 on 360 images (by us" in out
     assert "measured" not in sat_zoo("show", "resnet50-silu-sat").out
 
 

@@ -16,6 +16,7 @@ import zoo
 from tests.hubserver import FOREVER, Fault, HubServer
 from zoo import registry
 from zoo.hub.pins import Pin, pin_of, write_pin
+from zoo.weights.beside import golden_beside
 from zoo.weights.find import find_weights
 
 Run = Callable[..., Any]
@@ -86,9 +87,12 @@ def test_several_models_come_at_once_and_the_unpublished_are_listed(
     done = sat_zoo("pull", DIGITS, "--to", str(tmp_path / "to"))
     assert "bundled" in done.out
     files = {path.stem: path.read_bytes() for path in (tmp_path / "to").iterdir()}
-    bundled = find_weights(zoo.card(DIGITS)).path.read_bytes()
-    assert OTHERS[0] in hub.requests[-1].path  # the slow one held up nobody
-    assert files == {NAME: WEIGHTS, DIGITS: bundled, **contents}
+    bundled = find_weights(zoo.card(DIGITS)).path
+    golden = golden_beside(bundled).read_bytes()
+    asked = [request.path for request in hub.requests if "golden" not in request.path]
+    assert OTHERS[0] in asked[-1]  # the slow one held up nobody
+    mine = {DIGITS: bundled.read_bytes(), f"{DIGITS}.golden": golden}
+    assert files == {NAME: WEIGHTS, **mine, **contents}
 
 
 def test_one_that_fails_does_not_keep_the_others(sat_zoo: Run, hub: HubServer, pin: Pin) -> None:

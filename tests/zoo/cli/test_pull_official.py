@@ -15,7 +15,7 @@ import torch
 import zoo
 from eval.errors import WeightsUnavailable
 from eval.files.writing import sha256_of
-from tests.commandline import Processes, processes_of
+from tests.commandline import PATIENCE_S, Processes, processes_of
 from tests.driveserver import FOREVER, DriveServer, Fault
 from tests.tfcheckpoint import small_card, variables_of, write
 from zoo import registry
@@ -152,7 +152,7 @@ def processes(info: ModelCard, tmp_path: Path) -> Iterator[Processes]:
 
 
 def wait_for_bytes(drive: DriveServer, file_id: str, n_bytes: int) -> None:
-    for _ in range(6000):
+    for _ in range(100 * PATIENCE_S):
         if sum(request.sent for request in drive.asked(file_id)) >= n_bytes:
             return
         time.sleep(0.01)
@@ -171,7 +171,7 @@ def test_a_later_process_goes_on_where_two_were_stopped_in_mid_file(
         n_before = sum(request.sent for request in drive.asked("id-of-data"))
         wait_for_bytes(drive, "id-of-data", n_before + 50_000)
         process.send_signal(blow)
-        assert process.wait(120) == code
+        assert process.wait(PATIENCE_S) == code
         starts.append(part.stat().st_size)
         said = process.communicate()[1]
     assert [line for line in said.splitlines() if line][-3:] == [
@@ -181,7 +181,7 @@ def test_a_later_process_goes_on_where_two_were_stopped_in_mid_file(
     ]
     assert 0 < starts[0] < starts[1] < len(content)
     last = processes.start("pull", NAME, "--source", "official")
-    assert last.wait(60) == 0
+    assert last.wait(PATIENCE_S) == 0
     asked = drive.asked("id-of-data")
     assert [r.headers.get("range") for r in asked] == [None, *(f"bytes={n}-" for n in starts)]
     assert asked[-1].sent == len(content) - starts[1]
@@ -198,7 +198,7 @@ def test_of_two_pulls_at_once_one_works_and_the_other_waits(
     first = processes.start("pull", NAME)
     wait_for_bytes(drive, "id-of-data", 1)
     second = processes.start("pull", NAME)
-    assert [first.wait(60), second.wait(60)] == [0, 0]
+    assert [first.wait(PATIENCE_S), second.wait(PATIENCE_S)] == [0, 0]
     assert f"{NAME}: another process is fetching it; waiting" in second.communicate()[1]
     assert [request.sent for request in drive.asked("id-of-data")] == [
         len(drive.files["id-of-data"])

@@ -12,7 +12,7 @@ from safetensors.numpy import save
 
 import zoo
 from eval.report.report import Report
-from tests.commandline import Processes, processes_of
+from tests.commandline import PATIENCE_S, Processes, processes_of
 from tests.hubserver import Fault, HubServer
 from zoo.hub.pins import Pin, write_pin
 from zoo.weights.find import find_weights
@@ -49,7 +49,7 @@ def processes(hub: HubServer, tmp_path: Path) -> Iterator[Processes]:
 
 
 def wait_for_bytes(hub: HubServer, n_bytes: int) -> None:
-    for _ in range(3000):
+    for _ in range(100 * PATIENCE_S):
         if sum(request.sent for request in hub.seen(DOWNLOAD)) >= n_bytes:
             return
         time.sleep(0.01)
@@ -64,12 +64,12 @@ def test_a_later_process_goes_on_where_one_was_stopped_in_mid_file(
     first = processes.start("pull", NAME)
     wait_for_bytes(hub, 50_000)
     first.send_signal(signal.Signals[blow])
-    assert first.wait(120) == code
+    assert first.wait(PATIENCE_S) == code
     partial = tmp_path / "home" / "partial" / f"{pin.sha256}.part"
     n_there = partial.stat().st_size
     assert 0 < n_there < len(WEIGHTS)
     second = processes.start("pull", NAME, "--to", str(tmp_path / "to"))
-    assert second.wait(120) == 0
+    assert second.wait(PATIENCE_S) == 0
     download = hub.seen(DOWNLOAD)[-1]
     assert download.headers["range"] == f"bytes={n_there}-"
     assert download.sent == len(WEIGHTS) - n_there
@@ -82,13 +82,13 @@ def test_two_processes_that_want_the_same_model_download_it_once_and_it_stays_of
 ) -> None:
     hub.break_next(Fault(pause_s=0.05))
     pullers = [processes.start("pull", NAME) for _ in range(2)]
-    assert [puller.wait(120) for puller in pullers] == [0, 0]
+    assert [puller.wait(PATIENCE_S) for puller in pullers] == [0, 0]
     assert [request.sent for request in hub.seen(DOWNLOAD)] == [len(WEIGHTS)]
     hub.requests.clear()
     offline = processes.start("pull", NAME, HF_HUB_OFFLINE="1")
     elsewhere = processes.start("pull", NAME, HF_HUB_OFFLINE="1", HF_HOME="/nonexistent")
-    assert offline.wait(120) == 0
-    assert elsewhere.wait(120) == 3
+    assert offline.wait(PATIENCE_S) == 0
+    assert elsewhere.wait(PATIENCE_S) == 3
     assert "HF_HUB_OFFLINE is set: unset it to download" in elsewhere.communicate()[1]
     assert hub.requests == []
 
@@ -98,7 +98,7 @@ def test_push_pull_and_eval_are_one_way_that_then_needs_no_network(
 ) -> None:
     def done(*args: str, **env: str) -> str:
         process = processes.start(*args, **env)
-        out, err = process.communicate(timeout=300)
+        out, err = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0, err
         assert "hf_writer" not in out + err
         return out

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import shutil
@@ -10,17 +11,21 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from huggingface_hub import ModelCard as HubCard
-from huggingface_hub import constants
+from huggingface_hub import constants, parse_eval_result_entries
 from safetensors.torch import save_file
 
 import zoo
+from eval import Report
 from tests.hubserver import HubServer
+from zoo.golden.file import read_golden
 from zoo.hub.pins import Pin
 
 DIGITS = "resnet8-silu-sat-digits"
 NOT_HERE = "resnet50-silu-sat"
 B0 = "efficientnet-b0-sat"
+RESULTS = Path(__file__).parents[3] / "leaderboard" / "results"
 Run = Callable[..., Any]
 
 PULL_AND_LOAD = f"""
@@ -82,6 +87,10 @@ def test_what_was_pushed_is_pulled_and_computes_the_same_here_and_in_timm(
     weights.unlink()
     shutil.rmtree(hf_home, ignore_errors=True)
     source, ours, theirs = json.loads(fresh_process(PULL_AND_LOAD, env=env))
+    (golden,) = hf_home.rglob("golden.safetensors")
+    found = read_golden(golden, hashlib.sha256(sent).hexdigest())
+    assert found is not None
+    assert len(found.pictures) == 8
     x = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     assert source == "hub"
     for logits in (ours, theirs):  # one float32 sum may be ordered otherwise in another process
@@ -110,6 +119,11 @@ def test_a_dry_run_shows_everything_and_touches_nothing(sat_zoo: Run, tmp_path: 
     assert json.loads(config)["sat_zoo"]["card"]["name"] == DIGITS
     readme = done.out.split("--- README.md\n")[1]
     assert HubCard(readme).data.model_name == DIGITS
+    file = f".eval_results/sat-zoo.{DIGITS}.autoattack.yaml"
+    assert file in listed
+    shown = done.out.split(f"--- {file}\n")[1].split("\n---")[0]
+    (entry,) = parse_eval_result_entries(yaml.safe_load(shown))
+    assert entry.value == Report.read(RESULTS / f"{DIGITS}.autoattack.json").robust.accuracy
     assert lines[-1] == "dry run: nothing was uploaded, no pin was written"
     assert not (tmp_path / "home").exists()
 

@@ -140,9 +140,9 @@ def test_every_model_of_the_list_is_named_whole_with_its_numbers(
 def test_heads_take_two_lines_at_most_and_say_whole_words(screens: Mapping[str, str]) -> None:
     title, above, head, first, *rest = screens["digits"].splitlines()
     assert title == "digits, Linf eps 3/16, all 360 images"
-    assert above.split() == ["measured", "measured"]
-    assert head.split() == ["rank", "model", "clean", "AutoAttack"]
-    assert first.split()[:3] == ["1", "!", "resnet8-silu-sat-digits"]
+    assert above.split() == ["robust", "measured"]
+    assert head.split() == ["rank", "model", "(best", "known)", "clean"]
+    assert first.split()[:3] == ["1-2", "!", "resnet8-silu-sat-digits"]
     assert any(line.startswith("! resnet8-silu-sat-digits: ") for line in rest), "flags in words"
 
 

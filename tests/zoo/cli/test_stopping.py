@@ -183,18 +183,23 @@ def test_the_command_that_goes_on_is_quoted_and_not_fresh(args: list[str], said:
 
 
 SELF_KILLED = """
-import os, time
+import os, threading
 from zoo import registry
 from zoo.cards import Claim, ThreatSpec
 from eval import bars
 bars.PLAIN_S = 0.02
-real = bars.HowFar.update
+real, line, told = bars.HowFar.update, bars.HowFar.line, threading.Event()
 def update(self, now):
     real(self, now)
     if now.stage == "pgd-5" and now.done >= 20:
-        time.sleep(0.2)
+        told.wait(60)
         os.kill(os.getpid(), signal.SIGTERM)
-bars.HowFar.update = update
+def telling(self):
+    said = line(self)
+    if ": 20 of" in said:
+        told.set()
+    return said
+bars.HowFar.update, bars.HowFar.line = update, telling
 """
 
 
@@ -202,7 +207,7 @@ def test_a_process_without_a_terminal_tells_lines_and_answers_sigterm(tmp_path: 
     out = tmp_path / "r.json"
     with processes_of(SELF_KILLED, SAT_ZOO_HOME=str(tmp_path / "home")) as processes:
         process = processes.start(*QUICK, "--fresh", "--out", str(out))
-        printed, said = process.communicate(timeout=120)
+        printed, said = process.communicate(timeout=600)
     assert process.returncode == 143, said
     assert "robust accuracy  estimated," in printed
     assert Report.read(out).estimate is not None

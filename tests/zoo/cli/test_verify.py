@@ -48,7 +48,7 @@ def test_a_report_and_its_images_hold(sat_zoo: Run, files: tuple[Path, Path]) ->
     ("part", "name", "value", "message"),
     [
         ("robust", "correct", 1, "robust.correct is 1.* but the images say"),
-        ("data", "ids_sha256", "0" * 64, "data.ids_sha256 is 000.*, but the rest of it says"),
+        ("data", "ids_sha256", "0123" * 16, "data.ids_sha256 is 0123.*, but the rest of it says"),
         ("survive_8bit", "n", 0, "survive_8bit.n is 0.* says"),
         ("threat", "eps", 0.1, "threat.eps is 0.1, but the rest of it says 0.25"),
     ],
@@ -86,13 +86,13 @@ def test_changed_images_are_refused(sat_zoo: Run, files: tuple[Path, Path]) -> N
 def test_images_of_other_weights_are_refused(sat_zoo: Run, files: tuple[Path, Path]) -> None:
     _, path = files
     found = AdversarialImages.read(path)
-    model = found.report.model.model_copy(update={"weights_sha256": "0" * 64})
+    model = found.report.model.model_copy(update={"weights_sha256": "0123" * 16})
     report = found.report.model_copy(update={"model": model})
     origin = Origin.of(report, found.origin.ids, found.origin.pixels_sha256)
     replace(found, origin=origin, report=report).write(path)
     done = sat_zoo("verify", str(path))
     assert done.code == 1
-    assert "the adversarial images are of 000000000000: name the right file with --wei" in done.err
+    assert "the adversarial images are of 012301230123: name the right file with --wei" in done.err
 
 
 def test_what_is_no_file_is_a_mistake_of_the_user(sat_zoo: Run, tmp_path: Path) -> None:
@@ -158,6 +158,9 @@ def test_weaker_stages_under_a_known_name_do_not_verify(
     path, _ = files
     report = json.loads(path.read_text())
     report["protocol"]["stages"][0]["steps"] = 1
+    path.write_text(json.dumps(report))
+    assert "other hyper-parameters were run" in sat_zoo("verify", path).err
+    report["protocol"].pop("fingerprint")  # as a Report from before them
     path.write_text(json.dumps(report))
     assert "its stages are not those of protocol 'pgd-5'" in sat_zoo("verify", path).err
     report["protocol"]["name"] = "my-attack"

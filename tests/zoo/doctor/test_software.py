@@ -58,6 +58,25 @@ def test_a_package_that_cannot_be_imported_is_broken(monkeypatch) -> None:
     assert line.fix.startswith("pip install --force-reinstall torchvision")
 
 
+def test_what_decodes_pictures_has_a_line() -> None:
+    line = next(line for line in versions() if line.name == "decoders")
+    assert (line.mark, line.needed) == ("ok", False)
+    assert line.says.startswith(f"pillow {metadata.version('pillow')} (libjpeg-turbo ")
+    assert line.says.endswith(f"simplejpeg {metadata.version('simplejpeg')}")
+
+
+def test_without_the_decoder_of_efficientnets_the_line_says_what_happens(monkeypatch) -> None:
+    monkeypatch.setattr(software, "installed", lambda: "")
+    line = next(line for line in versions() if line.name == "decoders")
+    assert (line.mark, line.needed) == ("broken", False)
+    assert "Pillow decodes them instead, and the Report is flagged" in line.says
+    assert line.fix.startswith("pip install ")
+    pretend(monkeypatch, ["simplejpeg>=99"])
+    line = next(line for line in versions() if line.name == "decoders")
+    assert line.mark == "broken"
+    assert line.fix == "pip install 'simplejpeg>=99'"
+
+
 def test_an_old_python_is_said(monkeypatch) -> None:
     monkeypatch.setattr(software.platform, "python_version", lambda: "3.8.1")
     line = next(versions())

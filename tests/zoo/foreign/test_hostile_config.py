@@ -204,7 +204,7 @@ def test_networks_that_people_have_are_built(arch: str) -> None:
     started = time.monotonic()
     net = networks.build(card)
     assert next(net.parameters()).device.type == "cpu"
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 120
 
 
 def test_the_users_own_words_are_held_to_numbers_too() -> None:

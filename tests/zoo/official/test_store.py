@@ -234,7 +234,7 @@ from zoo.weights import store
 
 def wait(descriptor):
     print("half-written", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 
 store.os.fsync = wait
 store.Store(Path(sys.argv[1])).put("small-net", {"w": torch.ones(2000)}, {})

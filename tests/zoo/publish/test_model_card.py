@@ -1,3 +1,4 @@
+import hashlib
 import re
 from functools import cache
 from typing import Any
@@ -54,19 +55,35 @@ def test_a_robust_number_is_named_with_protocol_ball_and_count() -> None:
     data = HubCard(render(page(zoo.card(DIGITS), tuple(found)))).data
     result = next(r for r in data.eval_results if r.metric_type == "robust_accuracy")
     assert result.metric_name == (
-        "robust accuracy (pgd-50, Linf eps 3/16), 288 of 360, 95 % interval 75.6 to 83.8 %"
+        "robust accuracy, an upper bound (pgd-50, Linf eps 3/16), 288 of 360,"
+        " 95 % interval 75.6 to 83.8 %"
     )
     report = found[0].report
     assert result.metric_args == {
         "protocol": "pgd-50",
+        "protocol_id": report.protocol.id,
         "norm": "Linf",
         "eps": "3/16",
         "engine": "fast",
         "seed": 0,
+        "upper_bound": True,
         "correct": report.robust.correct,
         "n": 360,
         "ci95": list(report.robust.ci95),
+        "flags": [flag.code for flag in report.flags],
+        "report": f"https://huggingface.co/org/{DIGITS}/blob/main/reports/{found[0].file}",
+        "report_sha256": hashlib.sha256(found[0].content).hexdigest(),
+        "weights_sha256": report.model.weights_sha256,
+        "source": f"sat-zoo {report.engine.version}",
     }
+
+
+def test_the_table_calls_what_is_weaker_than_autoattack_an_upper_bound() -> None:
+    rows = [r for r in render(page(zoo.card(DIGITS), reports())).splitlines() if "| `reports/" in r]
+    assert len([row for row in rows if "), upper bound |" in row]) >= 2
+    for row in rows:
+        is_weak = "pgd-50" in row or r"quick&#64;1" in row
+        assert ("), upper bound |" in row) is is_weak, row
 
 
 def test_claims_stand_apart_and_never_in_the_metadata() -> None:
@@ -154,7 +171,7 @@ def test_a_report_without_an_attack_adds_no_robust_number(name: str) -> None:
     (found,) = [f for f in reports(name) if not f.report.stages]
     shown = render(page(zoo.card(name), (found,)))
     assert {r.metric_type for r in HubCard(shown).data.eval_results} == {"accuracy"}
-    (line,) = [line for line in shown.splitlines() if f"reports/{found.file}" in line]
+    (line,) = [line for line in shown.splitlines() if f"`reports/{found.file}`" in line]
     assert [cell.strip() for cell in line.split("|")][4] == ""
 
 

@@ -49,6 +49,7 @@ def test_the_weights_are_the_bytes_that_were_found() -> None:
     assert package.weights.size == BUNDLED.stat().st_size
     assert [file.path for file in package.files] == [
         "model.safetensors",
+        "golden.safetensors",
         "config.json",
         "README.md",
         "card.json",

@@ -44,9 +44,16 @@ def test_everything_comes_in_one_commit_and_the_pin_names_it(hub: HubServer) -> 
 
 def test_reports_of_an_earlier_upload_go_and_other_files_stay(hub: HubServer) -> None:
     old = {"reports/old.json": b"{}", "recipe.yaml": b"", "metrics.jsonl": b"", "LICENSE": b"text"}
-    hub.add(REPO, old)
+    results = {".eval_results/sat-zoo.old.yaml": b"[]", ".eval_results/theirs.yaml": b"[]"}
+    hub.add(REPO, old | results)
     publish(package(File.of("reports/new.json", b"{}")), endpoint=hub.url)
-    kept = {"LICENSE", "model.safetensors", "README.md", "reports/new.json"}
+    kept = {
+        "LICENSE",
+        ".eval_results/theirs.yaml",
+        "model.safetensors",
+        "README.md",
+        "reports/new.json",
+    }
     assert set(hub.files(REPO)) == kept
 
 

@@ -29,7 +29,7 @@ def launch(out: Path) -> dict[str, Any]:
     starter = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command = [*starter, "--nproc-per-node=2", str(SCRIPT), str(out)]
     done = subprocess.run(
-        command, env=environment(), capture_output=True, text=True, timeout=200, check=False
+        command, env=environment(), capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stderr
     told: dict[str, Any] = json.loads(out.read_text())
@@ -81,12 +81,12 @@ def test_a_process_that_dies_stops_the_others_with_a_message(tmp_path: Path) -> 
             assert first.poll() is None, first.communicate()
         second.send_signal(signal.SIGKILL)
         killed_at = time.monotonic()
-        _, said = first.communicate(timeout=60)
+        _, said = first.communicate(timeout=300)
     finally:
         for process in both:
             process.kill()
             process.communicate()
-    assert time.monotonic() - killed_at < 30
+    assert time.monotonic() - killed_at < 150
     assert first.returncode == 1
     assert "process 0 of 2 stopped because another one died or hung" in said
     assert "run the same command again" in said

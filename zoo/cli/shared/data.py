@@ -53,7 +53,7 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Where --download puts it.  [default: SAT_ZOO_HOME/data]",
         ),
         click.option(
-            "--workers",
+            "--decoders",
             type=click.IntRange(0),
             help="Processes that decode pictures.  [default: one a core, at most 16]",
         ),

@@ -104,7 +104,8 @@ def chosen_model(name: str | None, images: Selection, options: dict[str, Any]) -
         raise UsageError("--factory-option without --factory: name the MODULE:FUNCTION too")
     if name is None:
         raise UsageError(
-            "no model is named: give a NAME of sat-zoo list, hf-hub:ORG/NAME, FILE.safetensors or"
+            "no model is named: give a NAME of sat-zoo list, hf-hub:ORG/NAME,"
+            " robustbench:DATA/THREAT/NAME, torchvision:MODEL/WEIGHTS, FILE.safetensors or"
             " --factory MODULE:FUNCTION"
         )
     return choose(name, stated, weights=said.weights, channels=said.channels, images=images)

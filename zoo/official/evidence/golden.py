@@ -1,60 +1,54 @@
-"""What imported weights answer on two fixed images: the same on every machine, or something is off.
+"""What imported weights answer on fixed images: their golden logits, and the digest of these.
 
-The images are computed with whole numbers, so that they are the same bits everywhere.
+The provenance keeps a few numbers of the first two images, with which `known.py` tells whether
+another conversion of the same files answers otherwise; all logits lie in a file of their own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from eval.errors import WeightsMismatch
 from zoo import networks
 from zoo.cards import ModelCard
+from zoo.golden.file import Golden
+from zoo.golden.record import record
 from zoo.model import ZooModel
 
-IMAGES = "fixed-1"
-"""Name of `golden_images()`: another one if they ever change."""
-
-_SHAPE = (2, 3, 64, 64)  # networks that end in a global mean take any size; a small one is quick
 _N_KEPT = 10
+_N_IMAGES = 2
+_UNKNOWN = "0" * 64  # the weights have no file yet
 
 
-def golden_images() -> Tensor:
-    """(2, 3, 64, 64) in [0, 1]: noise from an integer hash of the position."""
-    h = np.arange(np.prod(_SHAPE), dtype=np.uint32)
-    h *= np.uint32(0x9E3779B1)
-    h ^= h >> np.uint32(15)
-    h *= np.uint32(0x85EBCA77)
-    h ^= h >> np.uint32(13)
-    levels = (h >> np.uint32(24)).astype(np.float32).reshape(_SHAPE)
-    return torch.from_numpy(levels / np.float32(255))
-
-
-def golden(card: ModelCard, state: Mapping[str, Tensor]) -> dict[str, Any]:
-    """What the weights `state` of `card` answer on `golden_images()`, for the provenance.
+def golden(card: ModelCard, state: Mapping[str, Tensor]) -> Golden:
+    """What the weights `state` of `card` answer; `of` says of which file they become.
 
     Raises `WeightsMismatch` if a logit is not finite.
     """
     with torch.device("meta"):
         net = networks.build(card)
     net.load_state_dict(state, strict=True, assign=True)
-    with torch.inference_mode():
-        logits = ZooModel(net, card, None).eval()(golden_images())
-    if not logits.isfinite().all():
-        raise WeightsMismatch(
-            f"{card.name}: the converted network answers with logits that are not finite: the"
-            " checkpoint is damaged, or is of another network"
-        )
+    return record(ZooModel(net, card, None).eval(), _UNKNOWN)
+
+
+def of(weights_sha256: str, found: Golden) -> bytes:
+    """The file of golden logits beside the weight file with that digest."""
+    about = found.about.model_copy(update={"weights_sha256": weights_sha256})
+    return replace(found, about=about).to_bytes()
+
+
+def summary(found: Golden) -> dict[str, Any]:
+    """For the provenance."""
+    logits = torch.from_numpy(found.raw[:_N_IMAGES])
     return {
-        "images": IMAGES,
+        "images": found.about.images,
         "first_logits": logits[:, :_N_KEPT].tolist(),
         "mean": logits.mean(1).tolist(),
         "std": logits.std(1).tolist(),
         "argmax": logits.argmax(1).tolist(),
-        "torch": torch.__version__,
+        "torch": found.about.torch,
     }

@@ -1,7 +1,7 @@
 """Training pictures in files: class folders, WebDataset shards, the Hub's parquet; decoded ahead.
 
 Worker processes decode and augment while the network trains. What happens to a picture depends on
-the seed, the epoch and the picture alone, not on the number of workers or where a run resumed.
+the seed, the epoch and the picture alone, not on the number of decoders or where a run resumed.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ _WHOLE_PICTURE = (1.0, 1.0)
 
 @dataclass(frozen=True, eq=False)
 class PictureFeed:
-    """A feed of picture files. A batch is decoded by `n_workers` processes."""
+    """A feed of picture files. A batch is decoded by `n_decoders` processes."""
 
     data: ImageSet
     store: PictureStore
     info: ModelCard
     recipe: Recipe
-    n_workers: int
+    n_decoders: int
     device: torch.device
 
     def __len__(self) -> int:
@@ -60,7 +60,7 @@ class PictureFeed:
         loader: DataLoader[Tensor | DataError] = DataLoader(
             _Decoded(self.store, self.data, self.info.input.size, self.recipe, epoch),
             batch_sampler=[batch.tolist() for batch in positions],
-            num_workers=max(1, self.n_workers),
+            num_workers=max(1, self.n_decoders),
             pin_memory=pin,
             collate_fn=_collate,
         )
@@ -159,7 +159,7 @@ def open_pictures(name: str, info: ModelCard, data_dir: Path | None) -> ImageSet
 
 
 def feed(
-    data: ImageSet, info: ModelCard, recipe: Recipe, device: torch.device, n_workers: int
+    data: ImageSet, info: ModelCard, recipe: Recipe, device: torch.device, n_decoders: int
 ) -> PictureFeed:
     """The feed of a set from `open_pictures`, or of a selection of one.
 
@@ -169,7 +169,7 @@ def feed(
     files = data.source.inner if isinstance(data.source, Decoded) else data.source
     if not isinstance(files, PictureSource):
         raise DataError(f"{data.name} is no set of picture files")
-    return PictureFeed(data, files.store, info, recipe, n_workers, device)
+    return PictureFeed(data, files.store, info, recipe, n_decoders, device)
 
 
 def _imagenet(info: ModelCard, data_dir: Path | None) -> ImageSet:

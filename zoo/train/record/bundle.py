@@ -17,10 +17,12 @@ from eval.report.percent import percent
 from eval.report.report import OPEN, Report
 from eval.run import Progress
 from zoo.cards import ModelCard
+from zoo.golden.record import record
 from zoo.loading import from_weights
 from zoo.pictures import images
 from zoo.registry import FAMILIES, metrics_file
 from zoo.train.record.result import ABOUT, METRICS, WEIGHTS
+from zoo.weights.beside import golden_beside
 from zoo.weights.file import Found, WeightFile, read
 
 ATTACKS = ("clean", "pgd-50")
@@ -40,8 +42,9 @@ def bundle(
 ) -> None:
     """Install the result in the folder `run` as the weights that come with the package.
 
-    Writes FAMILY/NAME.safetensors and NAME.metrics.jsonl, the sha256 into the card, and a Report
-    for each of `ATTACKS` into the run folder and, in a source tree, into leaderboard/results.
+    Writes FAMILY/NAME.safetensors, its golden logits and NAME.metrics.jsonl, the sha256 into the
+    card, and a Report for each of `ATTACKS` into the run folder and, in a source tree, into
+    leaderboard/results.
     Raises `UsageError` if the run is not finished, `SatZooError` if the card cannot be changed
     without touching others.
     """
@@ -59,7 +62,9 @@ def bundle(
         if results.is_dir():
             write_atomically(results / report.name, report.read_bytes())
             say(f"report written to {results / report.name}")
+    golden = record(from_weights(info, weights.weights(), "file"), sha256)
     write_atomically(family / file, weights.content)
+    write_atomically(golden_beside(family / file), golden.to_bytes())
     write_atomically(metrics_file(info, families), (run / METRICS).read_bytes())
     write_atomically(cards, changed.encode())
     say(f"{file} is bundled in {family}, sha256 {sha256}; commit it with its log and cards.yaml")

@@ -60,7 +60,7 @@ def in_classes(files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def opened(name: str, folder: Path) -> ImageSet:
-    wanted = {"preprocess": to_rgb, "n_workers": 0} if name in {"imagenet", "folder"} else {}
+    wanted = {"preprocess": to_rgb, "n_decoders": 0} if name in {"imagenet", "folder"} else {}
     return open_data(name, data_dir=folder, **wanted)
 
 

@@ -16,7 +16,7 @@ from eval.data.files.pictures import to_rgb
 from eval.data.files.stores import list_folder
 from eval.errors import DataError, UsageError
 
-N = 50  # more than the 32 pictures from which on workers are started
+N = 50  # more than the 32 pictures from which on decoders are started
 
 
 def half(picture: Image.Image) -> np.ndarray:
@@ -24,7 +24,7 @@ def half(picture: Image.Image) -> np.ndarray:
     return to_rgb(picture).astype(np.float32) / np.float32(510)
 
 
-def die_in_a_worker(picture: Image.Image) -> np.ndarray:
+def die_in_a_decoder(picture: Image.Image) -> np.ndarray:
     if multiprocessing.parent_process() is not None:
         os.kill(os.getpid(), signal.SIGKILL)
     return to_rgb(picture)
@@ -36,9 +36,9 @@ def folder(tmp_path: Path, png: Callable[..., bytes], write) -> Path:
     return tmp_path
 
 
-def test_workers_give_the_same_pictures_in_the_same_order(folder: Path) -> None:
-    alone = open_folder(folder, n_workers=0)
-    several = open_folder(folder, n_workers=2)
+def test_decoders_give_the_same_pictures_in_the_same_order(folder: Path) -> None:
+    alone = open_folder(folder, n_decoders=0)
+    several = open_folder(folder, n_decoders=2)
     for batch_size in (7, 64):
         pieces = list(several.batches(batch_size))
         assert sum((piece.ids for piece in pieces), ()) == alone.ids
@@ -47,7 +47,7 @@ def test_workers_give_the_same_pictures_in_the_same_order(folder: Path) -> None:
 
 
 def test_pixels_are_those_of_the_files(folder: Path) -> None:
-    images = open_folder(folder, n_workers=1)
+    images = open_folder(folder, n_decoders=1)
     batch = images.batch([5, 0, 5])
     for one_id, x in zip(batch.ids, batch.x, strict=True):
         levels = np.asarray(Image.open(folder / one_id))
@@ -57,17 +57,17 @@ def test_pixels_are_those_of_the_files(folder: Path) -> None:
 
 
 def test_a_preprocessing_may_give_floating_point(folder: Path) -> None:
-    images = open_folder(folder, preprocess=half, n_workers=0)
-    whole = open_folder(folder, n_workers=0)
+    images = open_folder(folder, preprocess=half, n_decoders=0)
+    whole = open_folder(folder, n_decoders=0)
     torch.testing.assert_close(2 * images.batch([3]).x, whole.batch([3]).x)
 
 
-@pytest.mark.parametrize("n_workers", [0, 2])
+@pytest.mark.parametrize("n_decoders", [0, 2])
 def test_a_picture_that_cannot_be_decoded_stops_the_run_with_its_path(
-    folder: Path, n_workers: int
+    folder: Path, n_decoders: int
 ) -> None:
     (folder / "c1/040.png").write_bytes(b"no picture")
-    images = open_folder(folder, n_workers=n_workers)
+    images = open_folder(folder, n_decoders=n_decoders)
     message = r"c1/040\.png cannot be decoded as a picture: .* or leave .* `without_unreadable\("
     with pytest.raises(DataError, match=message):
         list(images.batches(16))
@@ -76,11 +76,11 @@ def test_a_picture_that_cannot_be_decoded_stops_the_run_with_its_path(
 
 
 def test_unreadable_pictures_can_be_left_out_and_are_counted(folder: Path) -> None:
-    images = open_folder(folder, n_workers=2)
+    images = open_folder(folder, n_decoders=2)
     assert images.without_unreadable() is images
     for name in ("c1/040.png", "c0/000.png"):
         (folder / name).write_bytes((folder / name).read_bytes()[:50])
-    good = open_folder(folder, n_workers=2).without_unreadable()
+    good = open_folder(folder, n_decoders=2).without_unreadable()
     assert (len(good), good.n_skipped) == (N - 2, 2)
     assert set(images.ids) - set(good.ids) == {"c1/040.png", "c0/000.png"}
     assert torch.equal(
@@ -89,23 +89,23 @@ def test_unreadable_pictures_can_be_left_out_and_are_counted(folder: Path) -> No
     for path in folder.rglob("*.png"):
         path.write_bytes(b"")
     with pytest.raises(DataError, match=r"no image of folder .all. can be decoded: .*c0/000\.png"):
-        open_folder(folder, n_workers=2).without_unreadable()
+        open_folder(folder, n_decoders=2).without_unreadable()
 
 
 def test_pictures_of_several_sizes_need_a_preprocessing(folder: Path, png) -> None:
     (folder / "c0/000.png").write_bytes(png(0, width=5))
     with pytest.raises(DataError, match=r"different shapes, \(4, 4, 3\) and \(4, 5, 3\); give"):
-        open_folder(folder, n_workers=0).batch([0, 1])
+        open_folder(folder, n_decoders=0).batch([0, 1])
 
 
-def test_a_worker_that_dies_is_reported(folder: Path) -> None:
-    images = open_folder(folder, preprocess=die_in_a_worker, n_workers=2)
-    with pytest.raises(DataError, match=r"a worker that decodes pictures died.*use fewer workers"):
+def test_a_decoder_that_dies_is_reported(folder: Path) -> None:
+    images = open_folder(folder, preprocess=die_in_a_decoder, n_decoders=2)
+    with pytest.raises(DataError, match=r"that decodes pictures died.*use fewer `decoders`"):
         images.pixels_sha256()
 
 
 def test_a_source_can_be_sent_to_another_process(folder: Path) -> None:
-    images = open_folder(folder, n_workers=0)
+    images = open_folder(folder, n_decoders=0)
     images.batch([0])
     assert pickle.loads(pickle.dumps(images.source)).read(np.array([1])).shape == (1, 3, 4, 4)
 

@@ -206,7 +206,7 @@ def test_a_link_to_what_never_ends_is_no_picture(tmp_path: Path, target: str) ->
     (tmp_path / "set/a").mkdir(parents=True)
     (tmp_path / "set/a/1.png").symlink_to(tmp_path / target)
     with refused(DataError, r"a/1\.png cannot be read \(it is no regular file\)"):
-        open_folder(tmp_path / "set", n_workers=0).batch([0])
+        open_folder(tmp_path / "set", n_decoders=0).batch([0])
 
 
 def test_a_folder_that_is_named_like_a_picture_is_a_folder(tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_a_file_larger_than_a_picture_is_refused_before_it_is_read(tmp_path: Pat
     with (tmp_path / "a/1.png").open("wb") as file:
         file.truncate(10**12)
     with refused(DataError, r"1\.png cannot be read \(it has 1,000,000,000,000 bytes, more than"):
-        open_folder(tmp_path, n_workers=0).batch([0])
+        open_folder(tmp_path, n_decoders=0).batch([0])
 
 
 def test_folders_that_link_to_themselves_are_not_walked_without_end(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_every_layout_is_recognised_said_and_gives_the_official_order(
     tmp_path: Path, six: dict[str, bytes], layout: str
 ) -> None:
     LAYOUTS[layout](tmp_path, six)
-    images = open_data("imagenet", data_dir=tmp_path, preprocess=to_rgb, n_workers=0)
+    images = open_data("imagenet", data_dir=tmp_path, preprocess=to_rgb, n_decoders=0)
     assert images.layout == layout.strip()
     assert (images.name, images.split, images.n_classes) == ("imagenet", "val", 1000)
     assert images.official_subset is True
@@ -131,7 +131,7 @@ def test_every_layout_is_recognised_said_and_gives_the_official_order(
 
 def refused(folder: Path, message: str, **options: object) -> None:
     with pytest.raises(DataError, match=message):
-        open_data("imagenet", data_dir=folder, preprocess=to_rgb, n_workers=0, **options)
+        open_data("imagenet", data_dir=folder, preprocess=to_rgb, n_decoders=0, **options)
 
 
 def test_an_incomplete_tree_is_refused_unless_a_part_is_asked_for(tmp_path: Path, six) -> None:

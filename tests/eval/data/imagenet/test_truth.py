@@ -16,7 +16,7 @@ DEVKIT = "ILSVRC2012_validation_ground_truth.txt"
 
 
 def opened(folder: Path) -> ImageSet:
-    return open_data("imagenet", data_dir=folder, preprocess=to_rgb, n_workers=0)
+    return open_data("imagenet", data_dir=folder, preprocess=to_rgb, n_decoders=0)
 
 
 def val_txt(labels: tuple[int, ...] = LABELS, folder: str = "") -> bytes:

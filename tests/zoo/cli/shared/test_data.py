@@ -160,7 +160,7 @@ def test_cifar10_is_fetched_only_when_asked_and_the_bar_stays_away_from_a_pipe(
 
 def test_imagenets_subset_is_seeded_and_a_larger_one_contains_it(shared: Path) -> None:
     classes = shared / "data/imagenet-sample/classes.txt"
-    options = {"data": shared / "data/imagenet-sample", "classes": classes, "workers": 0}
+    options = {"data": shared / "data/imagenet-sample", "classes": classes, "decoders": 0}
     model = card("resnet50-silu-sat")
     few, more = (images(model, n=n, **options) for n in (10, 50))
     assert set(few.ids) < set(more.ids)

@@ -10,10 +10,11 @@ import torch
 from eval.errors import SatZooError, WeightsMismatch
 from zoo import networks
 from zoo.cards import ModelCard
+from zoo.golden.raw import raw_images
 from zoo.model import ZooModel
 from zoo.official import convert, import_checkpoint, load_tf
 from zoo.official.evidence import known
-from zoo.official.evidence.golden import golden, golden_images
+from zoo.official.evidence.golden import golden
 from zoo.weights.store import Store
 
 Write = Callable[..., Path]
@@ -48,7 +49,7 @@ def facts(prefix: Path, store: Store, **options: Any) -> dict[str, Any]:
 
 
 def test_the_fixed_images_are_the_same_everywhere() -> None:
-    x = golden_images()
+    x = raw_images(3, 64, 2)
     assert x.shape == (2, 3, 64, 64)
     assert (x * 255).round().sum().item() == 3126080
     assert (x[0, 0, 0, :4] * 255).round().tolist() == [0, 93, 212, 14]
@@ -60,7 +61,7 @@ def test_the_provenance_holds_the_logits_on_the_fixed_images(
     found = facts(prefix, store)["golden"]
     net = networks.build(resnet_card)
     net.load_state_dict(load_tf(resnet_card, prefix))
-    logits = ZooModel(net, resnet_card, None).eval()(golden_images()).detach()
+    logits = ZooModel(net, resnet_card, None).eval()(raw_images(3, 64, 2)).detach()
     np.testing.assert_allclose(found["first_logits"], logits, rtol=1e-6)
     assert found["argmax"] == logits.argmax(1).tolist()
 

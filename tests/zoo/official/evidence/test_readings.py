@@ -259,7 +259,7 @@ def test_the_doctor_knows_how_the_store_reads_a_checkpoint(world: World, run: Do
     import_checkpoint(
         "small-resnet", world.checkpoints["RGB"], store=Store(), channel_order="RGB", ema=True
     )
-    done = run(Reading("RGB", "moving averages", 1))
+    done = run(Reading("RGB", "moving averages", 1), "--n", N)
     # The card says BGR, the import was told RGB: what the store holds is read as it should be. Of
     # the checkpoint that it was imported from, the same is said.
     again = run(Reading("RGB", "moving averages"), "--checkpoint", world.checkpoints["RGB"])

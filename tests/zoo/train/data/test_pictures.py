@@ -81,8 +81,8 @@ def drawn(
     info: ModelCard, recipe: Recipe, folder: Path, **more: Any
 ) -> list[tuple[Tensor, Tensor]]:
     data = open_pictures("imagenet", info, folder)
-    options = {"epoch": 1, "n_workers": 1} | more
-    source = feed(data, info, recipe, CPU, options["n_workers"])
+    options = {"epoch": 1, "n_decoders": 1} | more
+    source = feed(data, info, recipe, CPU, options["n_decoders"])
     order = list(torch.split(torch.tensor([5, 0, 11, 3, 8]), 2))[options.get("skip", 0) :]
     return list(source.batches(order, torch.Generator(), epoch=options["epoch"]))
 
@@ -103,7 +103,7 @@ def test_a_row_of_a_parquet_file_is_the_picture_that_lies_there(
     info: ModelCard, recipe: Make, tmp_path: Path
 ) -> None:
     folder = parquet(tmp_path / "data")
-    ((first, *_), (x, _), _) = drawn(info, recipe(), folder, n_workers=2)
+    ((first, *_), (x, _), _) = drawn(info, recipe(), folder, n_decoders=2)
     row_11 = Image.open(io.BytesIO(jpeg(101)))  # the last of the second file
     assert torch.equal((255 * x[0]).round().byte(), transform(24, recipe())(row_11))
     assert not torch.equal(first[0], x[0])
@@ -123,7 +123,7 @@ def test_what_happens_to_a_picture_depends_on_seed_epoch_and_picture_alone(
     folder = tree(tmp_path / "data")
     changing = recipe(random_crop=[0.3, 1], color_jitter=0.4, flip=True, randaugment_ops=1)
     first = drawn(info, changing, folder)
-    resumed = drawn(info, changing, folder, skip=1, n_workers=2)
+    resumed = drawn(info, changing, folder, skip=1, n_decoders=2)
     assert all(torch.equal(a, b) for (a, _), (b, _) in zip(first[1:], resumed, strict=True))
     assert not torch.equal(first[0][0], drawn(info, changing, folder, epoch=2)[0][0])
     other = changing.model_copy(update={"seed": 1})

@@ -1,0 +1,1 @@
+"""Bridges to libraries of others: their attacks as stages, and models as they want them."""

@@ -1,0 +1,1 @@
+"""Adversarial images that travel: packed without loss, bound to a Report, replayed by anybody."""
