@@ -80,6 +80,7 @@ _SAME = frozenset(
         "ids",
         "interpolation",
         "journal",
+        "key",
         "last_iterate",
         "limit_steps",
         "mean",

@@ -97,7 +97,7 @@ def _module(factory: str, name: str) -> Any:
         if missing is not None and f"{name}.".startswith(f"{missing}."):
             raise _no_module(factory, missing) from error
         raise ModelError(_failed(factory, f"cannot be imported: {name} failed", error)) from error
-    if getattr(module, "__spec__", None) is not None and module.__spec__.origin is None:
+    if (spec := module.__spec__) is not None and spec.origin is None:
         raise _no_module(factory, name)  # a folder of that name, which Python takes for a package
     return module
 

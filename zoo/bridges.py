@@ -78,7 +78,7 @@ def to_art(
     except (RuntimeError, ValueError, TypeError) as error:
         raise ModelError(
             f"the model does not take images of shape {shape} ({plain(first_line(error))}): give"
-            " the `input_shape` that it was made for"
+            " the input_shape that it was made for"
         ) from error
     if logits.ndim != 2 or logits.shape[1] < 2:
         raise ModelError(
@@ -118,14 +118,14 @@ def _shape(model: nn.Module, said: Sequence[int] | None) -> tuple[int, ...]:
         own = (model.card.input.channels, model.card.input.size, model.card.input.size)
     if said is None and own is None:
         raise UsageError(
-            "`input_shape` is missing: give (channels, height, width) of one image, for example"
+            "input_shape is missing: give (channels, height, width) of one image, for example"
             " (3, 32, 32)"
         )
     shape = tuple(said) if said is not None else own
     assert shape is not None
     if len(shape) != 3 or not all(type(n) is int and n > 0 for n in shape):
         raise UsageError(
-            f"`input_shape` {plain(str(shape), 60)} is not (channels, height, width): give for"
+            f"input_shape {plain(str(shape), 60)} is not (channels, height, width): give for"
             " example (3, 32, 32)"
         )
     return shape

@@ -88,7 +88,7 @@ def yaml_cards(path: Path) -> list[Mapping[str, Any]]:
     content = yaml.load(read_bytes(path).decode("utf-8"), Loader=loader)
     entries = content.get("cards") if isinstance(content, dict) else None
     if not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries):
-        raise ValueError(f"{path} has no list of `cards`")
+        raise ValueError(f"{path} has no list of cards")
     return entries
 
 
@@ -124,7 +124,7 @@ def _card(said: Any, package: str, who: str, faults: list[str]) -> ModelCard | N
         name = said.get("name")
         card = ModelCard(**{**said, "family": package})
         if card.official or card.recipe:
-            raise ValueError("`official` and `recipe` are of the zoo's own models: leave them out")
+            raise ValueError("official and recipe are of the zoo's own models: leave them out")
     except (ValidationError, TypeError, ValueError) as error:
         why = first_fault(error, "it") if isinstance(error, ValidationError) else str(error)
         faults.append(f"{who}: the card {plain(repr(name), 80)} is invalid: {plain(why)}")

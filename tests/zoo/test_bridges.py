@@ -132,7 +132,7 @@ def test_any_module_answers_the_same(which: str) -> None:
 def test_what_cannot_be_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     bridged("art")
     net = nn.Sequential(nn.Flatten(), nn.Linear(12, 3)).eval()
-    with pytest.raises(UsageError, match="`input_shape` is missing"):
+    with pytest.raises(UsageError, match="input_shape is missing"):
         zoo.to_art(net)
     with pytest.raises(UsageError, match=r"is not \(channels, height, width\)"):
         zoo.to_art(net, input_shape=(12,))

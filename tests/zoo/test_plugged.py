@@ -175,7 +175,7 @@ def test_a_name_of_ours_stays_ours_and_it_is_said(
         ({"name": "x", "arch": 3}, "the card 'x' is invalid"),
         ({**a_card().model_dump(), "wings": 2}, "wings: Extra inputs are not permitted"),
         ({**a_card().model_dump(), "threat": {"norm": "L7", "eps": "1"}}, "threat.norm"),
-        ({**a_card().model_dump(), "recipe": "recipe.yaml"}, "`recipe` are of the zoo's own"),
+        ({**a_card().model_dump(), "recipe": "recipe.yaml"}, "recipe are of the zoo's own"),
         ("a text", "it is a str, no ModelCard"),
         (None, "it is a NoneType, no ModelCard"),
     ],

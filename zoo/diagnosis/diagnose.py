@@ -97,7 +97,7 @@ def _subject(
     if isinstance(model, str | os.PathLike):
         name = os.fspath(model)
         if of is not None:
-            raise UsageError(f"`of` {of!r} is for a model of your own: {name} is a name, leave it")
+            raise UsageError(f"of={of!r} is for a model of your own: {name} is a name, leave it")
         if preprocess is None:
             return name, None
         return name, Subject(load_wanted(wanted(name), check=False), name, preprocess)
@@ -105,7 +105,7 @@ def _subject(
         of = model.card.name
     if of is None:
         raise UsageError(
-            "`of` is missing: say which model of zoo.list_models() your own has the weights of"
+            "nobody says which model of zoo.list_models() yours has the weights of: give of=NAME"
         )
     return of, Subject(as_module(model), function_name(model), preprocess)
 
@@ -217,7 +217,7 @@ class _Comparison:
         """Pictures agree as far as this goes: the model takes what `preprocess` makes."""
         self.compared = [one for one in self.compared if one.images != "raw"]
         self.causes = []
-        self.notes.append("fixed tensors: your model takes what `preprocess` makes, not [0, 1]")
+        self.notes.append("fixed tensors: your model takes what preprocess makes, not [0, 1]")
 
     def _is_explained(self, found: Logits) -> bool:
         """Whether the raw tensors have shown why, in a way that pictures cannot add to."""

@@ -60,7 +60,7 @@ class Subject:
             raise
         except Exception as error:  # a stranger's pipeline may raise anything
             raise ModelError(
-                f"`preprocess` fails on the picture {picture.name} ({type(error).__name__}:"
+                f"preprocess fails on the picture {picture.name} ({type(error).__name__}:"
                 f" {plain(first_line(error))}): it must take a PIL picture and return (C, H, W)"
             ) from error
 

@@ -115,7 +115,7 @@ class RobustBench:
         """See `ModelLibrary`."""
         if not self.files:
             raise UsageError(
-                f"`pretrained=False`: robustbench builds {self.name} only with its weights"
+                f"pretrained=False: robustbench builds {self.name} only with its weights"
             )
         with self._building():
             net: nn.Module = self._entry()["model"]()

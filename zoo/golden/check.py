@@ -48,7 +48,7 @@ def check_loaded(model: ZooModel, weights: Path) -> None:
     if found:
         raise WeightsMismatch(
             f"{model.card.name}: {found}: find out why with: sat-zoo doctor"
-            f" {model.card.name}, or in Python load it all the same with `check=False`"
+            f" {model.card.name}, or in Python load it all the same with check=False"
         )
     _PASSED.add(key)
 

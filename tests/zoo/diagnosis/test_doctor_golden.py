@@ -123,7 +123,7 @@ def test_a_decoder_that_only_changes_jpegs_is_suspected(
 @pytest.mark.parametrize(
     ("model", "options", "message"),
     [
-        (lambda x: x, {}, "`of` is missing"),
+        (lambda x: x, {}, "nobody says which model"),
         (DIGITS, {"of": DIGITS}, "is for a model of your own"),
         ("resnet8-slu-sat-digits", {}, "did you mean"),
     ],
@@ -140,7 +140,7 @@ def test_a_model_or_pipeline_that_fails_is_noted(stored: Stored) -> None:
     broken = zoo.diagnose(lambda x: x.no_such, of="small-opencv")
     assert all("fails on images of shape" in note for note in broken.not_compared)
     dead = zoo.diagnose(right, preprocess=lambda picture: picture.no_such)
-    assert "`preprocess` fails on the picture photo/0-landscape.jpg" in dead.not_compared[0]
+    assert "preprocess fails on the picture photo/0-landscape.jpg" in dead.not_compared[0]
 
 
 def test_a_model_comes_back_as_it_was(stored: Stored) -> None:
