@@ -67,7 +67,8 @@ def is_twin(smooth: ModelCard, relu: ModelCard) -> bool:
     """Is `relu` the ReLU twin of `smooth`?"""
     if (smooth.method, relu.method, relu.activation) != ("sat", "at", "relu"):
         return False
-    same = ("arch", "arch_args", "dataset", "classes", "input", "threat", "recipe", "family")
+    network = ("arch", "arch_args", "classes", "input")
+    same = (*network, "dataset", "threat", "recipe", "seed", "family")
     return all(getattr(smooth, field) == getattr(relu, field) for field in same)
 
 
@@ -102,7 +103,7 @@ def _gains(board: Board, row: BoardRow, twin: BoardRow) -> Iterable[Gain]:
     if row.clean and twin.clean:
         pairs.insert(0, (CLEAN, row.clean, twin.clean))
     for column, ours, theirs in pairs:
-        mine, other = _report(row, ours), _report(twin, theirs)
+        mine, other = report_of(row, ours), report_of(twin, theirs)
         if ours.estimated or theirs.estimated or ours.origin != theirs.origin:
             continue
         if mine.images.ids != other.images.ids or mine.images.labels != other.images.labels:
@@ -128,5 +129,6 @@ def _gains(board: Board, row: BoardRow, twin: BoardRow) -> Iterable[Gain]:
         )
 
 
-def _report(row: BoardRow, measured: Measured) -> Report:
+def report_of(row: BoardRow, measured: Measured) -> Report:
+    """The Report that a number of a row comes from."""
     return row.reports[row.report_paths.index(measured.report_path)]

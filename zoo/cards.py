@@ -97,7 +97,27 @@ class ModelCard(Frozen):
     bundled: Bundled | None = None
     official: Official | None = None
     recipe: str | None = Field(default=None, description="file beside the card")
+    seed: int | None = Field(
+        default=None, ge=0, description="of the training run, in the place of the recipe's"
+    )
+    seed_of: str | None = Field(
+        default=None, description="the card that this is one more training run of"
+    )
     notes: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _is_one_run(self) -> Self:
+        if (self.seed is None) != (self.seed_of is None):
+            raise ValueError("seed and seed_of belong together")
+        if self.seed is not None and self.name != f"{self.seed_of}-seed-{self.seed}":
+            raise ValueError(f"it must be called {self.seed_of}-seed-{self.seed}")
+        return self
+
+    def run_of(self, seed: int) -> ModelCard:
+        """The card of one more training run of this model: nothing is bundled or claimed of it."""
+        base = self.seed_of or self.name
+        change = {"name": f"{base}-seed-{seed}", "seed": seed, "seed_of": base}
+        return self.model_copy(update={**change, "bundled": None, "claims": (), "official": None})
 
     def __repr__(self) -> str:
         """One line; `model_dump()` has everything."""

@@ -4,6 +4,7 @@ Other packages may bring more, see `zoo.plugged`; a name of ours stays ours.
 """
 
 import fnmatch
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -30,7 +31,23 @@ def _cards() -> dict[str, ModelCard]:
             if found.name in cards:
                 raise SatZooError(f"{path}: the name {found.name!r} stands on two cards")
             cards[found.name] = found
+    for found in cards.values():
+        _check_run(found, cards)
     return cards
+
+
+def _check_run(found: ModelCard, cards: Mapping[str, ModelCard]) -> None:
+    """Raises `SatZooError` where a card with a seed is not of another model than the one it names."""
+    if found.seed is None or found.seed_of is None:
+        return
+    if found.seed_of not in cards:
+        raise SatZooError(f"card {found.name!r}: seed_of {found.seed_of!r} names no card")
+    own = {"bundled": found.bundled, "notes": found.notes}
+    if cards[found.seed_of].run_of(found.seed).model_copy(update=own) != found:
+        raise SatZooError(
+            f"card {found.name!r} differs from {found.seed_of} in more than its seed, weights and"
+            " notes: it must be the same model by the same recipe"
+        )
 
 
 def brought() -> Plugins:
@@ -61,6 +78,19 @@ def list_models(pattern: str = "*") -> list[str]:
     Those that other packages bring are among them.
     """
     return sorted(fnmatch.filter([*_cards(), *brought().cards], pattern))
+
+
+def run_of(info: ModelCard, seed: int) -> ModelCard:
+    """The card of the training run of `info` by `seed`, of the list where it has one.
+
+    Raises `UsageError` where `info` is itself the run of another seed.
+    """
+    if info.seed not in {None, seed}:
+        raise UsageError(
+            f"`seed` {seed}: {info.name} is the run of seed {info.seed}: name {info.seed_of}"
+        )
+    found = info.run_of(seed)
+    return _cards().get(found.name, found)
 
 
 def own_models() -> list[str]:

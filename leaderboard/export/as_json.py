@@ -9,6 +9,7 @@ from leaderboard import escape
 from leaderboard.boards import Board, Leaderboard
 from leaderboard.numbers import BestKnown, Claimed, Measured, Number
 from leaderboard.rows import BoardRow
+from leaderboard.seeds import GainOverSeeds, gains_over_seeds
 from leaderboard.twins import twins
 
 
@@ -18,9 +19,18 @@ def to_json(whole: Leaderboard) -> str:
         "schema": "sat-zoo/leaderboard@1",
         "boards": [_json_board(board) for board in whole.boards],
         "gains": [vars(gain) for gain in twins(whole.boards)],
+        "gains_over_seeds": [_over_seeds(gain) for gain in gains_over_seeds(whole.boards)],
         "refused": [{"file": r.path.name, "reason": r.reason} for r in whole.refused],
     }
     return escape.in_json(json.dumps(content, indent=2, ensure_ascii=False)) + "\n"
+
+
+def _over_seeds(gain: GainOverSeeds) -> dict[str, Any]:
+    runs = {
+        whose: {**vars(one), "mean": one.mean, "spread": one.spread}
+        for whose, one in (("model", gain.model), ("twin", gain.twin))
+    }
+    return {**vars(gain), **runs, "difference": gain.difference}
 
 
 def _json_board(board: Board) -> dict[str, Any]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from eval.report.percent import signed_points
+from eval.report.percent import percent, signed_points
 from leaderboard import escape
 from leaderboard.boards import Board, Leaderboard
 from leaderboard.columns import Column
+from leaderboard.seeds import GainOverSeeds, Runs, gains_over_seeds
 from leaderboard.texts import (
     OF_ESTIMATES,
     RANK_RULE,
@@ -40,6 +41,7 @@ def to_markdown(whole: Leaderboard) -> str:
     for board in whole.boards:
         lines += _markdown_board(board)
     lines += _markdown_gains(twins(whole.boards))
+    lines += _markdown_seeds(gains_over_seeds(whole.boards))
     if whole.refused:
         lines += ["## Files that could not be used", ""]
         lines += [f"- {escape.markdown(refused.reason)}" for refused in whole.refused]
@@ -90,3 +92,24 @@ def _markdown_gains(gains: Sequence[Gain]) -> Iterator[str]:
         words += [str(gain.only_model), str(gain.only_twin), f"{gain.p_value:.3g}"]
         yield _markdown_line(words)
     yield ""
+
+
+def _markdown_seeds(gains: Sequence[GainOverSeeds]) -> Iterator[str]:
+    if not gains:
+        return
+    yield from ("## Smooth against ReLU, over seeds", "")
+    yield "Means over training runs; points with the 95 % interval over other seeds and images."
+    yield from ("", "| model | twin | attack | model's runs | twin's runs | gain |")
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for gain in gains:
+        ends = " to ".join(map(signed_points, (gain.low, gain.high)))
+        words = [escape.markdown(runs.model) for runs in (gain.model, gain.twin)]
+        words.append(Column("measured", gain.protocol).title)
+        words += [_runs(runs) for runs in (gain.model, gain.twin)]
+        yield _markdown_line([*words, f"{signed_points(gain.difference)} ({ends})"])
+    yield ""
+
+
+def _runs(runs: Runs) -> str:
+    each = ", ".join(map(percent, runs.accuracies))
+    return f"{percent(runs.mean)}, sd {100 * runs.spread:.1f} ({each})"

@@ -11,9 +11,11 @@ from leaderboard.columns import CLEAN, family, order, title
 from leaderboard.numbers import Measured
 from leaderboard.origins import measured_by
 from leaderboard.rows import BoardRow
+from leaderboard.seeds import GainOverSeeds
 from leaderboard.site.boardview import board_name
 from leaderboard.site.chartparts import LINE
-from leaderboard.site.markup import percent_or_dash, points
+from leaderboard.site.markup import percent_or_dash, points, verdict
+from leaderboard.site.seedsview import seeds_view
 from leaderboard.site.strips import strips_of
 from leaderboard.sources import contradictions
 from leaderboard.twins import Gain
@@ -23,7 +25,7 @@ SLOPE_WIDTH, SLOPE_HEIGHT = 400, 230
 
 
 def activations_view(
-    boards: Sequence[Board], gains: Sequence[Gain]
+    boards: Sequence[Board], gains: Sequence[Gain], over_seeds: Sequence[GainOverSeeds] = ()
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What templates/activations.html shows, and the data of its charts."""
     places = {board.key: board for board in boards}
@@ -38,6 +40,7 @@ def activations_view(
         "gains": shown,
         "gains_say": gains_say(gains),
         "pairs": pairs,
+        "seeds": seeds_view(over_seeds, boards),
         "strips": [{"label": strip["label"], "table": strip["table"]} for strip in strips],
         "apart": [
             {"key": row.key, "name": row.model, "text": f"{what}: {why}"}
@@ -71,7 +74,7 @@ def gain_view(gain: Gain, board: Board) -> dict[str, Any]:
         "difference": points(gain.difference),
         "interval": _interval(gain),
         "p": f"{gain.p_value:.2g}",
-        "says": _says(gain),
+        "says": verdict(gain.difference, is_clear=gain.is_clear),
         "x": round(100 * gain.difference, 2),
         "x_low": round(100 * gain.low, 2),
         "x_high": round(100 * gain.high, 2),
@@ -91,12 +94,6 @@ def gains_say(gains: Sequence[Gain]) -> str:
 
 def _whose(gain: Gain) -> str:
     return "" if gain.origin == "project" else f", {measured_by(gain.origin)}"
-
-
-def _says(gain: Gain) -> str:
-    if not gain.is_clear:
-        return "does not show a difference"
-    return "smooth is ahead" if gain.difference > 0 else "ReLU is ahead"
 
 
 def _gain_point(it: Mapping[str, Any]) -> dict[str, Any]:

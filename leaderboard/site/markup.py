@@ -69,6 +69,13 @@ def points(difference: float) -> str:
     return "0.0" if text[1:] == "0.0" else text
 
 
+def verdict(difference: float, *, is_clear: bool) -> str:
+    """What a difference, smooth minus ReLU, tells of the two."""
+    if not is_clear:
+        return "does not show a difference"
+    return "smooth is ahead" if difference > 0 else "ReLU is ahead"
+
+
 def count(number: int | None) -> str:
     """77754 as "77.8 k", 25557032 as "25.6 M"; None as a dash."""
     if number is None:

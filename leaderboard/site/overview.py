@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from leaderboard.boards import Leaderboard
+from leaderboard.seeds import gains_over_seeds
 from leaderboard.site.activationsview import SLOPE_WIDTH, activations_view
 from leaderboard.site.claimsview import claims_view
 from leaderboard.site.guides import guide_pages
@@ -27,7 +28,7 @@ def pages_across(
         for name in ("checks", "reported")
     }
     pages["claims.html"] = _page("claims", common, claims | {"pictures": pictures}, drawn)
-    activations, drawn = activations_view(found.boards, gains)
+    activations, drawn = activations_view(found.boards, gains, gains_over_seeds(found.boards))
     strips = drawn["strips"][0] if drawn["strips"] else []
     pictures = {
         "gains": placed(pages, "gains", drawn["data"]["gains"], place="activations"),

@@ -60,7 +60,7 @@ def test_parameters_and_flops_of_every_card_are_recomputed(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_name_says_what_the_card_says(name: str) -> None:
     card = registry.card(name)
-    words = name.split("-")
+    words = (card.seed_of or name).split("-")
     assert card.method in words
     assert card.method == ("sat" if card.activation in SMOOTH else "at")
     assert words[-1] == (card.method if card.dataset == "imagenet" else card.dataset)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
 from eval.errors import UsageError
+from zoo.cards import ModelCard
 from zoo.cli.shared.completing import complete_data, complete_models
 from zoo.cli.shared.console import is_quiet, say, tell
 from zoo.cli.shared.stopping import can_go_on
 from zoo.cli.shared.voice import voice_options
-from zoo.registry import card
+from zoo.registry import card, own_models, run_of
 from zoo.train.recipe import read_recipe
 
 EXAMPLES = """\b
@@ -20,6 +22,7 @@ Examples:
   sat-zoo train resnet8-silu-sat-digits
   sat-zoo train resnet8-silu-sat-digits --set epochs=5 --out runs/short
   sat-zoo train resnet18-w16-silu-sat-cifar10 --data cifar10-jpeg --data-dir ~/cifar10
+  sat-zoo train resnet8-silu-sat-digits --seed 1
   sat-zoo train resnet50-silu-sat --plan
   torchrun --nproc-per-node 4 -m zoo.train resnet50-silu-sat --data-dir ~/imagenet
 A run that was stopped or killed goes on when the same command is given again."""
@@ -40,6 +43,11 @@ A run that was stopped or killed goes on when the same command is given again.""
 )
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of the data set.")
 @click.option("--set", "overrides", multiple=True, metavar="FIELD=VALUE", help="Change the recipe.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    help="One more run, by this seed, in a folder of its own.  [default: the recipe's]",
+)
 @click.option("--device", help="cpu, cuda, cuda:1 ...  [default: cuda where there is one]")
 @click.option("--minutes", type=float, default=5.0, show_default=True, help="Between checkpoints.")
 @click.option("--decoders", type=int, default=4, show_default=True, help="That decode pictures.")
@@ -55,6 +63,7 @@ def command(
     data_name: str | None,
     data_dir: Path | None,
     overrides: tuple[str, ...],
+    seed: int | None,
     device: str | None,
     minutes: float,
     decoders: int,
@@ -71,6 +80,8 @@ def command(
     it is.
     """
     info = card(name)
+    if seed is not None:
+        info = _run_of(info, seed, overrides, bundle)
     recipe = read_recipe(info, overrides)
     if bundle and (overrides or limit_steps):
         flag = f"--set {overrides[0]}" if overrides else f"--limit-steps {limit_steps}"
@@ -121,6 +132,20 @@ def command(
                     say=_nothing if is_quiet() else tell,
                     on_progress=on_progress,
                 )
+
+
+def _run_of(info: ModelCard, seed: int, overrides: Sequence[str], bundle: bool) -> ModelCard:
+    if any(one.partition("=")[0].strip() == "seed" for one in overrides):
+        raise UsageError(f"--seed {seed} and --set seed clash: give one of them")
+    if info.seed_of is None and seed == read_recipe(info).seed:
+        return info
+    found = run_of(info, seed)
+    if bundle and found.name not in own_models():
+        raise UsageError(
+            f"--bundle and --seed {seed} clash, since there is no card {found.name}: write one"
+            f" beside {info.name}, with seed: {seed} and seed_of: {info.name}"
+        )
+    return found
 
 
 def _nothing(_: str) -> None:

@@ -212,7 +212,7 @@ class Recipe(Frozen):
 
 
 def read_recipe(info: ModelCard, overrides: Sequence[str] = ()) -> Recipe:
-    """The recipe beside the card, with `overrides` such as "epochs=5" on top.
+    """The recipe beside the card, by the card's seed, with `overrides` as "epochs=5" on top.
 
     Raises `UsageError` if the model has none, names a field that does not exist, or settings
     clash.
@@ -221,7 +221,8 @@ def read_recipe(info: ModelCard, overrides: Sequence[str] = ()) -> Recipe:
         raise UsageError(
             f"model {info.name!r} has no recipe yet: train one that has, see sat-zoo list"
         )
-    return parse_recipe(FAMILIES / info.family / info.recipe, overrides)
+    seed = [] if info.seed is None else [f"seed={info.seed}"]
+    return parse_recipe(FAMILIES / info.family / info.recipe, [*seed, *overrides])
 
 
 def parse_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:

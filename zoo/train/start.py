@@ -16,6 +16,7 @@ from eval.data import ImageSet, open_data
 from eval.errors import ReportError, UsageError
 from eval.files.home import home
 from zoo.cards import ModelCard
+from zoo.registry import own_models
 from zoo.train.data.feed import Feed, MemoryFeed, Split, memory_feed, split
 from zoo.train.data.pictures import feed, open_pictures
 from zoo.train.distributed import Ranks
@@ -108,7 +109,8 @@ def train_model(
     if ranks.is_first:
         path, sha256 = result.save(folder, outcome, recipe, _about(info, data, ranks, options))
         say(f"weights of epoch {outcome.chosen_epoch} written to {path}, sha256 {sha256}")
-        say(f"measure them with: sat-zoo eval {info.name} --weights {path}")
+        known = info.name if info.name in own_models() else info.seed_of or info.name
+        say(f"measure them with: sat-zoo eval {known} --weights {path}")
     return folder
 
 

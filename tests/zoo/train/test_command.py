@@ -3,6 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from safetensors.torch import load_file
 
 from eval.errors import ReportError
@@ -87,6 +88,38 @@ def test_the_same_command_with_another_recipe_is_refused(sat_zoo: Run, tmp_path:
 
 
 @pytest.mark.parametrize(
+    ("name", "seed", "run", "measured_as"),
+    [
+        ("resnet8-silu-sat-digits", 0, "resnet8-silu-sat-digits", "resnet8-silu-sat-digits"),
+        ("resnet8-silu-sat-digits", 1, *["resnet8-silu-sat-digits-seed-1"] * 2),
+        ("resnet8-silu-sat-digits-seed-1", 1, *["resnet8-silu-sat-digits-seed-1"] * 2),
+        (
+            "resnet8-silu-sat-digits",
+            77,
+            "resnet8-silu-sat-digits-seed-77",
+            "resnet8-silu-sat-digits",
+        ),
+    ],
+)
+def test_each_seed_has_a_run_of_its_own(
+    sat_zoo: Run, tmp_path: Path, name: str, seed: int, run: str, measured_as: str
+) -> None:
+    code, out, _ = sat_zoo("train", name, *SHORT[2:], "--seed", seed)
+    folder = tmp_path / "home" / "runs" / run
+    assert code == 0
+    assert yaml.safe_load((folder / "recipe.yaml").read_text("utf-8"))["seed"] == seed
+    assert json.loads((folder / "run.json").read_text("utf-8"))["model"] == run
+    said = " ".join(out.split())
+    assert f"measure them with: sat-zoo eval {measured_as} --weights {folder}" in said
+
+
+def test_the_run_of_one_seed_is_not_that_of_another(sat_zoo: Run) -> None:
+    code, _, err = sat_zoo("train", "resnet8-silu-sat-digits-seed-1", "--seed", "2")
+    assert code == 2
+    assert "--seed 2: resnet8-silu-sat-digits-seed-1 is the run of seed 1: name resnet8-silu" in err
+
+
+@pytest.mark.parametrize(
     ("args", "code", "message"),
     [
         (["--set", "epoch=3"], 2, "unknown field of the recipe recipe.yaml 'epoch': did you mean"),
@@ -97,6 +130,8 @@ def test_the_same_command_with_another_recipe_is_refused(sat_zoo: Run, tmp_path:
         (["--set", "randaugment_ops=1"], 2, "randaugment_ops: 1 needs pixels of 0..255"),
         (["--bundle", "--set", "lr=1"], 2, "--bundle and --set lr=1 clash"),
         (["--bundle", "--limit-steps", "3"], 2, "--bundle and --limit-steps 3 clash"),
+        (["--bundle", "--seed", "7"], 2, "clash, since there is no card resnet8-silu-sat-digits-s"),
+        (["--seed", "1", "--set", "seed=2"], 2, "--seed 1 and --set seed clash: give one of them"),
         (["--minutes", "0"], 2, "--minutes 0 is not positive"),
         (["--device", "nonsense"], 2, "--device 'nonsense' cannot be used here"),
         (["--data", "cifar10", "--data-dir", "/absent"], 1, "--data-dir /absent does not exist"),
