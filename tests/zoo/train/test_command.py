@@ -9,7 +9,8 @@ from safetensors.torch import load_file
 from eval.errors import ReportError
 from eval.files.writing import write_atomically
 
-SHORT = ("train", "resnet8-silu-sat-digits", "--limit-steps", "2", "--device", "cpu")
+DIGITS = "resnet8-silu-sat-digits"
+SHORT = ("train", DIGITS, "--limit-steps", "2", "--device", "cpu")
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -90,15 +91,10 @@ def test_the_same_command_with_another_recipe_is_refused(sat_zoo: Run, tmp_path:
 @pytest.mark.parametrize(
     ("name", "seed", "run", "measured_as"),
     [
-        ("resnet8-silu-sat-digits", 0, "resnet8-silu-sat-digits", "resnet8-silu-sat-digits"),
-        ("resnet8-silu-sat-digits", 1, *["resnet8-silu-sat-digits-seed-1"] * 2),
-        ("resnet8-silu-sat-digits-seed-1", 1, *["resnet8-silu-sat-digits-seed-1"] * 2),
-        (
-            "resnet8-silu-sat-digits",
-            77,
-            "resnet8-silu-sat-digits-seed-77",
-            "resnet8-silu-sat-digits",
-        ),
+        (DIGITS, 0, DIGITS, DIGITS),
+        (DIGITS, 1, f"{DIGITS}-seed-1", f"{DIGITS}-seed-1"),
+        (f"{DIGITS}-seed-1", 1, f"{DIGITS}-seed-1", f"{DIGITS}-seed-1"),
+        (DIGITS, 77, f"{DIGITS}-seed-77", DIGITS),
     ],
 )
 def test_each_seed_has_a_run_of_its_own(
