@@ -37,7 +37,7 @@ def _cards() -> dict[str, ModelCard]:
 
 
 def _check_run(found: ModelCard, cards: Mapping[str, ModelCard]) -> None:
-    """Raises `SatZooError` where a card with a seed is not of another model than the one it names."""
+    """Raises `SatZooError` for a card with a seed that is not of the model which it names."""
     if found.seed is None or found.seed_of is None:
         return
     if found.seed_of not in cards:

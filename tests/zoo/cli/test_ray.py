@@ -89,6 +89,13 @@ def same(one: Report, two: Report) -> None:
     assert [flag.code for flag in one.flags] == [flag.code for flag in two.flags]
 
 
+def said(done: Any) -> list[str]:
+    """What is said on stderr but for what a wait of 30 s brings, as others may use the machine."""
+    waits = ("sat-zoo: getting ready", "sat-zoo: no worker is ready after", "sat-zoo: clean: ")
+    stages = ("sat-zoo: pgd-5: ", "sat-zoo: square: ")
+    return [one for one in done.err.splitlines() if not one.startswith((*waits, *stages))]
+
+
 @pytest.mark.usefixtures("_cluster")
 def test_until_ends_with_the_interval_of_one_process_and_goes_on_to_the_exact_number(
     sat_zoo: Run, tmp_path: Path
@@ -96,7 +103,7 @@ def test_until_ends_with_the_interval_of_one_process_and_goes_on_to_the_exact_nu
     out, alone = tmp_path / "ray.json", tmp_path / "alone.json"
     sat_zoo(*SHORT, "--until", "9", "--out", alone, "--journal", tmp_path / "j")
     done = sat_zoo(*SHORT, *RAY, "--until", "9", "--out", out)
-    assert (done.code, done.err) == (0, "")
+    assert (done.code, said(done)) == (0, [])
     report, wanted = Report.read(out), Report.read(alone)
     assert report.estimate is not None
     assert report.estimate == wanted.estimate
@@ -112,7 +119,7 @@ def test_until_ends_with_the_interval_of_one_process_and_goes_on_to_the_exact_nu
 def test_a_budget_ends_with_a_report(sat_zoo: Run, tmp_path: Path) -> None:
     out = tmp_path / "r.json"
     done = sat_zoo(*SHORT, *RAY, "--attack", "square", "--budget", "1s", "--out", out)
-    assert (done.code, done.err) == (0, "")
+    assert (done.code, said(done)) == (0, [])
     report = Report.read(out)
     assert report.estimate is not None
     assert report.estimate.ended_by == "budget"
@@ -124,7 +131,7 @@ def test_a_budget_ends_with_a_report(sat_zoo: Run, tmp_path: Path) -> None:
 def test_adversarial_images_and_the_report_are_verified(sat_zoo: Run, tmp_path: Path) -> None:
     out, kept = tmp_path / "r.json", tmp_path / "adv.safetensors"
     done = sat_zoo(*SHORT, *RAY, "--out", out, "--save-adversarial", kept)
-    assert (done.code, done.err) == (0, "")
+    assert (done.code, said(done)) == (0, [])
     for file in (kept, out):
         checked = sat_zoo("verify", file)
         assert checked.code == 0, checked.err
@@ -237,8 +244,8 @@ def test_a_factory_of_the_current_folder_makes_the_model_on_workers(
     words += ["--data", "digits", "--eps", "1/16", "--norm", "Linf", "--attack", "pgd-3"]
     words += ["--n", "24", "--json", "--fresh"]
     process = processes.start(*words, *RAY)
-    printed, said = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 0, said
+    printed, errors = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, errors
     alone = Report.model_validate_json(sat_zoo(*words).out)
     same(Report.model_validate_json(printed), alone)
 
@@ -272,13 +279,13 @@ def test_a_signal_leaves_a_report_no_process_and_a_command_that_goes_on(
     for i in range(n_times):
         time.sleep(0.5 * i)
         process.send_signal(number)
-    printed, said = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == code, said
+    printed, errors = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == code, errors
     until = time.monotonic() + 60
     while left := [pid for pid in children if is_alive(pid)]:
         assert time.monotonic() < until, left
         time.sleep(0.1)
-    lines = [line for line in said.splitlines() if line]
+    lines = [line for line in errors.splitlines() if line]
     assert lines[-2:] == [
         f"sat-zoo: go on with: {shlex.join(['sat-zoo', *SHORT, *RAY, '--out', str(out)])}",
         f"sat-zoo: {end}",

@@ -92,7 +92,6 @@ def test_the_same_command_with_another_recipe_is_refused(sat_zoo: Run, tmp_path:
     ("name", "seed", "run", "measured_as"),
     [
         (DIGITS, 0, DIGITS, DIGITS),
-        (DIGITS, 1, f"{DIGITS}-seed-1", f"{DIGITS}-seed-1"),
         (f"{DIGITS}-seed-1", 1, f"{DIGITS}-seed-1", f"{DIGITS}-seed-1"),
         (DIGITS, 77, f"{DIGITS}-seed-77", DIGITS),
     ],
