@@ -9,9 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, TypeAlias
 
 from leaderboard.boards import Board
 from leaderboard.columns import CLEAN
@@ -20,7 +18,11 @@ from leaderboard.origins import Who
 from leaderboard.rows import BoardRow
 from leaderboard.twins import holds, is_twin, report_of
 
-Held = NDArray[np.bool_]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Held: TypeAlias = "NDArray[np.bool_]"
 """(S, N): does the run of each of S seeds hold each of N images, the same for all runs?"""
 
 
@@ -125,7 +127,7 @@ def _pairs(board: Board) -> Iterator[tuple[list[BoardRow], list[BoardRow]]]:
     for ours in several:
         for theirs in several:
             one, other = ours[0].card, theirs[0].card
-            if one and other and one.seed is None and other.seed is None and is_twin(one, other):
+            if one and other and is_twin(one, other):
                 yield ours, theirs
 
 
@@ -141,6 +143,8 @@ def _gain(
         return None
     if len({found.origin for _, found in every}) > 1:
         return None
+    import numpy as np  # not at import, for what shows a table
+
     held = np.array([holds(one, clean=column == CLEAN) for one in reports])
     low, high = interval_over_seeds(held[: len(ours)], held[len(ours) :])
     return GainOverSeeds(

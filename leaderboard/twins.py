@@ -64,11 +64,16 @@ def twins(boards: Sequence[Board]) -> tuple[Gain, ...]:
 
 
 def is_twin(smooth: ModelCard, relu: ModelCard) -> bool:
-    """Is `relu` the ReLU twin of `smooth`?"""
+    """Is `relu` the ReLU twin of `smooth`?
+
+    Of the first run of each: what more runs tell is told of all together, see `leaderboard.seeds`.
+    """
+    if smooth.seed is not None or relu.seed is not None:
+        return False
     if (smooth.method, relu.method, relu.activation) != ("sat", "at", "relu"):
         return False
     network = ("arch", "arch_args", "classes", "input")
-    same = (*network, "dataset", "threat", "recipe", "seed", "family")
+    same = (*network, "dataset", "threat", "recipe", "family")
     return all(getattr(smooth, field) == getattr(relu, field) for field in same)
 
 

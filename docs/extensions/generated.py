@@ -67,6 +67,7 @@ MODULES = {
         "leaderboard.boards",
         "leaderboard.compare",
         "leaderboard.stats",
+        "leaderboard.seeds",
         "leaderboard.submit",
         "leaderboard.citing",
         "leaderboard.export.files",
@@ -103,6 +104,7 @@ CONTENTS = {
     "Models": (
         "official",
         "training",
+        "small-network",
         "../zoo/families/digits/README",
         "../zoo/families/cifar10/README",
         "../zoo/train/README",

@@ -52,7 +52,11 @@ def built() -> tuple[Board, ...]:
 def test_a_report_whose_stage_was_changed_under_its_name_is_refused_and_says_where(
     base: Content, field: str, value: object, said: str, tmp_path: Path
 ) -> None:
-    path = forged(base, put(field, value), tmp_path / "r.json")
+    def change(content: Content) -> None:
+        put("protocol.fingerprint", None)(content)  # which would tell first
+        put(field, value)(content)
+
+    path = forged(base, change, tmp_path / "r.json")
     with pytest.raises(ReportError, match="are not those of protocol") as caught:
         read_report(path)
     assert said in str(caught.value)

@@ -17,7 +17,7 @@ from tests.leaderboard.forging import DIGITS, committed, forged, put
 OURS = f"{DIGITS}.pgd-50.json"
 
 
-def row(*folders: Path, attack: str = "pgd-50 no fallback") -> BoardRow:
+def row(*folders: Path, attack: str = "pgd-50") -> BoardRow:
     found = leaderboard(folders).boards
     (one,) = (r for b in found for r in b.rows if r.model.startswith(DIGITS) and attack in r.robust)
     return one
@@ -36,10 +36,10 @@ def test_every_report_of_today_is_this_projects(path: Path) -> None:
 
 def test_a_copy_of_ours_is_ours_and_a_changed_one_is_nobodys(tmp_path: Path) -> None:
     (tmp_path / "copy.json").write_bytes((RESULTS / OURS).read_bytes())
-    assert row(tmp_path).robust["pgd-50 no fallback"].origin == "project"
+    assert row(tmp_path).robust["pgd-50"].origin == "project"
     for change in (put("seconds", 9.0), put("command", ""), put("created", "2026-11-23T00:00:00Z")):
         forged(committed(), change, tmp_path / "copy.json")
-        assert row(tmp_path).robust["pgd-50 no fallback"].origin == "unknown"
+        assert row(tmp_path).robust["pgd-50"].origin == "unknown"
 
 
 def test_what_is_accepted_into_the_package_is_a_submitters(
@@ -48,13 +48,13 @@ def test_what_is_accepted_into_the_package_is_a_submitters(
     path = forged(committed(), put("seed", 5), tmp_path / OURS)
     for module in (origins, results):
         monkeypatch.setattr(module, "RESULTS", tmp_path)
-    found = row(tmp_path).robust["pgd-50 no fallback"]
+    found = row(tmp_path).robust["pgd-50"]
     assert (found.origin, found.reran) == ("submitter", False)
     index = {"project": {}, "reran": {OURS: content_digest(Report.read(path))}}
     (tmp_path / "origins").write_text(json.dumps(index))
     monkeypatch.setattr(origins, "INDEX", tmp_path / "origins")
     origins._index.cache_clear()
-    found = row(tmp_path).robust["pgd-50 no fallback"]
+    found = row(tmp_path).robust["pgd-50"]
     origins._index.cache_clear()
     assert (found.origin, found.reran) == ("submitter", True)
 
@@ -76,7 +76,7 @@ def test_somebodys_run_of_our_model_stands_in_no_place_of_ours(
     assert found.pop(alone.model) == alone, "a flagged row takes nobody a rank"
     ((name, theirs),) = found.items()
     assert name == f"{alone.model} (measured, by whom is not known)"
-    assert set(theirs.robust) == {"pgd-50 no fallback", "quick@1"}
+    assert set(theirs.robust) == {"pgd-50", "quick@1"}
     assert {one.origin for one in theirs.robust.values()} == {"unknown"}
     assert [flag.code for flag in theirs.flags] == ["randomised-forward"]
 

@@ -90,5 +90,5 @@ def test_the_digits_pair_has_three_runs_each() -> None:
         assert runs.accuracies == tuple(it.robust.accuracy for it in reports if it.robust)
     assert gain.difference == pytest.approx(gain.model.mean - gain.twin.mean)
     assert gain.low < gain.difference < gain.high
-    assert set(found) == {"clean", "pgd-50"}
+    assert set(found) == {"clean", "pgd-50", "autoattack-standard@1"}
     assert {it.model.model for it in found.values()} == {DIGITS.format("silu-sat")}

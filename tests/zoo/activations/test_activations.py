@@ -187,6 +187,21 @@ def test_the_smoothness_on_the_label_is_true_at_zero(name: str) -> None:
     assert jumps == expected[ACTIVATIONS[name].smoothness]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_celu_is_elu_to_the_bit_when_alpha_is_one(dtype: torch.dtype) -> None:
+    # So the card of CELU and that of ELU are one training, which the first one's notes say.
+    x = torch.cat([torch.linspace(-100, 10, 10_001), torch.tensor([0.0, -0.0])]).to(dtype)
+    up = torch.linspace(-1, 1, len(x)).to(dtype)
+    found = []
+    for make in (ELU, CELU):
+        leaf = x.clone().requires_grad_()
+        y = make()(leaf)
+        (slope,) = torch.autograd.grad(y, leaf, up)
+        found.append((y.detach(), slope))
+    for elu, celu in zip(*found, strict=True):
+        assert torch.equal(elu, celu)
+
+
 def test_elu_breaks_and_celu_keeps_its_derivative_when_alpha_is_not_one() -> None:
     h = torch.tensor([-1e-9, 1e-9], dtype=torch.float64)
     _, elu = value_and_slope(ELU(alpha=2.0), h)

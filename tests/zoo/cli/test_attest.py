@@ -58,7 +58,7 @@ def test_a_signed_report_is_verified_with_its_weights_and_pictures(
     assert done.code == 0, done.err
     for said in (
         "is the very report that it is of: its sha256",
-        "has the tensors that",
+        "is the very file that",
         "the 360 pictures of digits here have the pixels that were measured",
         f"report.att.json: signed by the key {Attestation.read(attested).signatures[0].keyid[:12]}",
         "every total follows from the verdicts",
@@ -124,9 +124,9 @@ DEPENDENCIES = ("predicate", "buildDefinition", "resolvedDependencies")
     ("place", "said"),
     [
         (("subject", 0, "digest", "sha256"), "the Report: sha256 is abababababab"),
-        ((*DEPENDENCIES, 0, "digest", "weights_sha256"), "weights: weights_sha256 is ababab"),
-        ((*DEPENDENCIES, 2, "digest", "pixels_sha256"), "data pixels: pixels_sha256 is ababab"),
-        ((*DEPENDENCIES, 3, "uri"), "sat-zoo: uri is ababab"),
+        ((*DEPENDENCIES, 1, "digest", "weights_sha256"), "weights: weights_sha256 is ababab"),
+        ((*DEPENDENCIES, 3, "digest", "pixels_sha256"), "data pixels: pixels_sha256 is ababab"),
+        ((*DEPENDENCIES, 4, "uri"), "sat-zoo: uri is ababab"),
     ],
 )
 def test_what_differs_is_named_and_the_signature_too(

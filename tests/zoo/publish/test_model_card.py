@@ -74,6 +74,7 @@ def test_a_robust_number_is_named_with_protocol_ball_and_count() -> None:
         "report": f"https://huggingface.co/org/{DIGITS}/blob/main/reports/{found[0].file}",
         "report_sha256": hashlib.sha256(found[0].content).hexdigest(),
         "weights_sha256": report.model.weights_sha256,
+        "file_sha256": report.model.file_sha256,
         "source": f"sat-zoo {report.engine.version}",
     }
 

@@ -1,0 +1,68 @@
+"""The page about the small network says what the committed Reports and the cards say."""
+
+import re
+
+import pytest
+
+from docs.make_small_network import PAGE, PICTURE, Point, page, picture, points
+from leaderboard.boards import boards
+from leaderboard.compare import compare
+from leaderboard.folders import RESULTS
+from leaderboard.results import read_report
+
+
+@pytest.fixture(scope="module")
+def found() -> list[Point]:
+    return points(boards())
+
+
+def marks(svg: str) -> list[str]:
+    """What each mark says of itself."""
+    return re.findall(r'aria-label="([^"]*)"', svg)
+
+
+def test_tables_and_picture_are_what_the_script_writes(found: list[Point]) -> None:
+    said = "write them again: python docs/make_small_network.py"
+    assert PAGE.read_text("utf-8") == page(PAGE.read_text("utf-8"), found), said
+    assert marks(PICTURE.read_text("utf-8")) == marks(picture(found)), said
+    assert sum("gain" in one for one in marks(picture(found))) > 10
+
+
+def test_what_the_page_says_in_words_follows_from_the_numbers(found: list[Point]) -> None:
+    both = [it for it in found if it.ours is not None and it.paper is not None]
+    attacked = [it for it in both if it.attack == "pgd-50"]
+    assert len(attacked) >= 2
+    assert all(it.says == "agrees, in one run of each" for it in attacked)
+    assert all(0 < it.ours < it.paper / 4 for it in attacked if it.ours and it.paper)
+    clean = [it for it in both if it.attack == "clean"]
+    assert all(it.interval and it.interval[1] > 0 for it in clean), "none is behind ReLU"
+    gelu, silu = (
+        read_report(RESULTS / f"resnet18-w16-{name}-sat-cifar10.pgd-50.json")
+        for name in ("gelu", "silu")
+    )
+    pair = compare(gelu, silu).robust
+    assert pair is not None
+    assert pair.interval()[0] > 0, "GELU is ahead of SiLU"
+
+
+@pytest.mark.parametrize(
+    ("ours", "interval", "runs", "paper", "says"),
+    [
+        (None, None, 0, 0.08, "cannot tell: not trained"),
+        (0.01, (-0.01, 0.03), 1, 0.08, "cannot tell, in one run of each"),
+        (0.02, (0.01, 0.03), 1, 0.08, "agrees, in one run of each"),
+        (0.02, (0.01, 0.03), 3, 0.08, "agrees"),
+        (-0.02, (-0.03, -0.01), 3, 0.08, "differs"),
+        (-0.02, (-0.03, -0.01), 3, -0.006, "agrees"),
+        (0.02, (0.01, 0.03), 3, None, "ahead; not published"),
+        (-0.02, (-0.03, -0.01), 1, None, "behind, in one run of each; not published"),
+    ],
+)
+def test_agreement_is_of_the_sign_and_known_only_where_the_interval_leaves_zero(
+    ours: float | None,
+    interval: tuple[float, float] | None,
+    runs: int,
+    paper: float | None,
+    says: str,
+) -> None:
+    assert Point("silu", "clean", ours, interval, runs, paper).says == says
