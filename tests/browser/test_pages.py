@@ -23,7 +23,7 @@ def test_pages_open_from_a_server_as_from_disk(real: Path, chromium: Browser) ->
     base = "https://pages.test/project/"
     page.route("**/*", lambda it: it.fulfill(path=real / it.request.url.removeprefix(base)))
     page.goto(base + DIGITS)
-    page.wait_for_selector("figure[data-chart=scatter][data-ready=true]")
+    drawn(page, "scatter")
     assert page.locator("#controls").is_visible()
     page.close()
     assert said == []
@@ -84,7 +84,7 @@ def test_the_keyboard_reaches_the_content_first(real: Path, open_page: Open) -> 
 
 
 def test_paper_gets_the_table_and_no_buttons(real: Path, open_page: Open) -> None:
-    page = open_page(real / DIGITS, wait="figure[data-ready=true]")
+    page = open_page(real / DIGITS, wait=".scroll.board.ready")
     page.emulate_media(media="print")
     expect(page.locator("#controls")).to_be_hidden()
     expect(page.locator("#theme")).to_be_hidden()

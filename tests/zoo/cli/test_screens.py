@@ -142,7 +142,7 @@ def test_heads_take_two_lines_at_most_and_say_whole_words(screens: Mapping[str, 
     assert title == "digits, Linf eps 3/16, all 360 images"
     assert above.split() == ["robust", "measured"]
     assert head.split() == ["rank", "model", "(best", "known)", "clean"]
-    assert first.split()[:3] == ["1-2", "!", "resnet8-silu-sat-digits"]
+    assert first.split()[:3] == ["1-6", "!", "resnet8-silu-sat-digits"]
     assert any(line.startswith("! resnet8-silu-sat-digits: ") for line in rest), "flags in words"
 
 
