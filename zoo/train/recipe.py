@@ -222,7 +222,13 @@ def read_recipe(info: ModelCard, overrides: Sequence[str] = ()) -> Recipe:
             f"model {info.name!r} has no recipe yet: train one that has, see sat-zoo list"
         )
     seed = [] if info.seed is None else [f"seed={info.seed}"]
-    return parse_recipe(FAMILIES / info.family / info.recipe, [*seed, *overrides])
+    recipe = parse_recipe(FAMILIES / info.family / info.recipe, [*seed, *overrides])
+    if info.seed not in {None, recipe.seed}:
+        raise UsageError(
+            f"`overrides=['seed={recipe.seed}']`: {info.name} is the run of seed {info.seed}: train"
+            f" {info.seed_of} for another"
+        )
+    return recipe
 
 
 def parse_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:

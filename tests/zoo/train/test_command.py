@@ -112,6 +112,9 @@ def test_the_run_of_one_seed_is_not_that_of_another(sat_zoo: Run) -> None:
     code, _, err = sat_zoo("train", "resnet8-silu-sat-digits-seed-1", "--seed", "2")
     assert code == 2
     assert "--seed 2: resnet8-silu-sat-digits-seed-1 is the run of seed 1: name resnet8-silu" in err
+    code, _, err = sat_zoo("train", "resnet8-silu-sat-digits-seed-1", "--set", "seed=2")
+    assert code == 2
+    assert "--set seed=2: resnet8-silu-sat-digits-seed-1 is the run of seed 1: train resn" in err
 
 
 @pytest.mark.parametrize(
