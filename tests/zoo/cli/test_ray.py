@@ -102,8 +102,11 @@ def test_until_ends_with_the_interval_of_one_process_and_goes_on_to_the_exact_nu
 ) -> None:
     out, alone = tmp_path / "ray.json", tmp_path / "alone.json"
     sat_zoo(*SHORT, "--until", "9", "--out", alone, "--journal", tmp_path / "j")
-    done = sat_zoo(*SHORT, *RAY, "--until", "9", "--out", out)
-    assert (done.code, said(done)) == (0, [])
+    for _ in range(5):  # two workers may have all 60 images before a busy driver can stop them
+        done = sat_zoo(*SHORT, *RAY, "--until", "9", "--fresh", "--out", out)
+        assert (done.code, said(done)) == (0, [])
+        if Report.read(out).estimate is not None:
+            break
     report, wanted = Report.read(out), Report.read(alone)
     assert report.estimate is not None
     assert report.estimate == wanted.estimate
