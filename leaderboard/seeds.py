@@ -152,8 +152,8 @@ def _gain(
         protocol=column,
         origin=every[0][1].origin,
         n=held.shape[1],
-        model=_runs(ours),
-        twin=_runs(theirs),
+        model=_runs(runs[0], ours),
+        twin=_runs(others[0], theirs),
         low=low,
         high=high,
     )
@@ -165,6 +165,6 @@ def _measured(rows: Sequence[BoardRow], column: str) -> list[tuple[BoardRow, Mea
     return [(row, one) for row, one in found if one is not None and not one.estimated]
 
 
-def _runs(found: Sequence[tuple[BoardRow, Measured]]) -> Runs:
-    first = found[0][0]
+def _runs(first: BoardRow, found: Sequence[tuple[BoardRow, Measured]]) -> Runs:
+    """By the name of the first run, also where that one has no number."""
     return Runs(first.model, first.key, tuple(one.accuracy for _, one in found))
