@@ -1,6 +1,7 @@
 """`sat-zoo` as a user starts it: in this process, or in processes of its own that can be killed."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -25,10 +26,21 @@ PATIENCE_S = 600
 """For a process to end, or to come so far: only a test that fails waits so long."""
 
 
+WAITS = re.compile(
+    r"sat-zoo: (getting ready, |no worker is ready after |[\w-]+: \d+ of \d+ images done)"
+)
+"""What is said of work that takes 30 s or more, as anything may on a busy machine."""
+
+
 class Done(NamedTuple):
     code: int
     out: str
     err: str
+
+    @property
+    def said(self) -> list[str]:
+        """The lines of stderr but for those that only time brings."""
+        return [line for line in self.err.splitlines() if not WAITS.match(line)]
 
 
 @pytest.fixture

@@ -214,8 +214,7 @@ class Recipe(Frozen):
 def read_recipe(info: ModelCard, overrides: Sequence[str] = ()) -> Recipe:
     """The recipe beside the card, by the card's seed, with `overrides` as "epochs=5" on top.
 
-    Raises `UsageError` if the model has none, names a field that does not exist, or settings
-    clash.
+    Raises `UsageError` if there is none, a field does not exist, or settings or seeds clash.
     """
     if info.recipe is None:
         raise UsageError(
@@ -232,10 +231,7 @@ def read_recipe(info: ModelCard, overrides: Sequence[str] = ()) -> Recipe:
 
 
 def parse_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
-    """Read and validate a recipe file.
-
-    Raises `UsageError` naming the file, the field and the remedy.
-    """
+    """Read and validate a recipe file. Raises `UsageError` naming file, field and remedy."""
     try:
         fields = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, yaml.YAMLError) as error:
@@ -246,10 +242,7 @@ def parse_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 
 
 def check_recipe(fields: Mapping[str, Any], where: str) -> Recipe:
-    """A validated recipe from its fields; `where` they stand begins the error messages.
-
-    Raises `UsageError` naming the field and the remedy.
-    """
+    """A validated recipe from its fields. Raises `UsageError` naming `where`, field and remedy."""
     for name in fields:
         if name not in Recipe.model_fields:
             raise unknown(f"field of the {where}", str(name), Recipe.model_fields)

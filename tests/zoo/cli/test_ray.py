@@ -89,13 +89,6 @@ def same(one: Report, two: Report) -> None:
     assert [flag.code for flag in one.flags] == [flag.code for flag in two.flags]
 
 
-def said(done: Any) -> list[str]:
-    """What is said on stderr but for what a wait of 30 s brings, as others may use the machine."""
-    waits = ("sat-zoo: getting ready", "sat-zoo: no worker is ready after", "sat-zoo: clean: ")
-    stages = ("sat-zoo: pgd-5: ", "sat-zoo: square: ")
-    return [one for one in done.err.splitlines() if not one.startswith((*waits, *stages))]
-
-
 @pytest.mark.usefixtures("_cluster")
 def test_until_ends_with_the_interval_of_one_process_and_goes_on_to_the_exact_number(
     sat_zoo: Run, tmp_path: Path
@@ -104,7 +97,7 @@ def test_until_ends_with_the_interval_of_one_process_and_goes_on_to_the_exact_nu
     sat_zoo(*SHORT, "--until", "9", "--out", alone, "--journal", tmp_path / "j")
     for _ in range(5):  # two workers may have all 60 images before a busy driver can stop them
         done = sat_zoo(*SHORT, *RAY, "--until", "9", "--fresh", "--out", out)
-        assert (done.code, said(done)) == (0, [])
+        assert (done.code, done.said) == (0, [])
         if Report.read(out).estimate is not None:
             break
     report, wanted = Report.read(out), Report.read(alone)
@@ -122,7 +115,7 @@ def test_until_ends_with_the_interval_of_one_process_and_goes_on_to_the_exact_nu
 def test_a_budget_ends_with_a_report(sat_zoo: Run, tmp_path: Path) -> None:
     out = tmp_path / "r.json"
     done = sat_zoo(*SHORT, *RAY, "--attack", "square", "--budget", "1s", "--out", out)
-    assert (done.code, said(done)) == (0, [])
+    assert (done.code, done.said) == (0, [])
     report = Report.read(out)
     assert report.estimate is not None
     assert report.estimate.ended_by == "budget"
@@ -134,7 +127,7 @@ def test_a_budget_ends_with_a_report(sat_zoo: Run, tmp_path: Path) -> None:
 def test_adversarial_images_and_the_report_are_verified(sat_zoo: Run, tmp_path: Path) -> None:
     out, kept = tmp_path / "r.json", tmp_path / "adv.safetensors"
     done = sat_zoo(*SHORT, *RAY, "--out", out, "--save-adversarial", kept)
-    assert (done.code, said(done)) == (0, [])
+    assert (done.code, done.said) == (0, [])
     for file in (kept, out):
         checked = sat_zoo("verify", file)
         assert checked.code == 0, checked.err
