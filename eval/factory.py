@@ -97,7 +97,8 @@ def _module(factory: str, name: str) -> Any:
         if missing is not None and f"{name}.".startswith(f"{missing}."):
             raise _no_module(factory, missing) from error
         raise ModelError(_failed(factory, f"cannot be imported: {name} failed", error)) from error
-    if (spec := module.__spec__) is not None and spec.origin is None:
+    spec = getattr(module, "__spec__", None)  # a module may put anything in its own place
+    if spec is not None and spec.origin is None:
         raise _no_module(factory, name)  # a folder of that name, which Python takes for a package
     return module
 

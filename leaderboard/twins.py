@@ -72,8 +72,7 @@ def is_twin(smooth: ModelCard, relu: ModelCard) -> bool:
         return False
     if (smooth.method, relu.method, relu.activation) != ("sat", "at", "relu"):
         return False
-    network = ("arch", "arch_args", "classes", "input")
-    same = (*network, "dataset", "threat", "recipe", "family")
+    same = ("arch", "arch_args", "dataset", "classes", "input", "threat", "recipe", "family")
     return all(getattr(smooth, field) == getattr(relu, field) for field in same)
 
 

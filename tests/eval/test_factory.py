@@ -54,6 +54,15 @@ def test_a_factory_of_the_current_directory_is_found_and_its_model_frozen(here: 
     assert not any(p.requires_grad for p in model.parameters())
 
 
+def test_a_module_that_puts_something_else_in_its_place_is_taken(here: Path) -> None:
+    (here / "swapped_nets.py").write_text(
+        "import sys\nfrom types import SimpleNamespace\nfrom torch import nn\n"
+        "sys.modules[__name__] = SimpleNamespace(build=lambda: nn.Linear(1, 1))\n"
+    )
+    assert isinstance(make_model("swapped_nets:build"), nn.Linear)
+    del sys.modules["swapped_nets"]
+
+
 def test_the_name_is_the_only_positional_argument() -> None:
     assert isinstance(make_model("torch.nn:Flatten"), nn.Flatten)
     with pytest.raises(UsageError, match="unknown model 'nosuch'"):
