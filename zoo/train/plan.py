@@ -96,6 +96,8 @@ def n_probe_images(info: ModelCard, recipe: Recipe, ranks: Ranks) -> int:
 
 def passes(recipe: Recipe) -> int:
     """Passes through the network an image, a backward one for inputs or weights counting as one."""
+    if recipe.free_replays:
+        return 3 * recipe.free_replays
     attack = 2 * recipe.attack_steps + (recipe.inner_loss == "kl")
     outer = 3 if recipe.loss == "ce" else 6
     return attack + outer * (2 if recipe.awp_gamma else 1)

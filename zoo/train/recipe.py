@@ -14,6 +14,7 @@ from eval.errors import UsageError, unknown
 from eval.frozen import Frozen
 from zoo.cards import ModelCard
 from zoo.registry import FAMILIES
+from zoo.train.clashes import clashes
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -87,6 +88,9 @@ class Recipe(Frozen):
         bool, Field(description="attack a copy with batch norm folded: faster, other rounding")
     ] = False
     attack_clips_start: Annotated[bool, Field(description="keep the start in [0, 1]")] = True
+    free_replays: Annotated[
+        Count, Field(description="updates a batch whose gradients move the attack too; 0: none")
+    ] = 0
 
     validation_images: Annotated[Count, Field(description="held out of the training split")] = 0
     validation_steps: Annotated[int, Field(ge=1, description="of PGD, step eps/4")] = 10
@@ -108,102 +112,20 @@ class Recipe(Frozen):
 
     @model_validator(mode="after")
     def _settings_agree(self) -> Self:
-        for is_wrong, why in self._clashes():
+        for is_wrong, why in clashes(self):
             if is_wrong:
                 raise ValueError(why)
         return self
-
-    def _clashes(self) -> list[tuple[bool, str]]:
-        """Pairs of settings that cannot both be meant, named as they are typed."""
-        mixes = self.mixup_alpha > 0 or self.cutmix_alpha > 0
-        validated = self.validation_images > 0
-        kl = "attack_loss: kl" if self.attack_loss == "kl" else f"loss: {self.loss}"
-        starts_at_image = self.attack_start == "image" or self.attack_clean_start > 0
-        share = f"attack_clean_start: {self.attack_clean_start}"
-        start = "attack_start: image" if self.attack_start == "image" else share
-        return [
-            (
-                self.loss == "ce" and self.loss_beta is not None,
-                f"loss_beta: {self.loss_beta} goes with loss: trades or mart, not with loss: ce",
-            ),
-            (
-                self.loss != "ce" and mixes,
-                f"loss: {self.loss} needs one label an image, mixup_alpha: {self.mixup_alpha} and"
-                f" cutmix_alpha: {self.cutmix_alpha} mix them; set these to 0",
-            ),
-            (
-                self.loss == "mart" and self.label_smoothing > 0,
-                f"loss: mart has no label_smoothing, which is {self.label_smoothing}; set it to 0",
-            ),
-            (
-                self.schedule == "step" and not self.milestones,
-                "schedule: step needs milestones: [30, 60, 90] or the like",
-            ),
-            (
-                self.schedule != "step" and bool(self.milestones),
-                f"milestones: {list(self.milestones)} go with schedule: step, not with schedule:"
-                f" {self.schedule}",
-            ),
-            (
-                (self.schedule == "decay") != (self.decay_epochs is not None),
-                f"schedule: {self.schedule} and decay_epochs: {self.decay_epochs} clash: schedule:"
-                " decay needs decay_epochs, and no other schedule has it",
-            ),
-            (
-                self.gamma is not None and self.schedule not in {"step", "decay"},
-                f"gamma: {self.gamma} goes with schedule: step or decay, not with schedule:"
-                f" {self.schedule}",
-            ),
-            (
-                self.gamma is None and self.schedule in {"step", "decay"},
-                f"schedule: {self.schedule} needs gamma, for example gamma: 0.1",
-            ),
-            (
-                self.warmup_from is not None and self.warmup_epochs == 0,
-                f"warmup_from: {self.warmup_from} needs warmup_epochs above 0",
-            ),
-            (
-                self.warmup_epochs >= self.epochs,
-                f"warmup_epochs: {self.warmup_epochs:g} leaves nothing of epochs: {self.epochs}",
-            ),
-            (
-                self.ema_warmup and self.ema_decay == 0,
-                "ema_warmup: true needs ema_decay above 0",
-            ),
-            (
-                self.patience is not None and not validated,
-                f"patience: {self.patience} needs validation_images above 0",
-            ),
-            (
-                self.overfitting_drop is not None and not validated,
-                f"overfitting_drop: {self.overfitting_drop} needs validation_images above 0",
-            ),
-            (
-                self.attack_start == "image" and self.attack_clean_start > 0,
-                f"attack_clean_start: {self.attack_clean_start} means nothing with attack_start:"
-                " image; set it to 0",
-            ),
-            (
-                self.inner_loss == "kl" and starts_at_image,
-                f"{start} with {kl} is no attack: the divergence from the clean prediction has no"
-                " gradient at the image; set attack_start: uniform and attack_clean_start: 0, or"
-                " attack_loss: ce",
-            ),
-            (
-                self.accumulate > self.batch_size,
-                f"accumulate: {self.accumulate} pieces cannot be cut from batch_size:"
-                f" {self.batch_size}",
-            ),
-            (
-                self.awp_from_epoch > 0 and self.awp_gamma == 0,
-                f"awp_from_epoch: {self.awp_from_epoch} needs awp_gamma above 0",
-            ),
-        ]
 
     @property
     def inner_loss(self) -> Literal["ce", "kl"]:
         """What the inner attack maximises: `attack_loss`, or what goes with `loss`."""
         return self.attack_loss or ("kl" if self.loss == "trades" else "ce")
+
+    @property
+    def updates_per_step(self) -> int:
+        """How often a step, which is one batch of images, changes the weights."""
+        return max(1, self.free_replays)
 
     @property
     def peak_lr(self) -> float:

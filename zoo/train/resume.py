@@ -31,6 +31,7 @@ from zoo.train.step import Stepper
 
 _OF_PARAMETERS = frozenset({"momentum_buffer", "exp_avg", "exp_avg_sq", "max_exp_avg_sq"})
 _STREAM = re.compile(r"stream\.\d{1,6}")
+_FREE = re.compile(r"free\.\d{1,6}")
 _SUMS = re.compile(r"sums\.\d{1,6}")
 _OPTIMIZER = re.compile(r"optimizer\.(\d{1,9})\.(\w{1,50})")
 
@@ -162,7 +163,8 @@ def _check_state(path: Path, found: Checkpoint, identity: Identity, stepper: Ste
     ):
         if where := _difference(json.loads(json.dumps(own)), other, name):
             raise DamagedCheckpoint(path, f"state.json: {where} is not of this run")
-    if state.schedule.get("last_epoch") != found.step:
+    n_updates = found.step * stepper.recipe.updates_per_step
+    if state.schedule.get("last_epoch") != n_updates:
         raise DamagedCheckpoint(path, "its name and state.json speak of different steps")
     n_parameters = sum(len(group["params"]) for group in groups)
     if any(int(index) >= n_parameters for index in state.optimizer.state):
@@ -178,10 +180,9 @@ def _check_tensors(path: Path, found: Checkpoint, run: Begun) -> None:
     tensors, wanted = found.tensors, _networks(run.stepper, found.tensors)
     for name in wanted.keys() - tensors.keys():
         raise DamagedCheckpoint(path, f"it has no tensor {name}")
-    parameters = [p for group in run.stepper.optimizer.param_groups for p in group["params"]]
     for name, tensor in tensors.items():
         own = wanted.get(name)
-        if not (_like(tensor, own) if own is not None else _is_other(name, tensor, parameters)):
+        if not (_like(tensor, own) if own is not None else _is_other(name, tensor, run)):
             shape = f"{tuple(tensor.shape)}, {tensor.dtype}"
             raise DamagedCheckpoint(path, f"the tensor {name} ({shape}) is not of this run")
         is_known = found.is_proven and own is None
@@ -213,12 +214,16 @@ def _like(tensor: Tensor, own: Tensor) -> bool:
     return tensor.dtype == own.dtype and (is_order or tensor.shape == own.shape)
 
 
-def _is_other(name: str, tensor: Tensor, parameters: list[Tensor]) -> bool:
-    """Whether this can be a process's stream or sums, or what the optimizer has of a parameter."""
+def _is_other(name: str, tensor: Tensor, run: Begun) -> bool:
+    """Whether this can be of one process alone, or what the optimizer has of a parameter."""
     if _STREAM.fullmatch(name):
         return tensor.dtype == torch.uint8 and tensor.ndim == 1
     if _SUMS.fullmatch(name):
         return tensor.dtype == torch.float64 and tensor.shape == (3,)
+    if _FREE.fullmatch(name):
+        free = run.stepper.free
+        return free is not None and tensor.dtype == free.delta.dtype and tensor.ndim == 4
+    parameters = [p for group in run.stepper.optimizer.param_groups for p in group["params"]]
     of = _OPTIMIZER.fullmatch(name)
     if of is None or int(of[1]) >= len(parameters):
         return False

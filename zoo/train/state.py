@@ -114,6 +114,9 @@ def capture(
     tensors["order"] = position.order
     if stepper.ema is not None:
         tensors |= _prefixed("ema.", stepper.ema.module.state_dict())
+    if stepper.free is not None:
+        found = ranks.gather(stepper.free.delta)
+        tensors |= {f"free.{rank}": delta for rank, delta in enumerate(found)}
     state = {
         "epoch": position.epoch,
         "batch": position.batch,
@@ -138,6 +141,10 @@ def restore(
     stepper.schedule.load_state_dict(state["schedule"])
     if (stream := tensors.get(f"stream.{ranks.rank}")) is not None:
         stepper.generator.set_state(stream.cpu())
+    if stepper.free is not None:
+        delta = tensors.get(f"free.{ranks.rank}", stepper.free.delta)
+        if delta.shape == stepper.free.delta.shape:  # else other processes share a batch now
+            stepper.free.delta.copy_(delta)
     sums = [0.0, 0.0, 0.0]
     if (own := tensors.get(f"sums.{ranks.rank}")) is not None:
         sums = own.tolist()

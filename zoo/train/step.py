@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 
 import torch
@@ -19,6 +20,7 @@ from zoo.model import ZooModel
 from zoo.train.data.augment import mix
 from zoo.train.distributed import Ranks
 from zoo.train.objective.awp import worst_weights
+from zoo.train.objective.free import Free
 from zoo.train.objective.inner import Inner, perturb
 from zoo.train.objective.losses import Objective
 from zoo.train.objective.twin import Twin
@@ -56,6 +58,7 @@ class Stepper:
         )
         self.objective = Objective(model, recipe)
         self._twin = _twin(model) if recipe.attack_folded else None
+        self.free = Free(model, recipe, ranks) if recipe.free_replays else None
         self._parallel = _parallel(self.objective, ranks)
         if recipe.compile:
             # By itself inductor turns every convolution on a CPU to channels_last.
@@ -75,23 +78,40 @@ class Stepper:
     def take(self, x: Tensor, y: Tensor, n_all: int, *, step: int, epoch: int) -> Tensor:
         """Step number `step` >= 1 on this process's share x (B, C, H, W), y (B,) of `n_all` images.
 
-        Returns (2,): the summed loss and the number of right predictions on adversarial images.
+        Returns (2,): the summed loss and the number of right predictions on adversarial images,
+        their mean over the updates where a step has several.
         """
-        recipe = self.recipe
         # A copy, since images of one channel count as contiguous in the layout they must not have.
         x = x.clone(memory_format=self._layout)
-        found = torch.zeros(2, device=x.device)
+        if self.free is None:
+            return self._update(lambda: self._pieces(x, y, n_all, epoch), step)
+        images, labels = self._mixed(x, y)
+        n = self.recipe.updates_per_step
+        found = [
+            self._update(lambda: self._free_piece(images, labels, n_all), n * (step - 1) + i)
+            for i in range(1, n + 1)
+        ]
+        return torch.stack(found).mean(0)
+
+    def _update(self, gradients: Callable[[], Tensor], number: int) -> Tensor:
+        """One update of the weights, the `number`-th, from 1, by what `gradients` leaves there."""
+        recipe = self.recipe
         self.model.train()
         self.optimizer.zero_grad()
-        n = recipe.accumulate
-        for i, piece in enumerate(zip(x.tensor_split(n), y.tensor_split(n), strict=True)):
-            found += self._piece(*self._mixed(*piece), n_all, is_last=i == n - 1, epoch=epoch)
+        found = gradients()
         if recipe.clip_grad_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_grad_norm)
         self.optimizer.step()
         self.schedule.step()
         if self.ema is not None:
-            self.ema.update(self.model, step=step if recipe.ema_warmup else None)
+            self.ema.update(self.model, step=number if recipe.ema_warmup else None)
+        return found
+
+    def _pieces(self, x: Tensor, y: Tensor, n_all: int, epoch: int) -> Tensor:
+        n = self.recipe.accumulate
+        found = torch.zeros(2, device=x.device)
+        for i, piece in enumerate(zip(x.tensor_split(n), y.tensor_split(n), strict=True)):
+            found += self._piece(*self._mixed(*piece), n_all, is_last=i == n - 1, epoch=epoch)
         return found
 
     def _mixed(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -114,10 +134,20 @@ class Stepper:
                 if recipe.awp_gamma and epoch > recipe.awp_from_epoch
                 else nullcontext()
             )
-            loss, logits = self._parallel(x, x_adv, y)
-            # Data parallelism takes the mean over processes; the batch's mean is wanted, also
-            # where the last batch of an epoch gives processes one image more or less.
-            (loss * (len(x) * self.ranks.size / n_all)).backward()
+            return self._backward(x, x_adv, y, n_all)
+
+    def _free_piece(self, x: Tensor, y: Tensor, n_all: int) -> Tensor:
+        assert self.free is not None  # who calls has asked
+        x_adv = self.free.images(x)
+        found = self._backward(x, x_adv, y, n_all)
+        self.free.move(x_adv)
+        return found
+
+    def _backward(self, x: Tensor, x_adv: Tensor, y: Tensor, n_all: int) -> Tensor:
+        loss, logits = self._parallel(x, x_adv, y)
+        # Data parallelism takes the mean over processes; the batch's mean is wanted, also
+        # where the last batch of an epoch gives processes one image more or less.
+        (loss * (len(x) * self.ranks.size / n_all)).backward()
         labels = y if y.ndim == 1 else y.argmax(1)
         return torch.stack([loss.detach() * len(x), (logits.argmax(1) == labels).sum()])
 
@@ -133,7 +163,7 @@ def begin(info: ModelCard, recipe: Recipe, steps_per_epoch: int, ranks: Ranks) -
         model = ZooModel(networks.build(info), info, None).to(ranks.device)
     model = model.to(memory_format=_layout(model, recipe))
     optimizer = build_optimizer(model, recipe)
-    schedule = build_schedule(optimizer, recipe, steps_per_epoch)
+    schedule = build_schedule(optimizer, recipe, steps_per_epoch * recipe.updates_per_step)
     seed = image_key(recipe.seed, str(ranks.rank), "rank") if ranks.rank else recipe.seed
     stream = torch.Generator(ranks.device).manual_seed(seed)
     return Stepper(model, recipe, optimizer, schedule, stream, ranks)

@@ -49,6 +49,13 @@ VARIANTS: list[dict[str, Any]] = [
         "gamma": 0.9,
         "attack_norm": "L2",
     },
+    {
+        "free_replays": 3,
+        "attack_steps": 1,
+        "attack_start": "image",
+        "ema_decay": 0.9,
+        "ema_warmup": True,
+    },
 ]
 
 
@@ -64,7 +71,7 @@ def same(one: FinishedRun, other: FinishedRun) -> bool:
     )
 
 
-@pytest.mark.parametrize("more", VARIANTS, ids=["plain", "all", "trades", "mart", "bf16"])
+@pytest.mark.parametrize("more", VARIANTS, ids=["plain", "all", "trades", "mart", "bf16", "free"])
 def test_a_run_resumed_anywhere_ends_bit_identical(
     recipe: Make, make_run: MakeRun, tmp_path: Path, more: dict[str, Any]
 ) -> None:

@@ -52,6 +52,7 @@ def test_passes_follow_attack_loss_and_weights_search(recipe: Make) -> None:
     assert passes(recipe(attack_steps=10, loss="trades")) == 27
     assert passes(recipe(attack_steps=10, loss="trades", attack_loss="ce")) == 26
     assert passes(recipe(attack_steps=1, awp_gamma=0.005)) == 8
+    assert passes(recipe(attack_steps=1, attack_start="image", free_replays=4)) == 12
 
 
 def test_memory_is_what_the_forward_keeps(recipe: Make, tiny_card: ModelCard) -> None:

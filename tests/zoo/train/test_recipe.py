@@ -83,6 +83,24 @@ def test_a_recipe_cannot_be_changed(recipe: Make) -> None:
             {"loss": "trades", "attack_clean_start": 0.2},
             "attack_clean_start: 0.2 with loss: trades is no attack: .* set attack_start: uni",
         ),
+        ({"free_replays": 4}, "free_replays: 4 needs attack_steps: 1, not 2: its attack has no pa"),
+        (
+            {"free_replays": 4, "attack_steps": 1},
+            "free_replays: 4 needs attack_start: image, not uniform",
+        ),
+        *[
+            (
+                {"free_replays": 4, "attack_steps": 1, "attack_start": "image", **more},
+                f"free_replays: 4 needs {message}: its attack has no passes of its own",
+            )
+            for more, message in [
+                ({"loss": "mart"}, "loss: ce, not mart"),
+                ({"awp_gamma": 0.1}, "awp_gamma: 0.0, not 0.1"),
+                ({"accumulate": 2}, "accumulate: 1, not 2"),
+                ({"attack_folded": True}, "attack_folded: false, not true"),
+                ({"attack_clips_start": False}, "attack_clips_start: true, not false"),
+            ]
+        ],
     ],
 )
 def test_settings_that_clash_are_named_as_they_are_typed(
