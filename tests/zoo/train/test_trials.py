@@ -1,0 +1,61 @@
+"""Trials: a training and a measurement by each seed, written down as they come."""
+
+from dataclasses import astuple, replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from eval.bench import tables
+from zoo.train import trials
+from zoo.train.trials import HEADER, Trial, read
+
+ROW = Trial(
+    model="resnet8-silu-sat-digits",
+    recipe="recipe.yaml",
+    seed=0,
+    passes=520,
+    cpu_seconds=12.5,
+    attack="pgd-50",
+    images=360,
+    right=350,
+    robust=280,
+    processor="AMD EPYC (cpu family 25, model 1)",
+    torch="2.14.1",
+)
+
+
+def test_a_table_is_read_as_it_was_written() -> None:
+    other = replace(ROW, seed=1, robust=281)
+    text = "".join(tables.line(cells) for cells in (HEADER, astuple(ROW), astuple(other)))
+    assert read(text) == [ROW, other]
+
+
+def test_seeds_take_turns_and_what_the_file_has_is_not_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[tuple[str, int]] = []
+
+    def trial(name: str, seed: int, attack: str) -> Trial:
+        made.append((name, seed))
+        return replace(ROW, model=name, seed=seed, attack=attack)
+
+    monkeypatch.setattr(trials, "trial", trial)
+    out = tmp_path / "trials.csv"
+    out.write_text(tables.line(HEADER) + tables.line(astuple(ROW)))
+    names = ["resnet8-silu-sat-digits", "resnet8-relu-at-digits"]
+    done = CliRunner().invoke(trials.command, [*names, "--seeds", "0,1", "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    silu, relu = names
+    assert made == [(relu, 0), (silu, 1), (relu, 1)]
+    assert [(row.model, row.seed) for row in read(out.read_text())] == [(silu, 0), *made]
+
+
+@pytest.mark.slow
+def test_a_trial_is_the_run_of_its_seed_measured_on_all_test_images() -> None:
+    found = trials.trial("resnet8-silu-sat-free-digits", 3, "fgsm")
+    assert (found.recipe, found.seed, found.passes) == ("recipe-free.yaml", 3, 10 * 4 * 3)
+    assert found.images == 360
+    assert 300 < found.right <= 360
+    assert 200 < found.robust <= found.right
+    assert found.cpu_seconds > 1

@@ -1,0 +1,133 @@
+"""What a recipe costs and what it is worth: models trained by several seeds, each measured once.
+
+    python -m zoo.train.trials resnet8-silu-sat-digits resnet8-silu-sat-free-digits --seeds 0,1,2
+
+Seeds take turns, so that a file that was left half-way compares all models by the same seeds. The
+rows that a file has already are not made again.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import tempfile
+import time
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import get_type_hints
+
+import click
+import torch
+
+from eval.bench import tables
+from eval.files.writing import write_atomically
+from eval.processor import processor
+from zoo.cards import ModelCard
+from zoo.registry import card, run_of
+from zoo.train.distributed import Ranks
+from zoo.train.plan import passes
+from zoo.train.recipe import Recipe, read_recipe
+from zoo.train.record.result import WEIGHTS
+from zoo.train.start import Options, train_model
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training and what came of it.
+
+    passes: through the network for each training image, in the whole run. cpu_seconds: of all
+    threads, decoding and validation included.
+    right, robust: images of all `images`; robust under `attack`.
+    """
+
+    model: str
+    recipe: str
+    seed: int
+    passes: int
+    cpu_seconds: float
+    attack: str
+    images: int
+    right: int
+    robust: int
+    processor: str
+    torch: str
+
+
+HEADER = tuple(field.name for field in fields(Trial))
+
+
+def trial(name: str, seed: int, attack: str) -> Trial:
+    """Train the model `name` by the seed, and attack it on its whole test split.
+
+    Raises what training and `zoo.evaluate` do.
+    """
+    import zoo
+
+    base = card(name)
+    assert base.recipe is not None  # read_recipe has refused it
+    info, recipe = _run(base, seed)
+    cpu = torch.device("cpu")
+    with tempfile.TemporaryDirectory() as folder:
+        options = Options(out=Path(folder) / "run")
+        started = time.process_time()
+        run = train_model(info, recipe, options, Ranks(device=cpu), _silent)
+        spent = time.process_time() - started
+        report = zoo.evaluate(name, weights=run / WEIGHTS, attack=attack, journal=None)
+    return Trial(
+        model=name,
+        recipe=base.recipe,
+        seed=seed,
+        passes=passes(recipe) * recipe.epochs,
+        cpu_seconds=round(spent, 1),
+        attack=attack,
+        images=report.clean.n,
+        right=report.clean.correct,
+        robust=(report.robust or report.clean).correct,
+        processor=processor(cpu),
+        torch=torch.__version__,
+    )
+
+
+def read(text: str) -> list[Trial]:
+    """The trials of a table that `command` wrote."""
+    kinds = get_type_hints(Trial)
+    rows = csv.DictReader(io.StringIO(text))
+    return [Trial(**{name: kinds[name](value) for name, value in row.items()}) for row in rows]
+
+
+def _run(info: ModelCard, seed: int) -> tuple[ModelCard, Recipe]:
+    recipe = read_recipe(info)
+    if seed == recipe.seed:
+        return info, recipe
+    other = run_of(info, seed)
+    return other, read_recipe(other)
+
+
+def _silent(_: str) -> None:
+    """Say nothing."""
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True)
+@click.option("--seeds", default="0,1,2", show_default=True, help="Separated by commas.")
+@click.option("--attack", default="pgd-50", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), help="Add the rows, CSV, to this file.")
+def command(names: tuple[str, ...], seeds: str, attack: str, out: Path | None) -> None:
+    """Train each model by each seed and attack it on all test images."""
+    for name in names:
+        read_recipe(card(name))
+    text = tables.earlier(out, HEADER)
+    known = {(one.model, one.seed, one.attack) for one in read(text)}
+    for seed in map(int, seeds.split(",")):
+        for name in names:
+            if (name, seed, attack) in known:
+                continue
+            row = tables.line(astuple(trial(name, seed, attack)))
+            text += row
+            click.echo(row, nl=False)
+            if out is not None:
+                write_atomically(out, text.encode())
+
+
+if __name__ == "__main__":
+    tables.run(command)
