@@ -14,8 +14,8 @@ from zoo.cli.shared.completing import complete_data, complete_models
 from zoo.cli.shared.console import is_quiet, say, tell
 from zoo.cli.shared.stopping import can_go_on
 from zoo.cli.shared.voice import voice_options
-from zoo.registry import card, own_models, run_of
-from zoo.train.recipe import read_recipe
+from zoo.registry import card, own_models
+from zoo.train.recipe import read_recipe, run_by
 
 EXAMPLES = """\b
 Examples:
@@ -137,9 +137,7 @@ def command(
 def _run_of(info: ModelCard, seed: int, overrides: Sequence[str], bundle: bool) -> ModelCard:
     if any(one.partition("=")[0].strip() == "seed" for one in overrides):
         raise UsageError(f"--seed {seed} and --set seed clash: give one of them")
-    if info.seed_of is None and seed == read_recipe(info).seed:
-        return info
-    found = run_of(info, seed)
+    found = run_by(info, seed)
     if bundle and found.name not in own_models():
         raise UsageError(
             f"--bundle and --seed {seed} clash, since there is no card {found.name}: write one"

@@ -13,7 +13,7 @@ from eval.arguments import argument
 from eval.errors import UsageError, unknown
 from eval.frozen import Frozen
 from zoo.cards import ModelCard
-from zoo.registry import FAMILIES
+from zoo.registry import FAMILIES, run_of
 from zoo.train.clashes import clashes
 
 Positive = Annotated[float, Field(gt=0)]
@@ -150,6 +150,16 @@ def read_recipe(info: ModelCard, overrides: Sequence[str] = ()) -> Recipe:
             f" {info.seed_of} for another"
         )
     return recipe
+
+
+def run_by(info: ModelCard, seed: int) -> ModelCard:
+    """The card of the training of `info` by `seed`: itself, where the recipe has that seed.
+
+    Raises what `read_recipe` and `zoo.registry.run_of` do.
+    """
+    if info.seed_of is None and seed == read_recipe(info).seed:
+        return info
+    return run_of(info, seed)
 
 
 def parse_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:

@@ -22,11 +22,10 @@ import torch
 from eval.bench import tables
 from eval.files.writing import write_atomically
 from eval.processor import processor
-from zoo.cards import ModelCard
-from zoo.registry import card, run_of
+from zoo.registry import card
 from zoo.train.distributed import Ranks
 from zoo.train.plan import passes
-from zoo.train.recipe import Recipe, read_recipe
+from zoo.train.recipe import read_recipe, run_by
 from zoo.train.record.result import WEIGHTS
 from zoo.train.start import Options, train_model
 
@@ -63,9 +62,8 @@ def trial(name: str, seed: int, attack: str) -> Trial:
     """
     import zoo
 
-    base = card(name)
-    assert base.recipe is not None  # read_recipe has refused it
-    info, recipe = _run(base, seed)
+    info = run_by(card(name), seed)
+    recipe = read_recipe(info)
     cpu = torch.device("cpu")
     with tempfile.TemporaryDirectory() as folder:
         options = Options(out=Path(folder) / "run")
@@ -75,7 +73,7 @@ def trial(name: str, seed: int, attack: str) -> Trial:
         report = zoo.evaluate(name, weights=run / WEIGHTS, attack=attack, journal=None)
     return Trial(
         model=name,
-        recipe=base.recipe,
+        recipe=info.recipe or "",
         seed=seed,
         passes=passes(recipe) * recipe.epochs,
         cpu_seconds=round(spent, 1),
@@ -93,14 +91,6 @@ def read(text: str) -> list[Trial]:
     kinds = get_type_hints(Trial)
     rows = csv.DictReader(io.StringIO(text))
     return [Trial(**{name: kinds[name](value) for name, value in row.items()}) for row in rows]
-
-
-def _run(info: ModelCard, seed: int) -> tuple[ModelCard, Recipe]:
-    recipe = read_recipe(info)
-    if seed == recipe.seed:
-        return info, recipe
-    other = run_of(info, seed)
-    return other, read_recipe(other)
 
 
 def _silent(_: str) -> None:

@@ -1,4 +1,6 @@
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,8 @@ from eval.planning.fates import falling
 from eval.planning.shares import FILE, ReportShares, StageShare, known_shares, shares_of
 from eval.report.report import Report
 
-RESULTS = Path(__file__).parents[3] / "leaderboard/results"
+ROOT = Path(__file__).parents[3]
+RESULTS = ROOT / "leaderboard/results"
 
 KNOWN = known_shares()
 LATER = [
@@ -73,3 +76,17 @@ def test_other_balls_widen_what_is_known() -> None:
     same, other = (falling([(report, share)], 50, eps) for eps in (0.1, 0.2))
     assert other.high == 0 < same.high < same.expected < same.low < other.low
     assert math.isclose(same.expected, other.expected)
+
+
+def test_a_report_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "eval.planning", str(missing)],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: report {missing} cannot be read (No such file")
+    assert done.stderr.count("\n") == 1
