@@ -1,6 +1,6 @@
 """What a recipe costs and what it is worth: models trained by several seeds, each measured once.
 
-    python -m zoo.train.trials resnet8-silu-sat-digits resnet8-silu-sat-free-digits --seeds 0,1,2
+    python -m zoo.train.trials resnet8-silu-sat-digits resnet8-silu-sat-free-digits --out trials.csv
 
 Seeds take turns, so that a file that was left half-way compares all models by the same seeds. The
 rows that a file has already are not made again.
@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import csv
 import io
+import statistics
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import get_type_hints
@@ -20,8 +22,10 @@ import click
 import torch
 
 from eval.bench import tables
+from eval.errors import ReportError
 from eval.files.writing import write_atomically
 from eval.processor import processor
+from eval.report.percent import percent
 from zoo.registry import card
 from zoo.train.distributed import Ranks
 from zoo.train.plan import passes
@@ -87,10 +91,28 @@ def trial(name: str, seed: int, attack: str) -> Trial:
 
 
 def read(text: str) -> list[Trial]:
-    """The trials of a table that `command` wrote."""
+    """The trials of a table that `command` wrote. Raises `ReportError` for another text."""
     kinds = get_type_hints(Trial)
     rows = csv.DictReader(io.StringIO(text))
-    return [Trial(**{name: kinds[name](value) for name, value in row.items()}) for row in rows]
+    try:
+        return [Trial(**{name: kinds[name](value) for name, value in row.items()}) for row in rows]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ReportError("the file holds no table of trials: name another `out`") from error
+
+
+def table(rows: Sequence[Trial]) -> str:
+    """Markdown, a row for each model: what it cost, what each seed found, and their mean."""
+    lines = [
+        "| model | passes | CPU seconds | robust of " + f"{rows[0].images} | mean |",
+        "|---|---|---|---|---|",
+    ]
+    for name in dict.fromkeys(row.model for row in rows):
+        own = sorted((row for row in rows if row.model == name), key=lambda row: row.seed)
+        found = ", ".join(str(row.robust) for row in own)
+        mean = statistics.fmean(row.robust / row.images for row in own)
+        spent = statistics.median(row.cpu_seconds for row in own)
+        lines.append(f"| `{name}` | {own[0].passes} | {spent:.0f} | {found} | {percent(mean)} % |")
+    return "\n".join(lines)
 
 
 def _silent(_: str) -> None:
@@ -99,16 +121,16 @@ def _silent(_: str) -> None:
 
 @click.command()
 @click.argument("names", nargs=-1, required=True)
-@click.option("--seeds", default="0,1,2", show_default=True, help="Separated by commas.")
+@click.option("--seed", "seeds", type=int, multiple=True, default=(0, 1, 2), show_default=True)
 @click.option("--attack", default="pgd-50", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="Add the rows, CSV, to this file.")
-def command(names: tuple[str, ...], seeds: str, attack: str, out: Path | None) -> None:
+def command(names: tuple[str, ...], seeds: tuple[int, ...], attack: str, out: Path | None) -> None:
     """Train each model by each seed and attack it on all test images."""
     for name in names:
         read_recipe(card(name))
     text = tables.earlier(out, HEADER)
     known = {(one.model, one.seed, one.attack) for one in read(text)}
-    for seed in map(int, seeds.split(",")):
+    for seed in seeds:
         for name in names:
             if (name, seed, attack) in known:
                 continue

@@ -44,14 +44,14 @@ def test_two_processes_train_as_one_and_stop_as_one(tmp_path: Path) -> None:
         [sys.executable, str(SCRIPT)], env=environment(), capture_output=True, text=True, check=True
     )
     one = json.loads(done.stdout)
-    for case in ("pieces", "awp"):
+    for case in ("pieces", "awp", "free"):
         # The loss curve is that of the doubled batch; only the order of fp32 sums differs.
         torch.testing.assert_close(
             torch.tensor(two[case]), torch.tensor(one[case]), rtol=1e-5, atol=1e-5
         )
         # Neither the attack nor the search for weights exchanges gradients.
-        assert two[f"{case} exchanges"] == two[f"{case} steps"]
-    assert (two["pieces steps"], two["awp steps"]) == (15, 20)
+        assert two[f"{case} exchanges"] == two[f"{case} updates"]
+    assert [two[f"{case} updates"] for case in ("pieces", "awp", "free")] == [15, 20, 30]
     # A request to one process stops both, at one step, and they go on bit-identical.
     assert two["stopped"].startswith("stopped at step 4 of 20; the checkpoint")
     assert two["resumed_is_identical"]

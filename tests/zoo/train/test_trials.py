@@ -7,8 +7,11 @@ import pytest
 from click.testing import CliRunner
 
 from eval.bench import tables
+from eval.errors import ReportError
 from zoo.train import trials
-from zoo.train.trials import HEADER, Trial, read
+from zoo.train.trials import HEADER, Trial, read, table
+
+ROOT = Path(__file__).parents[3]
 
 ROW = Trial(
     model="resnet8-silu-sat-digits",
@@ -44,11 +47,27 @@ def test_seeds_take_turns_and_what_the_file_has_is_not_made_again(
     out = tmp_path / "trials.csv"
     out.write_text(tables.line(HEADER) + tables.line(astuple(ROW)))
     names = ["resnet8-silu-sat-digits", "resnet8-relu-at-digits"]
-    done = CliRunner().invoke(trials.command, [*names, "--seeds", "0,1", "--out", str(out)])
+    done = CliRunner().invoke(
+        trials.command, [*names, "--seed", "0", "--seed", "1", "--out", str(out)]
+    )
     assert done.exit_code == 0, done.output
     silu, relu = names
     assert made == [(relu, 0), (silu, 1), (relu, 1)]
     assert [(row.model, row.seed) for row in read(out.read_text())] == [(silu, 0), *made]
+
+
+@pytest.mark.parametrize("text", ["a,b\n1,2\n", "model,seed\nx\n", ",".join(HEADER) + "\nx,y,z\n"])
+def test_another_table_is_refused(text: str) -> None:
+    with pytest.raises(ReportError, match="the file holds no table of trials: name another `out`"):
+        read(text)
+
+
+def test_the_documents_say_what_the_committed_trials_found() -> None:
+    rows = read((ROOT / "zoo/train/bench_results/digits.csv").read_text())
+    page = (ROOT / "zoo/train/README.md").read_text("utf-8")
+    cheaper = [row for row in rows if "smooth" not in row.model]
+    begin, end = "<!-- table: cheaper -->", "<!-- end -->"
+    assert page == tables.between(page, begin, end, table(cheaper))
 
 
 @pytest.mark.slow

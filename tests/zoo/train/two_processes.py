@@ -33,10 +33,12 @@ FIELDS: dict[str, Any] = {
     "attack_step_size": "eps/2",
     "attack_start": "image",
 }
-# 48 images in pieces; and 51, whose last batch of 3 is shared 2 to 1, with worst weights.
+# 48 images in pieces; 51, whose last batch of 3 is shared 2 to 1, with worst weights; and 48 whose
+# attack has no passes of its own.
 CASES: dict[str, dict[str, Any]] = {
     "pieces": {"accumulate": 2, "validation_images": 12},
     "awp": {"awp_gamma": 0.005, "validation_images": 9},
+    "free": {"free_replays": 2, "attack_steps": 1, "validation_images": 12},
 }
 CARD = ModelCard(
     name="no-norm",
@@ -89,7 +91,8 @@ def main(out: Path) -> None:
             plain = run(None, more, ranks=ranks)
             counts = _count_reductions(plain)
             told[name] = curve(plain)
-            told[f"{name} exchanges"], told[f"{name} steps"] = counts[0], plain.position.step
+            updates = plain.position.step * plain.recipe.updates_per_step
+            told[f"{name} exchanges"], told[f"{name} updates"] = counts[0], updates
 
         # One process is asked to stop; both do, at the same step, and go on together.
         noisy = {"attack_start": "uniform", **CASES["awp"]}

@@ -29,7 +29,8 @@ class Free:
     """The perturbations, which begin at zero.
 
     delta: (N, C, H, W) in the ball of `attack_eps` around zero, N the largest share of a batch that
-        this process gets; a smaller batch has the first of them.
+        this process gets; a smaller batch has the first of them, which are others where other
+        processes share it.
     Raises `UsageError` if eps or the step size cannot be, or if the model has one derivative for
     the attacker and another for the optimizer, since here both have one gradient.
     """
