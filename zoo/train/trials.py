@@ -100,14 +100,12 @@ def read(text: str) -> list[Trial]:
         raise ReportError("the file holds no table of trials: name another `out`") from error
 
 
-def table(rows: Sequence[Trial]) -> str:
-    """Markdown, a row for each model: what it cost, what each seed found, and their mean."""
-    lines = [
-        "| model | passes | CPU seconds | robust of " + f"{rows[0].images} | mean |",
-        "|---|---|---|---|---|",
-    ]
-    for name in dict.fromkeys(row.model for row in rows):
-        own = sorted((row for row in rows if row.model == name), key=lambda row: row.seed)
+def table(rows: Sequence[Trial], names: Sequence[str], attack: str) -> str:
+    """Markdown, a row for each of `names`: what it cost, what each seed found, and their mean."""
+    lines = ["| model | passes | CPU seconds | robust images | mean |", "|---|---|---|---|---|"]
+    for name in names:
+        own = [row for row in rows if (row.model, row.attack) == (name, attack)]
+        own.sort(key=lambda row: row.seed)
         found = ", ".join(str(row.robust) for row in own)
         mean = statistics.fmean(row.robust / row.images for row in own)
         spent = statistics.median(row.cpu_seconds for row in own)
@@ -125,7 +123,7 @@ def _silent(_: str) -> None:
 @click.option("--attack", default="pgd-50", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="Add the rows, CSV, to this file.")
 def command(names: tuple[str, ...], seeds: tuple[int, ...], attack: str, out: Path | None) -> None:
-    """Train each model by each seed and attack it on all test images."""
+    """Train each model by each seed, attack it on all test images, and print a table."""
     for name in names:
         read_recipe(card(name))
     text = tables.earlier(out, HEADER)
@@ -139,6 +137,7 @@ def command(names: tuple[str, ...], seeds: tuple[int, ...], attack: str, out: Pa
             click.echo(row, nl=False)
             if out is not None:
                 write_atomically(out, text.encode())
+    click.echo("\n" + table(read(text), names, attack))
 
 
 if __name__ == "__main__":
