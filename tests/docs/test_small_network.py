@@ -31,18 +31,26 @@ def test_tables_and_picture_are_what_the_script_writes(found: list[Point]) -> No
 def test_what_the_page_says_in_words_follows_from_the_numbers(found: list[Point]) -> None:
     both = [it for it in found if it.ours is not None and it.paper is not None]
     attacked = [it for it in both if it.attack == "pgd-50"]
-    assert len(attacked) >= 2
-    assert all(it.says == "agrees, in one run of each" for it in attacked)
-    assert all(0 < it.ours < it.paper / 4 for it in attacked if it.ours and it.paper)
-    clean = [it for it in both if it.attack == "clean"]
-    assert all(it.interval and it.interval[1] > 0 for it in clean), "none is behind ReLU"
-    gelu, silu = (
+    assert {it.activation: it.says.split(",")[0] for it in attacked} == {
+        "silu": "agrees",
+        "gelu": "agrees",
+        "elu": "differs",
+    }
+    assert all(it.runs == 1 for it in both), "in one run of each"
+    agreeing = [it for it in attacked if it.says.startswith("agrees")]
+    assert all(0 < it.ours < it.paper / 4 for it in agreeing if it.ours and it.paper)
+    clean = {it.activation: it for it in both if it.attack == "clean"}
+    behind = [name for name, it in clean.items() if it.interval and it.interval[1] < 0]
+    assert behind == ["elu"]
+    assert clean["elu"].ours == pytest.approx(-0.021, abs=5e-4)
+    gelu, silu, elu, celu = (
         read_report(RESULTS / f"resnet18-w16-{name}-sat-cifar10.pgd-50.json")
-        for name in ("gelu", "silu")
+        for name in ("gelu", "silu", "elu", "celu")
     )
     pair = compare(gelu, silu).robust
     assert pair is not None
     assert pair.interval()[0] > 0, "GELU is ahead of SiLU"
+    assert elu.images == celu.images, "the verdicts of CELU are those of ELU"
 
 
 @pytest.mark.parametrize(
