@@ -15,7 +15,7 @@ COMMAND = re.compile(r"sat-zoo (?:[a-z]+`? [^;:,]*)?--[a-z][^;]*|pip install --[
 
 NOT_LIBRARY = re.compile(
     r"zoo/(cli|doctor|publish)/|eval/bench/|/bench\.py$"  # commands
-    r"|zoo/evidence/(__main__|sizes)\.py$"  # commands too
+    r"|zoo/evidence/(__main__|sizes)\.py$|zoo/train/(profile|trials)\.py$"  # commands too
     r"|eval/arguments\.py$"  # the table of options
     r"|eval/(flags/|report/flag_codes\.py$)"  # stored in Reports, read by people of both kinds
 )

@@ -35,7 +35,7 @@ from zoo.train.start import Options, train_model
 
 
 @dataclass(frozen=True)
-class Trial:
+class SeedTrial:
     """One training and what came of it.
 
     passes: through the network for each training image, in the whole run. cpu_seconds: of all
@@ -56,10 +56,10 @@ class Trial:
     torch: str
 
 
-HEADER = tuple(field.name for field in fields(Trial))
+HEADER = tuple(field.name for field in fields(SeedTrial))
 
 
-def trial(name: str, seed: int, attack: str) -> Trial:
+def trial(name: str, seed: int, attack: str) -> SeedTrial:
     """Train the model `name` by the seed, and attack it on its whole test split.
 
     Raises what training and `zoo.evaluate` do.
@@ -75,7 +75,7 @@ def trial(name: str, seed: int, attack: str) -> Trial:
         run = train_model(info, recipe, options, Ranks(device=cpu), _silent)
         spent = time.process_time() - started
         report = zoo.evaluate(name, weights=run / WEIGHTS, attack=attack, journal=None)
-    return Trial(
+    return SeedTrial(
         model=name,
         recipe=info.recipe or "",
         seed=seed,
@@ -90,17 +90,19 @@ def trial(name: str, seed: int, attack: str) -> Trial:
     )
 
 
-def read(text: str) -> list[Trial]:
+def read(text: str) -> list[SeedTrial]:
     """The trials of a table that `command` wrote. Raises `ReportError` for another text."""
-    kinds = get_type_hints(Trial)
+    kinds = get_type_hints(SeedTrial)
     rows = csv.DictReader(io.StringIO(text))
     try:
-        return [Trial(**{name: kinds[name](value) for name, value in row.items()}) for row in rows]
+        return [
+            SeedTrial(**{name: kinds[name](value) for name, value in row.items()}) for row in rows
+        ]
     except (KeyError, TypeError, ValueError) as error:
         raise ReportError("the file holds no table of trials: name another `out`") from error
 
 
-def table(rows: Sequence[Trial], names: Sequence[str], attack: str) -> str:
+def table(rows: Sequence[SeedTrial], names: Sequence[str], attack: str) -> str:
     """Markdown, a row for each of `names`: what it cost, what each seed found, and their mean."""
     lines = ["| model | passes | CPU seconds | robust images | mean |", "|---|---|---|---|---|"]
     for name in names:

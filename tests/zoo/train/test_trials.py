@@ -9,11 +9,11 @@ from click.testing import CliRunner
 from eval.bench import tables
 from eval.errors import ReportError
 from zoo.train import trials
-from zoo.train.trials import HEADER, Trial, read, table
+from zoo.train.trials import HEADER, SeedTrial, read, table
 
 ROOT = Path(__file__).parents[3]
 
-ROW = Trial(
+ROW = SeedTrial(
     model="resnet8-silu-sat-digits",
     recipe="recipe.yaml",
     seed=0,
@@ -39,7 +39,7 @@ def test_seeds_take_turns_and_what_the_file_has_is_not_made_again(
 ) -> None:
     made: list[tuple[str, int]] = []
 
-    def trial(name: str, seed: int, attack: str) -> Trial:
+    def trial(name: str, seed: int, attack: str) -> SeedTrial:
         made.append((name, seed))
         return replace(ROW, model=name, seed=seed, attack=attack)
 
