@@ -19,6 +19,7 @@ from torch import Tensor
 
 from eval.errors import UsageError, first_fault
 from zoo.train.distributed import Ranks
+from zoo.train.objective.free import Free
 from zoo.train.record.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -180,9 +181,13 @@ def _check_tensors(path: Path, found: Checkpoint, run: Begun) -> None:
     tensors, wanted = found.tensors, _networks(run.stepper, found.tensors)
     for name in wanted.keys() - tensors.keys():
         raise DamagedCheckpoint(path, f"it has no tensor {name}")
+    parameters = [p for group in run.stepper.optimizer.param_groups for p in group["params"]]
+    free = run.stepper.free
     for name, tensor in tensors.items():
         own = wanted.get(name)
-        if not (_like(tensor, own) if own is not None else _is_other(name, tensor, run)):
+        if not (
+            _like(tensor, own) if own is not None else _is_other(name, tensor, parameters, free)
+        ):
             shape = f"{tuple(tensor.shape)}, {tensor.dtype}"
             raise DamagedCheckpoint(path, f"the tensor {name} ({shape}) is not of this run")
         is_known = found.is_proven and own is None
@@ -214,16 +219,14 @@ def _like(tensor: Tensor, own: Tensor) -> bool:
     return tensor.dtype == own.dtype and (is_order or tensor.shape == own.shape)
 
 
-def _is_other(name: str, tensor: Tensor, run: Begun) -> bool:
+def _is_other(name: str, tensor: Tensor, parameters: list[Tensor], free: Free | None) -> bool:
     """Whether this can be of one process alone, or what the optimizer has of a parameter."""
     if _STREAM.fullmatch(name):
         return tensor.dtype == torch.uint8 and tensor.ndim == 1
     if _SUMS.fullmatch(name):
         return tensor.dtype == torch.float64 and tensor.shape == (3,)
     if _FREE.fullmatch(name):
-        free = run.stepper.free
         return free is not None and tensor.dtype == free.delta.dtype and tensor.ndim == 4
-    parameters = [p for group in run.stepper.optimizer.param_groups for p in group["params"]]
     of = _OPTIMIZER.fullmatch(name)
     if of is None or int(of[1]) >= len(parameters):
         return False
