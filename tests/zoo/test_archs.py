@@ -35,6 +35,7 @@ RESNETS = {  # the release's variables; He et al.'s and Xie et al.'s parameter c
     "satzoo_resnext50_32x8d": (48_021_800, 267),
     "satzoo_resnext152_32x8d": (122_372_392, 777),
 }
+B0_CIFAR = "satzoo_efficientnet_b0_cifar"
 SMALL = ["satzoo_resnet18_cifar", "satzoo_resnet8_digits"]
 
 
@@ -70,7 +71,7 @@ def test_parameters_and_variables_are_those_of_the_release(arch: str) -> None:
     assert (count_parameters(network), len(variables)) == (EFFICIENTNETS | RESNETS)[arch]
 
 
-@pytest.mark.parametrize("arch", [*EFFICIENTNETS, *RESNETS, *SMALL])
+@pytest.mark.parametrize("arch", [*EFFICIENTNETS, *RESNETS, *SMALL, B0_CIFAR])
 def test_every_batch_norm_has_the_epsilon_and_momentum_of_the_release(arch: str) -> None:
     norms = [m for m in meta_network(arch).modules() if isinstance(m, nn.BatchNorm2d)]
     assert {(norm.eps, norm.momentum) for norm in norms} == {(1e-5, 0.1)}
@@ -116,6 +117,22 @@ def test_efficientnet_state_dict_keys_are_timms() -> None:
     ours = set(meta_network("satzoo_efficientnet_b0").state_dict())
     with torch.device("meta"):
         assert ours == set(timm.create_model("tf_efficientnet_b0").state_dict())
+
+
+def test_efficientnet_for_cifar_is_b0_with_two_strides_less() -> None:
+    ours, b0 = meta_network(B0_CIFAR), meta_network("satzoo_efficientnet_b0", num_classes=10)
+    shapes = [{key: t.shape for key, t in one.state_dict().items()} for one in (ours, b0)]
+    assert shapes[0] == shapes[1]
+    strided = [
+        {name for name, m in one.named_modules() if getattr(m, "stride", 1) == (2, 2)}
+        for one in (ours, b0)
+    ]
+    assert strided[1] - strided[0] == {"conv_stem", "blocks.1.0.conv_dw"}
+    assert len(strided[0]) == 3
+    assert ours.forward_features(torch.empty(1, 3, 32, 32, device="meta")).shape == (1, 1280, 4, 4)
+    maps = meta_network(B0_CIFAR, features_only=True)
+    sides = [map_.shape[-1] for map_ in maps(torch.empty(1, 3, 32, 32, device="meta"))]
+    assert sides == [32 // n for n in maps.feature_info.reduction()] == [32, 32, 16, 8, 4]
 
 
 @pytest.mark.parametrize("arch", RESNETS)
@@ -234,4 +251,4 @@ def test_the_import_registers_all_names_and_registering_again_does_nothing() -> 
     before = timm.list_models("satzoo_*")
     archs.register()
     assert timm.list_models("satzoo_*") == before
-    assert set(before) == {*EFFICIENTNETS, *RESNETS, *SMALL}
+    assert set(before) == {*EFFICIENTNETS, *RESNETS, *SMALL, B0_CIFAR}

@@ -2,13 +2,13 @@
 
 They are timm's, built by timm's own builder with TensorFlow's "SAME" padding, and with the
 epsilon 1e-5 of the release's evaluation in every batch norm (timm's TensorFlow variants: 1e-3).
-L1 (width 3.9, depth 3.7) exists in the release only.
+L1 (width 3.9, depth 3.7) exists in the release only, B0 for pictures of 32 x 32 only here.
 
 Source: Tan and Le 2019, arXiv 1905.11946; github.com/cihangxie/SmoothAdversarialTraining,
 EfficientNet/, commit 988c080.
 """
 
-from typing import Any
+from typing import Any, cast
 
 from timm.models import generate_default_cfgs, register_model
 from timm.models.efficientnet import _gen_efficientnet
@@ -42,10 +42,22 @@ default_cfgs = generate_default_cfgs(
         for name, (_, _, pixels, _) in SIZES.items()
     }
 )
+default_cfgs |= generate_default_cfgs(
+    {
+        "satzoo_efficientnet_b0_cifar": {
+            "num_classes": 10,
+            "input_size": (3, 32, 32),
+            "mean": (0.5, 0.5, 0.5),
+            "std": (0.5, 0.5, 0.5),
+            "first_conv": "conv_stem",
+            "classifier": "classifier",
+        }
+    }
+)
 
 
 def _efficientnet(variant: str, pretrained: bool, **kwargs: Any) -> nn.Module:
-    width, depth, _, dropout = SIZES[variant]
+    width, depth, _, dropout = SIZES[variant.removesuffix("_cifar")]
     defaults: dict[str, Any] = {
         "bn_eps": 1e-5,
         "pad_type": "same",
@@ -110,3 +122,17 @@ def satzoo_efficientnet_b7(pretrained: bool = False, **kwargs: Any) -> nn.Module
 def satzoo_efficientnet_l1(pretrained: bool = False, **kwargs: Any) -> nn.Module:
     """EfficientNet-L1."""
     return _efficientnet("satzoo_efficientnet_l1", pretrained, **kwargs)
+
+
+@register_model
+def satzoo_efficientnet_b0_cifar(pretrained: bool = False, **kwargs: Any) -> nn.Module:
+    """EfficientNet-B0 for CIFAR-10: the first two of its five strides are 1.
+
+    What is pooled is then 4 x 4 pixels of a picture of 32 x 32, where it would be one.
+    """
+    network: Any = _efficientnet("satzoo_efficientnet_b0_cifar", pretrained, **kwargs)
+    for convolution in (network.conv_stem, network.blocks[1][0].conv_dw):
+        convolution.stride = (1, 1)
+    for stage in network.feature_info:
+        stage["reduction"] = max(1, stage["reduction"] // 4)
+    return cast(nn.Module, network)
