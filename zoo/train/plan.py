@@ -11,7 +11,6 @@ from torch import Tensor
 
 from zoo.cards import ModelCard
 from zoo.train.distributed import Ranks
-from zoo.train.objective.inner import perturb
 from zoo.train.recipe import Recipe
 from zoo.train.step import Stepper, begin
 
@@ -22,6 +21,9 @@ _PROBE_WORK = 16e9
 """Multiply-adds of a pass over the probe: seconds, and a few GB, on a CPU."""
 _GPU_IS_WORTH = 8
 _TIMED_STEPS = 3
+_STEP_SECONDS = 10.0
+"""What a timed step may take, and what all of them take before no more is begun."""
+_FEWEST = 2  # for batch norm
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,18 @@ def plan_training(
     """
     n = (n_images or N_TRAINING[info.dataset]) - recipe.validation_images
     n_steps = recipe.epochs * -(-n // recipe.batch_size)
-    n_probe = n_probe_images(info, recipe, ranks)
-    probe = replace_batch(recipe, n_probe)
-    stepper = begin(info, probe, 1000, replace(ranks, size=1, rank=0))
-    x, y = random_batch(info, probe, ranks.device)
-    seconds = best_time(lambda: stepper.take(x, y, n_probe, step=1, epoch=recipe.epochs), ranks)
+    most = n_probe_images(info, recipe, ranks)
+    stepper = begin(info, replace_batch(recipe, most), 1000, replace(ranks, size=1, rank=0))
+    x, y = random_batch(info, replace_batch(recipe, max(most, _FEWEST + 1)), ranks.device)
+
+    def seconds_of(n: int) -> float:
+        return best_time(
+            lambda: stepper.take(x[:n], y[:n], n, step=1, epoch=recipe.epochs), ranks.device
+        )
+
+    n_probe, seconds = _FEWEST, seconds_of(_FEWEST)
+    if (affordable := n_affordable(most, seconds)) > n_probe:
+        n_probe, seconds = affordable, seconds_of(affordable)
     rate = n_probe / seconds * ranks.size
     per_process = recipe.batch_size / (ranks.size * recipe.accumulate)
     return TrainingPlan(
@@ -79,7 +88,7 @@ def plan_training(
         flops=2.0 * (info.flops or 0) * passes(recipe) * n * recipe.epochs,
         images_per_second=rate,
         seconds=n * recipe.epochs / rate,
-        memory_bytes=_fixed_bytes(stepper) + _saved_bytes(stepper, x, y) / len(x) * per_process,
+        memory_bytes=_fixed_bytes(stepper) + _saved_bytes(stepper, x, y, per_process),
         n_probe=n_probe,
     )
 
@@ -87,11 +96,20 @@ def plan_training(
 def n_probe_images(info: ModelCard, recipe: Recipe, ranks: Ranks) -> int:
     """How many pictures a process times: 32, or fewer for a large network or a small batch.
 
-    So that asking for the cost of a run costs little of it. At least 2, for batch norm.
+    What a step keeps of them fits into a few GB. At least 2, for batch norm.
     """
     work = _PROBE_WORK * (_GPU_IS_WORTH if ranks.device.type == "cuda" else 1)
     most = min(_PROBE_IMAGES, recipe.batch_size // (ranks.size * recipe.accumulate))
-    return max(2, min(most, int(work / info.flops) if info.flops else most))
+    return max(_FEWEST, min(most, int(work / info.flops) if info.flops else most))
+
+
+def n_affordable(most: int, seconds: float) -> int:
+    """How many of `most` pictures are timed where a step on 2 of them takes `seconds`.
+
+    So that asking for the cost of a run costs little of it, whatever makes its steps slow: a
+    processor without bf16 takes minutes for what its arithmetic says takes seconds.
+    """
+    return max(_FEWEST, min(most, int(_FEWEST * _STEP_SECONDS / seconds)))
 
 
 def passes(recipe: Recipe) -> int:
@@ -119,21 +137,21 @@ def random_batch(info: ModelCard, recipe: Recipe, device: torch.device) -> tuple
     return x.to(device, memory_format=layout), y.to(device)
 
 
-def best_time(call: Callable[[], object], ranks: Ranks, repeats: int = _TIMED_STEPS) -> float:
-    """Seconds of the fastest of `repeats` calls, after one that warms up."""
-    times = []
-    for _ in range(repeats + 1):
-        _wait(ranks)
+def best_time(call: Callable[[], object], device: torch.device) -> float:
+    """Seconds of the fastest of three calls, fewer if they take long, after one that warms up."""
+    times: list[float] = []
+    while len(times) <= _TIMED_STEPS and (len(times) < 2 or sum(times) < _STEP_SECONDS):
+        _wait(device)
         started = time.perf_counter()
         call()
-        _wait(ranks)
+        _wait(device)
         times.append(time.perf_counter() - started)
     return min(times[1:])
 
 
-def _wait(ranks: Ranks) -> None:
-    if ranks.device.type == "cuda":
-        torch.cuda.synchronize(ranks.device)
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def _fixed_bytes(stepper: Stepper) -> float:
@@ -148,8 +166,16 @@ def _fixed_bytes(stepper: Stepper) -> float:
     return 4.0 * ((2 + (stepper.ema is not None)) * n_weights + n_state)
 
 
-def _saved_bytes(stepper: Stepper, x: Tensor, y: Tensor) -> float:
-    """What the training forward of x keeps for its backward."""
+def _saved_bytes(stepper: Stepper, x: Tensor, y: Tensor, n: float) -> float:
+    """What the training forward of n images keeps for its backward, from what that of few keeps.
+
+    Of two numbers of images, since some of it is there once: weights in half precision.
+    """
+    few, more = (_kept(stepper, x[:size], y[:size]) for size in (_FEWEST, _FEWEST + 1))
+    return few + (more - few) * (n - _FEWEST)
+
+
+def _kept(stepper: Stepper, x: Tensor, y: Tensor) -> int:
     kept: dict[int, int] = {}
 
     def pack(tensor: Tensor) -> Tensor:
@@ -157,9 +183,9 @@ def _saved_bytes(stepper: Stepper, x: Tensor, y: Tensor) -> float:
         kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    x_adv = perturb(stepper.model, x, y, stepper.inner, stepper.generator)
     stepper.model.train()
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        stepper.objective(x, x_adv, y)
+        # Clones: of a part of a batch the storage is the whole.
+        stepper.objective(x.clone(), x.clone(), y.clone())
     weights = {p.untyped_storage().data_ptr() for p in stepper.model.parameters()}
-    return float(sum(size for pointer, size in kept.items() if pointer not in weights))
+    return sum(size for pointer, size in kept.items() if pointer not in weights)

@@ -1,13 +1,22 @@
+import itertools
+import time
 from collections.abc import Callable
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from zoo import card
 from zoo.cards import ModelCard
 from zoo.train.distributed import Ranks
-from zoo.train.plan import _saved_bytes, n_probe_images, passes, plan_training
+from zoo.train.plan import (
+    _saved_bytes,
+    best_time,
+    n_affordable,
+    n_probe_images,
+    passes,
+    plan_training,
+)
 from zoo.train.recipe import Recipe, read_recipe
 from zoo.train.step import begin
 
@@ -41,6 +50,24 @@ def test_a_probe_is_as_small_as_the_network_is_large() -> None:
     assert probe("efficientnet-l1-enhanced-sat") == 2
 
 
+def test_a_slow_machine_times_as_few_pictures_as_it_can_afford() -> None:
+    # Ten seconds a step: at 10 s for two pictures no more than they, at 1 s ten times as many.
+    assert [n_affordable(32, s) for s in (0.001, 0.625, 1.0, 10.0, 300.0)] == [32, 32, 20, 2, 2]
+    assert n_affordable(3, 0.001) == 3
+
+
+@pytest.mark.parametrize(("seconds", "calls"), [(0.001, 4), (4.0, 3), (6.0, 2), (300.0, 2)])
+def test_no_step_is_timed_again_that_took_long(
+    seconds: float, calls: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    # Read before each call and after it.
+    ticks = itertools.count()
+    monkeypatch.setattr(time, "perf_counter", lambda: (next(ticks) + 1) // 2 * seconds)
+    assert best_time(lambda: made.append(1), torch.device("cpu")) == pytest.approx(seconds)
+    assert len(made) == calls
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_is_probed_with_more_images() -> None:
     info = card("resnet50-silu-sat")
@@ -58,10 +85,27 @@ def test_passes_follow_attack_loss_and_weights_search(recipe: Make) -> None:
 def test_memory_is_what_the_forward_keeps(recipe: Make, tiny_card: ModelCard) -> None:
     stepper = begin(tiny_card, recipe(), 1, Ranks())
     stepper.model.net = nn.Sequential(nn.SiLU(), nn.Flatten(), nn.Linear(64, 10))
-    few, many = (
-        _saved_bytes(stepper, torch.rand(n, 1, 8, 8), torch.zeros(n, dtype=torch.int64))
-        for n in (100, 200)
-    )
+    x, y = torch.rand(3, 1, 8, 8), torch.zeros(3, dtype=torch.int64)
+    few, many = (_saved_bytes(stepper, x, y, n) for n in (100, 200))
     # An image: the input of the linear layer, ten log-probabilities, its label. SiLU keeps
     # nothing, since no gradient goes into the picture.
     assert many - few == 100 * (4 * (64 + 10) + 8)
+
+
+def test_what_is_kept_once_is_not_counted_for_every_image(
+    recipe: Make, tiny_card: ModelCard
+) -> None:
+    class Halved(nn.Linear):
+        """Weights in half precision, as autocast keeps them."""
+
+        def forward(self, x: Tensor) -> Tensor:
+            weight, bias = self.weight.bfloat16(), self.bias.bfloat16()
+            return nn.functional.linear(x.bfloat16(), weight, bias).float()
+
+    stepper = begin(tiny_card, recipe(), 1, Ranks())
+    # Two layers: the first keeps no weights, since no gradient goes into the picture.
+    stepper.model.net = nn.Sequential(nn.Flatten(), Halved(64, 64), Halved(64, 10))
+    x, y = torch.rand(3, 1, 8, 8), torch.zeros(3, dtype=torch.int64)
+    once = 2 * 64 * 10 + 4  # the second layer, and the sum of weights of the loss
+    per_image = 2 * (64 + 64) + 4 * 10 + 8
+    assert _saved_bytes(stepper, x, y, 50) == once + 50 * per_image
