@@ -25,13 +25,14 @@ SIZES = {
     "satzoo_efficientnet_b6": (1.8, 2.6, 528, 0.5),
     "satzoo_efficientnet_b7": (2.0, 3.1, 600, 0.5),
     "satzoo_efficientnet_l1": (3.9, 3.7, 600, 0.5),
+    "satzoo_efficientnet_b0_cifar": (1.0, 1.0, 32, 0.2),
 }
 DROP_PATH = 0.2  # of the last block, rising linearly from 0: a survival probability of 0.8
 
 default_cfgs = generate_default_cfgs(
     {
         name: {
-            "num_classes": 1000,
+            "num_classes": 10 if name.endswith("_cifar") else 1000,
             "input_size": (3, pixels, pixels),
             "interpolation": "bicubic",
             "mean": (0.5, 0.5, 0.5),
@@ -42,22 +43,10 @@ default_cfgs = generate_default_cfgs(
         for name, (_, _, pixels, _) in SIZES.items()
     }
 )
-default_cfgs |= generate_default_cfgs(
-    {
-        "satzoo_efficientnet_b0_cifar": {
-            "num_classes": 10,
-            "input_size": (3, 32, 32),
-            "mean": (0.5, 0.5, 0.5),
-            "std": (0.5, 0.5, 0.5),
-            "first_conv": "conv_stem",
-            "classifier": "classifier",
-        }
-    }
-)
 
 
 def _efficientnet(variant: str, pretrained: bool, **kwargs: Any) -> nn.Module:
-    width, depth, _, dropout = SIZES[variant.removesuffix("_cifar")]
+    width, depth, _, dropout = SIZES[variant]
     defaults: dict[str, Any] = {
         "bn_eps": 1e-5,
         "pad_type": "same",

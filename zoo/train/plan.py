@@ -18,7 +18,7 @@ N_TRAINING = {"digits": 1437, "cifar10": 50_000, "cifar10-jpeg": 50_000, "imagen
 """Images of the training splits, so that planning needs no data."""
 _PROBE_IMAGES = 32
 _PROBE_WORK = 16e9
-"""Multiply-adds of a pass over the probe: seconds, and a few GB, on a CPU."""
+"""Multiply-adds of a pass over the probe: a few GB on a CPU."""
 _GPU_IS_WORTH = 8
 _TIMED_STEPS = 3
 _STEP_SECONDS = 10.0
@@ -61,7 +61,9 @@ class TrainingPlan:
 def plan_training(
     info: ModelCard, recipe: Recipe, ranks: Ranks, n_images: int | None = None
 ) -> TrainingPlan:
-    """Estimate a run by timing a few steps on a few random pictures, see `n_probe_images`.
+    """Estimate a run by timing a few steps on a few random pictures.
+
+    On as many as `n_probe_images` and `n_affordable` both allow.
 
     n_images: training images; default the size of the card's data set. Every process times its
     own steps; what the network between them costs is not in the estimate.
@@ -72,9 +74,10 @@ def plan_training(
     stepper = begin(info, replace_batch(recipe, most), 1000, replace(ranks, size=1, rank=0))
     x, y = random_batch(info, replace_batch(recipe, max(most, _FEWEST + 1)), ranks.device)
 
-    def seconds_of(n: int) -> float:
+    def seconds_of(size: int) -> float:
         return best_time(
-            lambda: stepper.take(x[:n], y[:n], n, step=1, epoch=recipe.epochs), ranks.device
+            lambda: stepper.take(x[:size], y[:size], size, step=1, epoch=recipe.epochs),
+            ranks.device,
         )
 
     n_probe, seconds = _FEWEST, seconds_of(_FEWEST)
