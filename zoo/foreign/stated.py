@@ -30,7 +30,8 @@ _EXAMPLES = {
 _OURS = "satzoo_"
 _OWN = {"satzoo_efficientnet_": "silu"}
 """What families of ours have by themselves: the paper's EfficientNets are built with Swish. Our
-ResNets and ResNeXts have nothing of their own: the activation is what their models differ in."""
+ResNets and ResNeXts have nothing of their own: the activation is what their models differ in. Nor
+has an EfficientNet whose models in the zoo differ in it."""
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,8 @@ def activation_of(stated: Stated, who: str) -> str:
     if chosen != "default" or not arch.startswith(_OURS):
         return chosen
     own = next((value for start, value in _OWN.items() if arch.startswith(start)), None)
-    if own is None:
-        used = sorted({one.activation for one in map(card, own_models()) if one.arch == arch})
+    used = sorted({one.activation for one in map(card, own_models()) if one.arch == arch})
+    if own is None or used not in ([], [own]):
         raise UsageError(
             f"{who}: {arch} has no activation of its own, its models differ in it: state it with"
             f" {argument('activation', used[0] if used else 'silu')}"

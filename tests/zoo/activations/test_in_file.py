@@ -66,10 +66,11 @@ def test_our_efficientnets_are_built_with_silu(tmp_path: Path) -> None:
         "satzoo_resnext152_32x8d",
         "satzoo_resnet8_digits",
         "satzoo_resnet18_cifar",
+        "satzoo_efficientnet_b0_cifar",
     ],
 )
 @pytest.mark.parametrize("activation", [None, "default"])
-def test_our_resnets_have_none_of_their_own(
+def test_an_architecture_whose_models_differ_in_it_has_none_of_its_own(
     arch: str, activation: str | None, tmp_path: Path
 ) -> None:
     path = tmp_path / "w.safetensors"
@@ -89,7 +90,7 @@ def test_every_architecture_of_ours_has_one_or_none() -> None:
         try:
             assert {activation_of(Stated(arch=arch), "w")} == used
         except UsageError:
-            assert arch.startswith(("satzoo_resne",))
+            assert arch.startswith("satzoo_resne") or len(used) > 1
 
 
 def test_two_activations_are_one_too_many(tmp_path: Path) -> None:
