@@ -99,10 +99,13 @@ def plan_training(
 def n_probe_images(info: ModelCard, recipe: Recipe, ranks: Ranks) -> int:
     """How many pictures a process times: 32, or fewer for a large network or a small batch.
 
+    On a GPU as many as it is given at once in the run, since it takes as long for fewer.
     What a step keeps of them fits into a few GB. At least 2, for batch norm.
     """
-    work = _PROBE_WORK * (_GPU_IS_WORTH if ranks.device.type == "cuda" else 1)
-    most = min(_PROBE_IMAGES, recipe.batch_size // (ranks.size * recipe.accumulate))
+    on_gpu = ranks.device.type == "cuda"
+    work = _PROBE_WORK * (_GPU_IS_WORTH if on_gpu else 1)
+    at_once = recipe.batch_size // (ranks.size * recipe.accumulate)
+    most = at_once if on_gpu else min(_PROBE_IMAGES, at_once)
     return max(_FEWEST, min(most, int(work / info.flops) if info.flops else most))
 
 

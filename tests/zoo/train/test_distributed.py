@@ -139,3 +139,34 @@ def test_shares_are_disjoint_and_differ_by_at_most_one() -> None:
     shares = [Ranks(rank, 4).share(positions).tolist() for rank in range(4)]
     assert [one for share in shares for one in share] == positions.tolist()
     assert {len(share) for share in shares} == {2, 3}
+
+
+@pytest.mark.parametrize(
+    ("name", "local_rank", "found", "made_current"),
+    [
+        ("cuda", None, "cuda", []),
+        (None, None, "cuda", []),
+        ("cuda:1", None, "cuda:1", ["cuda:1"]),
+        ("cuda", "1", "cuda:1", ["cuda:1"]),
+        ("cpu:0", None, "cpu:0", []),
+    ],
+)
+def test_only_a_card_with_a_number_is_made_the_current_one(
+    name: str | None,
+    local_rank: str | None,
+    found: str,
+    made_current: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # torch.cuda.set_device refuses "cuda" without a number.
+    asked: list[str] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: asked.append(str(device)))
+    monkeypatch.setattr(distributed, "usable_device", torch.device)
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    if local_rank is not None:
+        monkeypatch.setenv("LOCAL_RANK", local_rank)
+    with processes(name) as ranks:
+        assert str(ranks.device) == found
+    assert asked == made_current

@@ -68,10 +68,12 @@ def test_no_step_is_timed_again_that_took_long(
     assert len(made) == calls
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_is_probed_with_more_images() -> None:
     info = card("resnet50-silu-sat")
-    assert n_probe_images(info, read_recipe(info), Ranks(device=torch.device("cuda"))) == 31
+    on_gpu = Ranks(device=torch.device("cuda"))
+    assert n_probe_images(info, read_recipe(info), on_gpu) == 31
+    small = card("resnet18-w16-silu-sat-cifar10")
+    assert n_probe_images(small, read_recipe(small), on_gpu) == 128  # a whole batch
 
 
 def test_passes_follow_attack_loss_and_weights_search(recipe: Make) -> None:
