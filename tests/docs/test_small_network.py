@@ -42,9 +42,15 @@ def test_what_the_page_says_in_words_follows_from_the_numbers(found: list[Point]
     assert all(0 < it.ours < it.paper / 4 for it in agreeing if it.ours and it.paper)
     clean = {it.activation: it for it in found if it.attack == "clean"}
     behind = [name for name, it in clean.items() if it.interval and it.interval[1] < 0]
-    assert {"elu", "celu", "mish"} == set(behind)
+    assert {"elu", "celu", "mish", "parametric-softplus"} == set(behind)
     assert clean["elu"].ours == pytest.approx(-0.021, abs=5e-4)
     assert clean["mish"].ours == pytest.approx(-0.005, abs=5e-4)
+    assert clean["parametric-softplus"].ours == pytest.approx(-0.005, abs=5e-4)
+    untold = [it for it in found if it.says == "cannot tell, in one run of each"]
+    assert {it.activation for it in untold if it.attack == "pgd-50"} == {
+        "smoothrelu",
+        "parametric-softplus",
+    }
     gelu, silu, elu, celu, mish = (
         read_report(RESULTS / f"resnet18-w16-{name}-sat-cifar10.pgd-50.json")
         for name in ("gelu", "silu", "elu", "celu", "mish")
