@@ -9,6 +9,7 @@ from leaderboard.boards import boards
 from leaderboard.compare import compare
 from leaderboard.folders import RESULTS
 from leaderboard.results import read_report
+from leaderboard.seeds import gains_over_seeds
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,19 @@ def test_what_the_page_says_in_words_follows_from_the_numbers(found: list[Point]
     low, high = pair.interval()
     assert -0.0055 < low < 0 < high < 0.0055, "Mish gains what SiLU gains, to half a point"
     assert elu.images == celu.images, "the verdicts of CELU are those of ELU"
+
+
+def test_what_is_said_of_three_runs_is_what_the_reports_say() -> None:
+    (gain,) = (
+        one
+        for one in gains_over_seeds(boards())
+        if one.model.model == "resnet18-w16-silu-sat-cifar10" and one.protocol == "pgd-50"
+    )
+    assert gain.n == 1000
+    assert [len(runs.accuracies) for runs in (gain.model, gain.twin)] == [3, 3]
+    assert min(gain.model.accuracies) > max(gain.twin.accuracies), "each ahead of each"
+    found = [round(100 * one, 1) for one in (gain.difference, gain.low, gain.high)]
+    assert found == [1.2, -0.2, 2.5]
 
 
 @pytest.mark.parametrize(
