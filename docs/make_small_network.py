@@ -55,7 +55,7 @@ class Point:
     def says(self) -> str:
         """Whether ours agrees with the paper's."""
         if self.interval is None:
-            return "cannot tell: not trained" if self.ours is None else "cannot tell"
+            return "cannot tell: not measured" if self.ours is None else "cannot tell"
         low, high = self.interval
         of_runs = "" if self.runs > 1 else ", in one run of each"
         if low <= 0 <= high:
@@ -119,7 +119,7 @@ def table(found: Sequence[Point], attack: str) -> Iterator[str]:
             ours = "" if it.ours is None else signed_points(it.ours)
             ends = " to ".join(map(signed_points, it.interval)) if it.interval else ""
             theirs = "not published" if it.paper is None else signed_points(it.paper)
-            here = f"{ours} ({ends})" if ends else "no weights yet"
+            here = f"{ours} ({ends})" if ends else "not measured yet"
             yield f"| {it.activation} | {here} | {theirs} | {it.says} |"
 
 

@@ -82,7 +82,7 @@ def test_what_is_said_of_three_runs_is_what_the_reports_say() -> None:
 @pytest.mark.parametrize(
     ("ours", "interval", "runs", "paper", "says"),
     [
-        (None, None, 0, 0.08, "cannot tell: not trained"),
+        (None, None, 0, 0.08, "cannot tell: not measured"),
         (0.01, (-0.01, 0.03), 1, 0.08, "cannot tell, in one run of each"),
         (0.02, (0.01, 0.03), 1, 0.08, "agrees, in one run of each"),
         (0.02, (0.01, 0.03), 3, 0.08, "agrees"),
