@@ -32,26 +32,32 @@ def test_tables_and_picture_are_what_the_script_writes(found: list[Point]) -> No
 def test_what_the_page_says_in_words_follows_from_the_numbers(found: list[Point]) -> None:
     both = [it for it in found if it.ours is not None and it.paper is not None]
     attacked = [it for it in both if it.attack == "pgd-50"]
+    attacked_all = [it for it in found if it.attack == "pgd-50"]
     assert {it.activation: it.says.split(",")[0] for it in attacked} == {
         "silu": "agrees",
         "gelu": "agrees",
         "elu": "differs",
         "smoothrelu": "cannot tell",
+        "softplus": "cannot tell",
     }
     assert all(it.runs == 1 for it in both), "in one run of each"
     agreeing = [it for it in attacked if it.says.startswith("agrees")]
     assert all(0 < it.ours < it.paper / 4 for it in agreeing if it.ours and it.paper)
     clean = {it.activation: it for it in found if it.attack == "clean"}
     behind = [name for name, it in clean.items() if it.interval and it.interval[1] < 0]
-    assert {"elu", "celu", "mish", "parametric-softplus"} == set(behind)
+    assert {"elu", "celu", "mish", "softplus", "parametric-softplus"} == set(behind)
     assert clean["elu"].ours == pytest.approx(-0.021, abs=5e-4)
     assert clean["mish"].ours == pytest.approx(-0.005, abs=5e-4)
+    assert clean["softplus"].ours == pytest.approx(-0.033, abs=5e-4)
     assert clean["parametric-softplus"].ours == pytest.approx(-0.005, abs=5e-4)
     untold = [it for it in found if it.says == "cannot tell, in one run of each"]
     assert {it.activation for it in untold if it.attack == "pgd-50"} == {
         "smoothrelu",
+        "softplus",
         "parametric-softplus",
     }
+    exact = next(it for it in attacked_all if it.activation == "gelu-exact")
+    assert exact.ours == pytest.approx(0.015, abs=5e-4)
     gelu, silu, elu, celu, mish = (
         read_report(RESULTS / f"resnet18-w16-{name}-sat-cifar10.pgd-50.json")
         for name in ("gelu", "silu", "elu", "celu", "mish")
