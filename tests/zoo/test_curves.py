@@ -54,7 +54,10 @@ def test_points_of_a_curve_are_journaled_apart_from_evaluations(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"eps": "1/8", "images": (torch.full((2, 1, 8, 8), 0.5), torch.zeros(2)), "n": 2}, "leave these"),
+        (
+            {"eps": "1/8", "images": (torch.full((2, 1, 8, 8), 0.5), torch.zeros(2)), "n": 2},
+            "leave these",
+        ),
         ({"eps": "1/8", "plot": "c.pdf"}, "end its name in"),
         ({"eps": "1/8", "other": "resnet18-w16-silu-sat-cifar10", "steps": "1,2"}, "same images|"),
         ({"other": "resnet18-w16-silu-sat-cifar10", "steps": "1,2"}, "have not one eps"),
