@@ -119,8 +119,7 @@ def _device(name: str | None) -> torch.device:
     if name == "cuda" and "LOCAL_RANK" in os.environ:
         name = f"cuda:{os.environ['LOCAL_RANK']}"
     device = usable_device(name)
-    if (
-        device.type == "cuda" and device.index is not None
-    ):  # "cuda" alone is the card that torch takes anyway
+    # "cuda" alone is the card that torch takes anyway, and cannot be made the current one.
+    if device.type == "cuda" and device.index is not None:
         torch.cuda.set_device(device)
     return device
