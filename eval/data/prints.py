@@ -57,6 +57,19 @@ def prints_of(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.frombuffer(b"".join(found), np.uint8).reshape(len(pixels), N_BYTES)
 
 
+def check_prints(
+    images: ImageSet, positions: Rows, found: NDArray[np.uint8], wanted: NDArray[np.uint8]
+) -> None:
+    """Raises `OtherPixels` where the digests (B, 16) of the images at `positions` are others."""
+    if other := np.flatnonzero((found != wanted).any(1)).tolist():
+        first = images.ids[int(positions[other[0]])]
+        raise OtherPixels(
+            f"{images.name} ({images.split}): the pixels of {first!r} are others here"
+            f" ({bytes(found[other[0]]).hex()[:12]} instead of"
+            f" {bytes(wanted[other[0]]).hex()[:12]}): bring the same files to this machine"
+        )
+
+
 @runtime_checkable
 class KnowsPrints(Protocol):
     """A `PixelSource` whose pixels lie elsewhere, where they are digested."""
@@ -78,14 +91,7 @@ class CheckedPixels:
     def read(self, rows: Rows) -> NDArray[np.float32]:
         """See `PixelSource.read`. Raises `OtherPixels`."""
         pixels = self.images.source.read(self.images.rows[rows])
-        found, wanted = prints_of(pixels), self.each[rows]
-        if other := np.flatnonzero((found != wanted).any(1)).tolist():
-            first = self.images.ids[int(rows[other[0]])]
-            raise OtherPixels(
-                f"{self.images.name} ({self.images.split}): the pixels of {first!r} are others"
-                f" here ({bytes(found[other[0]]).hex()[:12]} instead of"
-                f" {bytes(wanted[other[0]]).hex()[:12]}): bring the same files to this machine"
-            )
+        check_prints(self.images, rows, prints_of(pixels), self.each[rows])
         return pixels
 
     def stream(self, rows: Rows, batch_size: int) -> Iterator[NDArray[np.float32]]:
