@@ -18,6 +18,9 @@ import zoo
 from eval.report.percent import signed_points
 from leaderboard.boards import Board, boards
 from leaderboard.columns import CLEAN
+from leaderboard.compare import compare
+from leaderboard.folders import RESULTS
+from leaderboard.results import read_report
 from leaderboard.seeds import GainOverSeeds, gains_over_seeds
 from leaderboard.twins import Gain, twins
 from zoo.cards import ModelCard
@@ -33,6 +36,12 @@ ACTIVATIONS = (
 )
 SHOWN = {CLEAN: "clean", "pgd-50": "PGD-50"}
 """The columns that both the release and our Reports have."""
+
+GRADIENTS = {"the attacker": "attacker", "the optimizer": "optimizer", "both": "both"}
+"""Whose derivative is smooth behind a forward pass that stays ReLU, and how cards call it."""
+
+RELEASE, STUDY = "README", "table of gradient quality"
+"""What the source of a claim says, as cards name it."""
 
 OF_US, OF_OTHERS = "ours, 95 % interval", "the release"
 COLOURS = {OF_US: "#0969da", OF_OTHERS: "#9a6700"}
@@ -93,21 +102,46 @@ def _point(
         ours=best.difference if best else None,
         interval=(best.low, best.high) if best else None,
         runs=len(several.model.accuracies) if several else int(pair is not None),
-        paper=_published(activation, attack),
+        paper=_published(f"{activation}-sat", attack, RELEASE),
     )
 
 
-def _published(activation: str, attack: str) -> float | None:
-    smooth, relu = (_claim(PAPERS.format(end), attack) for end in (f"{activation}-sat", "relu-at"))
+def gradient_points() -> list[Point]:
+    """Two for each row of the study of gradients: clean, and under attack.
+
+    The paper's robust accuracy is under PGD-200.
+    """
+    return [
+        _gradient_point(title, kind, attack)
+        for title, kind in GRADIENTS.items()
+        for attack in SHOWN
+    ]
+
+
+def _gradient_point(title: str, kind: str, attack: str) -> Point:
+    end = f"relu-smooth-{kind}-at"
+    paper = _published(end, "pgd-200" if attack == "pgd-50" else attack, STUDY)
+    paths = [RESULTS / f"{OURS.format(it)}.{attack}.json" for it in (end, "relu-at")]
+    if not all(path.exists() for path in paths):
+        return Point(title, attack, None, None, 0, paper)
+    compared = compare(*map(read_report, paths))
+    pair = compared.clean if attack == CLEAN else compared.robust
+    assert pair is not None, "of all images"
+    return Point(title, attack, pair.difference, pair.interval(), 1, paper)
+
+
+def _published(end: str, attack: str, source: str) -> float | None:
+    """What the models of the paper differ by that end in `end` and in "relu-at"."""
+    smooth, relu = (_claim(PAPERS.format(it), attack, source) for it in (end, "relu-at"))
     return None if smooth is None or relu is None else smooth - relu
 
 
-def _claim(name: str, attack: str) -> float | None:
+def _claim(name: str, attack: str, source: str) -> float | None:
     if name not in zoo.list_models():
         return None
     card: ModelCard = zoo.card(name)
-    released = [claim for claim in card.claims if claim.source.startswith("README")]
-    return next((claim.accuracy for claim in released if claim.protocol == attack), None)
+    meant = [claim for claim in card.claims if source in claim.source]
+    return next((claim.accuracy for claim in meant if claim.protocol == attack), None)
 
 
 def table(found: Sequence[Point], attack: str) -> Iterator[str]:
@@ -116,20 +150,37 @@ def table(found: Sequence[Point], attack: str) -> Iterator[str]:
     yield "| --- | ---: | ---: | --- |"
     for it in found:
         if it.attack == attack:
-            ours = "" if it.ours is None else signed_points(it.ours)
-            ends = " to ".join(map(signed_points, it.interval)) if it.interval else ""
-            theirs = "not published" if it.paper is None else signed_points(it.paper)
-            here = f"{ours} ({ends})" if ends else "not measured yet"
-            yield f"| {it.activation} | {here} | {theirs} | {it.says} |"
+            yield f"| {it.activation} | {_cells(it)} |"
 
 
-def page(text: str, found: Sequence[Point]) -> str:
+def _cells(it: Point) -> str:
+    """Ours, the paper's, and whether they agree."""
+    ours = "" if it.ours is None else signed_points(it.ours)
+    ends = " to ".join(map(signed_points, it.interval)) if it.interval else ""
+    theirs = "not published" if it.paper is None else signed_points(it.paper)
+    here = f"{ours} ({ends})" if ends else "not measured yet"
+    return f"{here} | {theirs} | {it.says}"
+
+
+def gradient_table(found: Sequence[Point]) -> Iterator[str]:
+    """Markdown, a line for whom the derivative is smooth for, and for each column."""
+    yield "| smooth for | | here, ResNet-18 w16, CIFAR-10 JPEG | the paper, ResNet-50, ImageNet | |"
+    yield "| --- | --- | ---: | ---: | --- |"
+    for attack, title in reversed(SHOWN.items()):
+        under = "under attack" if attack != CLEAN else title
+        yield from (
+            f"| {it.activation} | {under} | {_cells(it)} |" for it in found if it.attack == attack
+        )
+
+
+def page(text: str, found: Sequence[Point], gradients: Sequence[Point]) -> str:
     """The page with its tables written anew."""
-    for attack, title in SHOWN.items():
+    tables = {title: table(found, attack) for attack, title in SHOWN.items()}
+    for title, lines in (tables | {"gradients": gradient_table(gradients)}).items():
         head, end = f"<!-- table: {title} -->\n", "<!-- end -->"
         before, _, rest = text.partition(head)
-        lines = "\n".join(table(found, attack))
-        text = f"{before}{head}\n{lines}\n\n{end}{rest.partition(end)[2]}"
+        assert rest, f"the page has no table {title}"
+        text = "\n".join([before + head, *lines, "", end + rest.partition(end)[2]])
     return text
 
 
@@ -180,7 +231,7 @@ def _marks(it: Point) -> Iterator[dict[str, Any]]:
 def main() -> None:
     """Write both."""
     found = points(boards())
-    PAGE.write_text(page(PAGE.read_text("utf-8"), found), "utf-8")
+    PAGE.write_text(page(PAGE.read_text("utf-8"), found, gradient_points()), "utf-8")
     PICTURE.write_text(picture(found), "utf-8")
     print(f"{PAGE} and {PICTURE}", file=sys.stderr)  # noqa: T201
 

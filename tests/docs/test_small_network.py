@@ -4,7 +4,15 @@ import re
 
 import pytest
 
-from docs.make_small_network import PAGE, PICTURE, Point, page, picture, points
+from docs.make_small_network import (
+    PAGE,
+    PICTURE,
+    Point,
+    gradient_points,
+    page,
+    picture,
+    points,
+)
 from leaderboard.boards import boards
 from leaderboard.compare import compare
 from leaderboard.folders import RESULTS
@@ -24,7 +32,7 @@ def marks(svg: str) -> list[str]:
 
 def test_tables_and_picture_are_what_the_script_writes(found: list[Point]) -> None:
     said = "write them again: python docs/make_small_network.py"
-    assert PAGE.read_text("utf-8") == page(PAGE.read_text("utf-8"), found), said
+    assert PAGE.read_text("utf-8") == page(PAGE.read_text("utf-8"), found, gradient_points()), said
     assert marks(PICTURE.read_text("utf-8")) == marks(picture(found)), said
     assert sum("points: " in one for one in marks(picture(found))) > 10
 
