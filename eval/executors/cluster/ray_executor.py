@@ -15,6 +15,7 @@ from eval.cpus import usable_cpus
 from eval.errors import UsageError
 from eval.executors.cluster.admission import Admission
 from eval.executors.cluster.crew import RemoteCrew
+from eval.executors.cluster.elsewhere import Elsewhere
 from eval.executors.cluster.fleet import Fleet
 from eval.executors.cluster.joining import (
     ClusterError,
@@ -26,7 +27,7 @@ from eval.executors.cluster.joining import (
     room,
 )
 from eval.executors.cluster.seat import RayTransport
-from eval.executors.cluster.travel import Elsewhere, Factory
+from eval.executors.cluster.travel import Factory
 from eval.files.interrupts import uninterrupted
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ class RayExecutor:
         said = self._fleet.call("manifest", opening)
         return ImageSet(
             **said,
-            source=Elsewhere(self._fleet.call, opening),
+            source=Elsewhere(self._fleet.call, opening, said["ids"]),
             rows=np.arange(len(said["ids"]), dtype=np.int64),
             opening=opening,
         )

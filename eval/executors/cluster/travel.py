@@ -12,7 +12,7 @@ import torch
 
 from eval.data.arrays import ArraySource
 from eval.data.decoded import Decoded, decoded_once
-from eval.data.prints import CheckedPixels, Prints, prints_of
+from eval.data.prints import CheckedPixels
 from eval.definition import (
     is_named,
     named_files_sha256,
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from eval.data import ImageSet
     from eval.data.base import Opening
-    from eval.data.positions import Rows
 
 
 @dataclass(frozen=True)
@@ -192,43 +191,3 @@ def _selected(images: ImageSet, ids: tuple[str, ...]) -> ImageSet:
         return images.select_ids(ids)
     except SatZooError as error:
         raise DataError(f"images of the run are not here ({error})") from None
-
-
-@dataclass(frozen=True, eq=False)
-class Elsewhere:
-    """Pixels that lie on workers alone; a `PixelSource`. ask: calls a method of one of them.
-
-    A picture stays the one that it was when a worker first told of it: each that is asked later is
-    told the digests that are known, and is left out where its own files are others.
-    """
-
-    ask: Callable[..., Any]
-    opening: Opening
-    _known: dict[int, bytes] = field(default_factory=dict, repr=False)
-
-    def read(self, rows: Rows) -> NDArray[np.float32]:
-        """See `PixelSource.read`."""
-        found: NDArray[np.float32] = self.ask("read", self.opening, rows, self._known_of(rows))
-        self._note(rows, prints_of(found))
-        return found.copy()
-
-    def stream(self, rows: Rows, batch_size: int) -> Any:
-        """See `PixelSource.stream`."""
-        for start in range(0, len(rows), batch_size):
-            yield self.read(rows[start : start + batch_size])
-
-    def problems(self, rows: Rows) -> list[str]:
-        """None is known of."""
-        return [""] * len(rows)
-
-    def prints(self, rows: Rows) -> Prints:
-        """See `eval.data.prints.KnowsPrints`: only digests travel."""
-        found: Prints = self.ask("prints", self.opening, rows, self._known_of(rows))
-        self._note(rows, found.each)
-        return found
-
-    def _known_of(self, rows: Rows) -> dict[int, bytes]:
-        return {row: self._known[row] for row in rows.tolist() if row in self._known}
-
-    def _note(self, rows: Rows, each: NDArray[np.uint8]) -> None:
-        self._known.update(zip(rows.tolist(), map(bytes, each), strict=True))

@@ -9,7 +9,7 @@ import socket
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
@@ -21,13 +21,13 @@ import torch
 
 from eval.checks import check_logits, usable_device
 from eval.data.locate import ELSEWHERE
-from eval.data.prints import N_BYTES, check_prints, prints_of
 from eval.definition import weights_sha256
 from eval.engine.classifier import Classifier
 from eval.engine.contract import fitted, probe_images
 from eval.engine.heap import freed_memory_kept
 from eval.errors import SatZooError
 from eval.executors.base import Broken, Event, Job, Setting, Spent, UnderWay
+from eval.executors.cluster import elsewhere
 from eval.executors.cluster.wire import (
     Assignment,
     Classified,
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 
     from eval.data import ImageSet
     from eval.data.base import Opening
-    from eval.data.positions import Rows
     from eval.data.prints import Prints
     from eval.engine.engine import Precision
     from eval.executors.pool import Pool
@@ -106,22 +105,15 @@ class Worker:
             device=processor(place),
         )
 
-    def prints(self, opening: Opening, rows: Rows, known: Mapping[int, bytes]) -> Prints:
-        """Digests of the images at `rows`, for a driver that has none of them.
+    def prints(self, opening: Opening, ids: Sequence[str], known: Mapping[str, bytes]) -> Prints:
+        """See `eval.executors.cluster.elsewhere.prints`."""
+        return elsewhere.prints(self._open_all(opening), ids, known)
 
-        known: of rows that it has heard of already. Raises `OtherPixels` where one differs here.
-        """
-        images = self._open_all(opening)
-        found = images.select(rows).prints
-        _check_known(images, rows, found.each, known)
-        return found
-
-    def read(self, opening: Opening, rows: Rows, known: Mapping[int, bytes]) -> NDArray[np.float32]:
-        """Pixels (B, C, H, W) of the images at `rows`. known, and what is raised: see `prints`."""
-        images = self._open_all(opening)
-        pixels = images.batch(rows).x.numpy()
-        _check_known(images, rows, prints_of(pixels), known)
-        return pixels
+    def read(
+        self, opening: Opening, ids: Sequence[str], known: Mapping[str, bytes]
+    ) -> NDArray[np.float32]:
+        """See `eval.executors.cluster.elsewhere.pixels`."""
+        return elsewhere.pixels(self._open_all(opening), ids, known)
 
     def manifest(self, opening: Opening) -> dict[str, Any]:
         """All that an `ImageSet` is but its pixels and where they lie."""
@@ -259,15 +251,6 @@ class Worker:
             return event
         is_wanted = self._assignment.keeps_images
         return replace(event, x_adv=event.x_adv.cpu().clone() if is_wanted else None)
-
-
-def _check_known(
-    images: ImageSet, rows: Rows, found: NDArray[np.uint8], known: Mapping[int, bytes]
-) -> None:
-    """Raises `OtherPixels` where a digest (B, 16) of `rows` is another than the driver knows."""
-    at = [i for i, row in enumerate(rows.tolist()) if row in known]
-    wanted = b"".join(known[row] for row in rows[at].tolist())
-    check_prints(images, rows[at], found[at], np.frombuffer(wanted, np.uint8).reshape(-1, N_BYTES))
 
 
 def _without_end(events: Iterator[Any]) -> Iterator[Any]:

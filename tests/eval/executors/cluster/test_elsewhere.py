@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from eval.data import ImageSet, from_tensors
-from eval.data.prints import OtherPixels, Prints
-from eval.executors.cluster.travel import Elsewhere
+from eval.data.prints import Prints
+from eval.errors import DataError
+from eval.executors.cluster.elsewhere import Elsewhere
 from eval.executors.cluster.worker import Worker
 
-ROWS = np.arange(6)
+ROWS, IDS = np.arange(6), tuple("012345")
 
 
 def pictures(changed: int | None) -> ImageSet:
@@ -49,7 +50,7 @@ class Workers:
             self._opening = turn if turn in self._workers else min(self._workers)
             try:
                 return getattr(self._workers[self._opening], method)(*args)
-            except OtherPixels as error:
+            except DataError as error:
                 self.left_out.append(str(error))
                 del self._workers[self._opening]
 
@@ -57,7 +58,7 @@ class Workers:
 @pytest.mark.parametrize("turns", list(product([0, 1], repeat=3)))
 def test_pixels_and_digests_are_of_one_worker_whoever_is_asked(turns: tuple[int, ...]) -> None:
     workers = Workers(turns)
-    source = Elsewhere(workers.ask, workers)
+    source = Elsewhere(workers.ask, workers, IDS)
     first, prints = source.read(ROWS[3:]), source.prints(ROWS)
     again = np.concatenate([*source.stream(ROWS[::-1], 6)])[::-1]
     assert np.array_equal(again[3:], first)
@@ -71,7 +72,30 @@ def test_pixels_and_digests_are_of_one_worker_whoever_is_asked(turns: tuple[int,
 
 def test_pictures_that_nobody_told_of_are_taken_as_they_are() -> None:
     workers = Workers((0, 1))
-    source = Elsewhere(workers.ask, workers)
+    source = Elsewhere(workers.ask, workers, IDS)
     assert np.array_equal(source.read(ROWS[:4]), workers.sets[0].batch(ROWS[:4]).x.numpy())
     assert np.array_equal(source.read(ROWS[4:]), workers.sets[1].batch(ROWS[4:]).x.numpy())
     assert workers.left_out == []
+
+
+@pytest.mark.parametrize("turns", list(product([0, 1], repeat=2)))
+def test_a_picture_is_asked_for_by_its_name_wherever_it_stands_there(
+    turns: tuple[int, ...],
+) -> None:
+    workers = Workers(turns)
+    workers.sets = [pictures(None), pictures(None).select([5, 3, 1, 4, 2, 0])]
+    source = Elsewhere(workers.ask, workers, IDS)
+    twice = np.array([1, 0, 5, 1])
+    for rows in (ROWS, twice):
+        assert np.array_equal(source.read(rows), workers.sets[0].batch(rows).x.numpy())
+    assert workers.left_out == []
+
+
+def test_who_lacks_a_picture_is_left_out_by_its_name() -> None:
+    workers = Workers((1,))
+    workers.sets[1] = pictures(None).select([0, 1, 2])
+    source = Elsewhere(workers.ask, workers, IDS)
+    assert np.array_equal(source.read(ROWS), workers.sets[0].batch(ROWS).x.numpy())
+    assert workers.left_out == [
+        "custom (all): '3' is not here: bring the same files to this machine"
+    ]
