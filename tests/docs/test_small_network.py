@@ -79,6 +79,21 @@ def test_what_the_page_says_in_words_follows_from_the_numbers(found: list[Point]
     assert elu.images == celu.images, "the verdicts of CELU are those of ELU"
 
 
+def test_what_is_said_of_gradients_alone_is_what_the_reports_say() -> None:
+    told = {(it.activation, it.attack): it for it in gradient_points()}
+    papers = {key: it.paper for key, it in told.items() if key[1] == "pgd-50"}
+    assert [round(100 * (gain or 0), 1) for gain in papers.values()] == [1.5, 2.8, 3.9]
+    for who in ("the attacker", "the optimizer"):
+        interval = told[who, "pgd-50"].interval
+        assert interval is not None
+        assert -0.0065 < interval[0] < 0 < interval[1] < 0.0065, "to 0.6 points"
+    attackers, optimizers = told["the attacker", "clean"], told["the optimizer", "clean"]
+    assert attackers.ours == pytest.approx(0.012, abs=5e-4)
+    assert attackers.says == "differs, in one run of each"
+    assert optimizers.says == "cannot tell, in one run of each"
+    assert told["both", "pgd-50"].says == "cannot tell: not measured"
+
+
 def test_what_is_said_of_three_runs_is_what_the_reports_say() -> None:
     (gain,) = (
         one
