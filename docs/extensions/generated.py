@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, Union, get_args, get_origi
 import click
 from pydantic import BaseModel
 
+from eval.files.document import Document
+
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
@@ -124,6 +126,8 @@ CONTENTS = {
 _ASKED = re.compile(r"^<!-- generated: (\S+)(?: (\S+))? -->$", re.MULTILINE)
 _WIDTH = 80
 _MEMBERS = "   :members:\n   :exclude-members: model_config"
+_OF_DOCUMENTS = "   :inherited-members: BaseModel"
+"""How they are read and written stands once in the code, and with each of them here."""
 
 
 @cache
@@ -138,13 +142,16 @@ def api(package: str) -> str:
     for title, names in _sections(package):
         lines += [f"## {title}", ""]
         for name in names:
-            kind = "class" if inspect.isclass(_found(name)) else "function"
+            found = _found(name)
+            kind = "class" if inspect.isclass(found) else "function"
+            of_documents = isinstance(found, type) and issubclass(found, Document)
             lines += [
                 f"### {name}",
                 "",
                 "```{eval-rst}",
                 f".. auto{kind}:: {name}",
                 *([_MEMBERS] if kind == "class" else []),
+                *([_OF_DOCUMENTS] if of_documents else []),
                 "```",
                 "",
             ]

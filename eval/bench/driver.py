@@ -8,8 +8,6 @@ so that nothing but the driver takes time. Each run is a process of its own.
 from __future__ import annotations
 
 import pickle
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -36,7 +34,6 @@ from eval.errors import SatZooError
 from eval.executors.cluster.admission import Admission
 from eval.executors.cluster.crew import RemoteCrew
 from eval.executors.cluster.fleet import Fleet
-from eval.files.writing import check_writable, write_atomically
 from eval.protocols import protocol
 from eval.request import Request
 from eval.threat import Threat
@@ -201,23 +198,8 @@ def command(counts: tuple[int, ...], workers: int, out: Path | None, here: bool)
     if here:
         click.echo(tables.line(measure(counts[0], workers)), nl=False)
         return
-    if out is not None:
-        check_writable(out)
-    table = tables.line(HEADER)
-    for n in counts:
-        options = ["--images", str(n), "--workers", str(workers)]
-        done = subprocess.run(
-            [sys.executable, "-m", "eval.bench.driver", *options, "--here"],
-            stdout=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise SatZooError(f"the run of {n} images ended with exit code {done.returncode}")
-        table += done.stdout
-    click.echo(table, nl=False)
-    if out is not None:
-        write_atomically(out, table.encode())
+    runs = [["--images", str(n), "--workers", str(workers)] for n in counts]
+    tables.of_processes("eval.bench.driver", HEADER, runs, out)
 
 
 def main() -> None:

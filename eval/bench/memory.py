@@ -6,8 +6,6 @@ they are asked for, so that nothing but the instrument can grow with their numbe
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,9 +22,7 @@ from eval.bench.machine import MemoryPeak
 from eval.data.base import ImageSet
 from eval.data.decoded import Decoded
 from eval.data.positions import Rows
-from eval.errors import SatZooError
 from eval.evaluation import evaluate
-from eval.files.writing import check_writable, write_atomically
 
 CLASSES = 10
 HEADER = ("images", "attack", "height and width", "peak MiB", "robust", "seconds")
@@ -113,23 +109,9 @@ def command(
     if here:
         click.echo(tables.line(measure(counts[0], size, attack, eps)), nl=False)
         return
-    if out is not None:
-        check_writable(out)
-    table = tables.line(HEADER)
-    for n in counts:
-        options = ["--n", str(n), "--size", str(size), "--attack", attack, "--eps", eps]
-        done = subprocess.run(
-            [sys.executable, "-m", "eval.bench.memory", *options, "--here"],
-            stdout=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise SatZooError(f"the run of {n} images ended with exit code {done.returncode}")
-        table += done.stdout
-    click.echo(table, nl=False)
-    if out is not None:
-        write_atomically(out, table.encode())
+    common = ["--size", str(size), "--attack", attack, "--eps", eps]
+    runs = [["--n", str(n), *common] for n in counts]
+    tables.of_processes("eval.bench.memory", HEADER, runs, out)
 
 
 def main() -> None:

@@ -11,22 +11,19 @@ import math
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from eval.curves.axis import MOST_POINTS
 from eval.curves.series import CurveSeries, ids_sha256
-from eval.errors import ReportError, UsageError, first_fault
-from eval.files.border import border, plain, read_bytes
-from eval.files.paths import AnyPath, path_of
-from eval.files.record import parse_json
-from eval.files.writing import write_atomically
+from eval.errors import UsageError
+from eval.files.border import plain
+from eval.files.document import Document
 from eval.foreign import as_typed
 from eval.frozen import Frozen
 from eval.protocols import protocol
 from eval.report.fields import SEEDS, ImageCount, ImageId, Moment, Note, Text
 from eval.report.paired import Paired
 from eval.report.parts import Label, ProtocolPart
-from eval.report.report import LONGEST_FAULT, MOST_KEYS
 from eval.threat import Threat
 
 SCHEMA: Literal["sat-zoo/curve@1"] = "sat-zoo/curve@1"
@@ -53,8 +50,10 @@ class CurveDifference(Frozen):
         return cls(**vars(paired), difference=paired.difference, ci95=paired.interval())
 
 
-class Curve(Frozen):
+class Curve(Document):
     """Accuracy against eps or against the steps of PGD."""
+
+    TITLE = "curve"
 
     schema_: Literal["sat-zoo/curve@1"] = Field(alias="schema")
     created: Moment
@@ -203,32 +202,6 @@ class Curve(Frozen):
         from eval.curves.summary import curve_html
 
         return curve_html(self)
-
-    def to_json(self) -> str:
-        """The curve as indented JSON text."""
-        return self.model_dump_json(by_alias=True, indent=2) + "\n"
-
-    def write(self, path: AnyPath) -> None:
-        """Write it to `path`: the old file or the whole new one, never half of it."""
-        write_atomically(path_of(path, "path"), self.to_json().encode())
-
-    @classmethod
-    def read(cls, path: AnyPath) -> Self:
-        """Read and check a curve.
-
-        Raises `ReportError` if the file cannot be read, is not this schema, holds a number that
-        cannot be, or its totals do not follow from its images.
-        """
-        path = path_of(path, "path")
-        with border(f"curve {path}", ReportError, "give a curve that sat-zoo wrote"):
-            content = read_bytes(path)
-            try:
-                return cls.model_validate(parse_json(content, most_keys=MOST_KEYS))
-            except ValidationError as error:
-                what = plain(first_fault(error, "curve"), LONGEST_FAULT)
-            except ValueError as error:  # the text is no JSON of ours
-                what = plain(str(error), LONGEST_FAULT)
-        raise ReportError(f"curve {plain(str(path))} is not a valid {SCHEMA}: {what}")
 
 
 def _as_named(part: ProtocolPart) -> bool:

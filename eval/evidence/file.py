@@ -26,13 +26,14 @@ from eval.evidence.packing import (
     unpack,
 )
 from eval.files.border import border, open_regular, plain
+from eval.files.document import MOST_KEYS
 from eval.files.limits import check
 from eval.files.paths import AnyPath, path_of
 from eval.files.record import parse_json
 from eval.files.writing import write_atomically
 from eval.frozen import Frozen
 from eval.report.fields import Digest
-from eval.report.report import MOST_KEYS, UNBROKEN, Report
+from eval.report.report import UNBROKEN, Report
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

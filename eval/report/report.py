@@ -9,17 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from eval.errors import ReportError, UsageError, first_fault
+from eval.errors import UsageError
 from eval.estimate import Estimate
-from eval.files.border import border, plain, read_bytes
-from eval.files.paths import AnyPath, path_of
-from eval.files.record import parse_json
-from eval.files.writing import write_atomically
-from eval.frozen import Frozen
+from eval.files.document import Document
 from eval.report.bounds import contradiction
 from eval.report.estimated import checked_estimate
 from eval.report.fields import SEEDS, Moment, Note, Seconds
@@ -42,6 +38,9 @@ from eval.report.parts import (
 from eval.report.words import advice, one_line
 from eval.threat import Threat
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 __all__ = [
     "OPEN",
     "SCHEMA",
@@ -62,15 +61,11 @@ __all__ = [
 
 SCHEMA: Literal["sat-zoo/report@1"] = "sat-zoo/report@1"
 
-MOST_KEYS = 100
-"""Of one object in the file: far more than a Report's largest part has."""
 
-LONGEST_FAULT = 600
-"""Characters of what is wrong with a file, which repeats some of it."""
-
-
-class Report(Frozen):
+class Report(Document):
     """One evaluation of one model on one set of images under one protocol."""
+
+    TITLE = "Report"
 
     schema_: Literal["sat-zoo/report@1"] = Field(alias="schema")
     created: Moment
@@ -208,29 +203,6 @@ class Report(Frozen):
 
         return report_html(self)
 
-    def to_json(self) -> str:
-        """The report as indented JSON text with the field names of `sat-zoo/report@1`."""
-        return self.model_dump_json(by_alias=True, indent=2) + "\n"
-
-    def write(self, path: AnyPath) -> None:
-        """Write the report to `path`: the old file or the whole new one, never half of it."""
-        write_atomically(path_of(path, "path"), self.to_json().encode())
-
     @classmethod
-    def read(cls, path: AnyPath) -> Self:
-        """Read and check a report.
-
-        Raises `ReportError` if the file cannot be read, is not this schema, holds a number that
-        cannot be, or its totals do not follow from its verdicts.
-        """
-        path = path_of(path, "path")
-        with border(f"report {path}", ReportError, "give a Report that sat-zoo wrote"):
-            content = read_bytes(path)
-            try:
-                return cls.model_validate(parse_json(content, most_keys=MOST_KEYS))
-            except ValidationError as error:
-                said = plain(first_fault(error, "report"), LONGEST_FAULT)
-                what = f"{said}{advice(error.errors()[0])}"
-            except ValueError as error:  # the text is no JSON of ours
-                what = plain(str(error), LONGEST_FAULT)
-        raise ReportError(f"report {plain(str(path))} is not a valid {SCHEMA}: {what}")
+    def _advice(cls, error: ErrorDetails) -> str:
+        return advice(error)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from docs.extensions.docstrings import converted
 from docs.extensions.generated import CONTENTS, commands, fields_of, filled, public
+from eval import Report
 from tests.docs.pages import DOCS
 from zoo.cli import cli
 
@@ -39,6 +40,15 @@ def test_every_public_name_of_a_package_is_on_its_page(package: str) -> None:
     for name in names:
         assert f"{package}.{name}\n" in page
     assert {f"{package}.{name}" for name in names} <= set(public())
+
+
+def test_a_document_is_shown_with_how_it_is_read_and_written() -> None:
+    entries = re.findall(
+        r"autoclass:: (\S+)\n((?:   .*\n)+)", filled("<!-- generated: api eval -->")
+    )
+    (options,) = (options for name, options in entries if name == "eval.Report")
+    assert ":inherited-members: BaseModel" in options
+    assert {"read", "write", "to_json"} <= set(dir(Report)) - set(dir(BaseModel))
 
 
 def test_a_module_of_a_type_that_pages_name_is_on_the_list() -> None:

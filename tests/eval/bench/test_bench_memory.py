@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from eval.bench.memory import HEADER, NoiseSource, command, noise_set, small_net
-from eval.errors import ReportError
+from eval.errors import ReportError, SatZooError
 
 SMALL = ["--n", "12", "--size", "8", "--attack", "pgd-2"]
 
@@ -42,3 +42,11 @@ def test_a_table_that_cannot_be_written_is_refused_before_the_first_run(tmp_path
         CliRunner().invoke(
             command, [*SMALL, "--out", str(tmp_path / "no" / "x.csv")], catch_exceptions=False
         )
+
+
+def test_a_run_that_fails_is_named_and_leaves_no_table(tmp_path: Path) -> None:
+    out = tmp_path / "memory.csv"
+    options = ["--n", "12", "--size", "8", "--attack", "no-attack", "--out", str(out)]
+    with pytest.raises(SatZooError, match=r"the run with --n 12 .*no-attack.* exit code 2"):
+        CliRunner().invoke(command, options, catch_exceptions=False)
+    assert not out.exists()
