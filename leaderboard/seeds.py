@@ -73,6 +73,19 @@ class GainOverSeeds:
         """Whether the interval shows a difference."""
         return not self.low <= 0 <= self.high
 
+    @property
+    def of_seeds_alone(self) -> float:
+        """How far one run of each is apart at most, in 19 of 20, if nothing but the seed differs.
+
+        From the spread of all runs, pooled; the quantile is Student's, for as few as they are.
+        """
+        from scipy.special import stdtrit
+
+        freedom = [len(one.accuracies) - 1 for one in (self.model, self.twin)]
+        spreads = [one.spread for one in (self.model, self.twin)]
+        squares = sum(df * spread**2 for df, spread in zip(freedom, spreads, strict=True))
+        return float(stdtrit(sum(freedom), 0.975)) * math.sqrt(2 * squares / sum(freedom))
+
 
 def interval_over_seeds(a: Held, b: Held) -> tuple[float, float]:
     """95 % interval of mean accuracy A minus B for other seeds of both, and other images.

@@ -9,7 +9,7 @@ from scipy.stats import t
 
 from eval import Report
 from leaderboard.boards import RESULTS, boards
-from leaderboard.seeds import Runs, gains_over_seeds, interval_over_seeds
+from leaderboard.seeds import GainOverSeeds, Runs, gains_over_seeds, interval_over_seeds
 
 Bools = NDArray[np.bool_]
 DIGITS = "resnet8-{}-digits"
@@ -74,6 +74,29 @@ def test_it_holds_the_truth_at_least_as_often_as_it_says(seed_sd: float) -> None
     runs = (drawn(chance, 3, 1000, seed_sd, 0.1) for _ in range(300))
     ends = np.array([interval_over_seeds(a, b) for a, b in runs])
     assert np.mean((ends[:, 0] <= truth) & (truth <= ends[:, 1])) >= 0.93
+
+
+def gain(ours: tuple[float, ...], theirs: tuple[float, ...]) -> GainOverSeeds:
+    return GainOverSeeds("b", "p", "project", 9, Runs("a", "a", ours), Runs("b", "b", theirs), 0, 0)
+
+
+def test_what_seeds_alone_do_by_hand() -> None:
+    found = gain((0.4, 0.5, 0.6), (0.3, 0.5)).of_seeds_alone
+    pooled = (2 * 0.1**2 + 0.2**2 / 2) / 3
+    assert found == pytest.approx(t.ppf(0.975, 3) * (2 * pooled) ** 0.5)
+    assert gain((0.5, 0.5), (0.4, 0.4)).of_seeds_alone == 0
+
+
+def test_two_more_runs_are_no_further_apart_than_seeds_alone_do() -> None:
+    chance = np.random.default_rng(2)
+    within = [
+        abs(one - other) <= gain(tuple(ours), tuple(theirs)).of_seeds_alone
+        for ours, theirs, (one, other) in (
+            (chance.normal(0.5, 0.01, 3), chance.normal(0.4, 0.01, 3), chance.normal(0.5, 0.01, 2))
+            for _ in range(2000)
+        )
+    ]
+    assert np.mean(within) == pytest.approx(0.95, abs=0.015)
 
 
 def test_the_spread_is_that_of_a_sample() -> None:
