@@ -10,7 +10,9 @@ from torch import nn
 from eval import Report
 from eval.protocols import protocol
 from eval.report.percent import percent, percent_range, signed_points
+from leaderboard.boards import boards
 from leaderboard.compare import compare
+from leaderboard.seeds import gains_over_seeds
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -82,13 +84,20 @@ def _best(stored: list[Report], attack: str) -> Report:
 
 def test_its_differences_are_those_of_the_comparison() -> None:
     said = " ".join(README.split())
-    for attack in ("pgd-50", "autoattack"):
-        silu, relu = (
-            _best([Report.read(path) for path in RESULTS.glob(f"{name}.*.json")], attack)
-            for name in ("resnet18-w16-silu-sat-cifar10", "resnet18-w16-relu-at-cifar10")
-        )
-        found = compare(silu, relu).robust
-        assert found is not None
-        low, high = map(signed_points, found.interval())
-        assert f"{percent(found.difference)} points" in said
-        assert f"{low} to {high}" in said
+    silu, relu = (
+        _best([Report.read(path) for path in RESULTS.glob(f"{name}.*.json")], "autoattack")
+        for name in ("resnet18-w16-silu-sat-cifar10", "resnet18-w16-relu-at-cifar10")
+    )
+    found = compare(silu, relu).robust
+    assert found is not None
+    low, high = map(signed_points, found.interval())
+    assert f"({signed_points(found.difference)} points, {low} to {high})" in said
+    (gain,) = (
+        one
+        for one in gains_over_seeds(boards())
+        if (one.board, one.protocol) == ("cifar10-jpeg-linf-8-255-full", "pgd-50")
+    )
+    low, high = map(signed_points, (gain.low, gain.high))
+    runs = {len(some.accuracies) for some in (gain.model, gain.twin)}
+    assert runs == {3}
+    assert f"by {percent(gain.difference)} points ({low} to {high}, over three training" in said
