@@ -30,7 +30,8 @@ def _over_seeds(gain: GainOverSeeds) -> dict[str, Any]:
         whose: {**vars(one), "mean": one.mean, "spread": one.spread}
         for whose, one in (("model", gain.model), ("twin", gain.twin))
     }
-    return {**vars(gain), **runs, "difference": gain.difference}
+    numbers = {"difference": gain.difference, "of_seeds_alone": gain.of_seeds_alone}
+    return {**vars(gain), **runs, **numbers}
 
 
 def _json_board(board: Board) -> dict[str, Any]:

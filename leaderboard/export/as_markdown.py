@@ -99,14 +99,16 @@ def _markdown_seeds(gains: Sequence[GainOverSeeds]) -> Iterator[str]:
         return
     yield from ("## Smooth against ReLU, over seeds", "")
     yield "Means over training runs; points with the 95 % interval over other seeds and images."
-    yield from ("", "| model | twin | attack | model's runs | twin's runs | gain |")
-    yield "| --- | --- | --- | --- | --- | --- |"
+    yield "Seeds alone: how far one run of each is apart, in 19 of 20, if only the seed differs."
+    yield from ("", "| model | twin | attack | model's runs | twin's runs | gain | seeds alone |")
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
     for gain in gains:
         ends = " to ".join(map(signed_points, (gain.low, gain.high)))
         words = [escape.markdown(runs.model) for runs in (gain.model, gain.twin)]
         words.append(Column("measured", gain.protocol).title)
         words += [_runs(runs) for runs in (gain.model, gain.twin)]
-        yield _markdown_line([*words, f"{signed_points(gain.difference)} ({ends})"])
+        words.append(f"{signed_points(gain.difference)} ({ends})")
+        yield _markdown_line([*words, f"±{100 * gain.of_seeds_alone:.1f}"])
     yield ""
 
 

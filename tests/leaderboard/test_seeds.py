@@ -1,5 +1,6 @@
 """Gains over training runs: the interval is for other seeds and other images."""
 
+import json
 from statistics import NormalDist
 
 import numpy as np
@@ -8,8 +9,11 @@ from numpy.typing import NDArray
 from scipy.stats import t
 
 from eval import Report
-from leaderboard.boards import RESULTS, boards
+from eval.report.percent import signed_points
+from leaderboard.boards import RESULTS, boards, leaderboard
+from leaderboard.export import to_json, to_markdown
 from leaderboard.seeds import GainOverSeeds, Runs, gains_over_seeds, interval_over_seeds
+from leaderboard.site.seedsview import seeds_view
 
 Bools = NDArray[np.bool_]
 DIGITS = "resnet8-{}-digits"
@@ -115,3 +119,19 @@ def test_the_digits_pair_has_three_runs_each() -> None:
     assert gain.low < gain.difference < gain.high
     assert set(found) == {"clean", "pgd-50", "autoattack-standard@1"}
     assert {it.model.model for it in found.values()} == {DIGITS.format("silu-sat")}
+
+
+def test_page_and_files_say_them_with_what_seeds_alone_do() -> None:
+    whole = leaderboard()
+    found = gains_over_seeds(whole.boards)
+    page = seeds_view(found, whole.boards)
+    markdown = to_markdown(whole)
+    stored = json.loads(to_json(whole))["gains_over_seeds"]
+    assert len(found) == len(page) == len(stored) > 4
+    for gain, line, entry in zip(found, page, stored, strict=True):
+        reach = f"±{100 * gain.of_seeds_alone:.1f}"
+        assert line["of_seeds_alone"] == reach
+        ends = f"{signed_points(gain.low)} to {signed_points(gain.high)}"
+        assert f"| {signed_points(gain.difference)} ({ends}) | {reach} |" in markdown
+        assert entry["difference"] == gain.difference
+        assert entry["of_seeds_alone"] == gain.of_seeds_alone
