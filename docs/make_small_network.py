@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import zoo
+from docs.tables import filled, head, line
 from eval.report.percent import signed_points
 from leaderboard.boards import Board, boards
 from leaderboard.columns import CLEAN
@@ -164,42 +165,37 @@ def _claim(name: str, attack: str, source: str) -> float | None:
 
 def table(found: Sequence[Point], attack: str) -> Iterator[str]:
     """Markdown, a line for each activation."""
-    yield "| activation | here, ResNet-18 w16, CIFAR-10 JPEG | the release, ResNet-50, ImageNet | |"
-    yield "| --- | ---: | ---: | --- |"
+    here, there = "here, ResNet-18 w16, CIFAR-10 JPEG:", "the release, ResNet-50, ImageNet:"
+    yield from head("activation", here, there, "")
     for it in found:
         if it.attack == attack:
-            yield f"| {it.activation} | {_cells(it)} |"
+            yield line([it.activation, *_cells(it)])
 
 
-def _cells(it: Point) -> str:
+def _cells(it: Point) -> list[str]:
     """Ours, the paper's, and whether they agree."""
     ours = "" if it.ours is None else signed_points(it.ours)
     ends = " to ".join(map(signed_points, it.interval)) if it.interval else ""
     theirs = "not published" if it.paper is None else signed_points(it.paper)
     here = f"{ours} ({ends})" if ends else "not measured yet"
-    return f"{here} | {theirs} | {it.says}"
+    return [here, theirs, it.says]
 
 
 def gradient_table(found: Sequence[Point]) -> Iterator[str]:
     """Markdown, a line for whom the derivative is smooth for, and for each column."""
-    yield "| smooth for | | here, ResNet-18 w16, CIFAR-10 JPEG | the paper, ResNet-50, ImageNet | |"
-    yield "| --- | --- | ---: | ---: | --- |"
+    here, there = "here, ResNet-18 w16, CIFAR-10 JPEG:", "the paper, ResNet-50, ImageNet:"
+    yield from head("smooth for", "", here, there, "")
     for attack, title in reversed(SHOWN.items()):
         under = "under attack" if attack != CLEAN else title
         yield from (
-            f"| {it.activation} | {under} | {_cells(it)} |" for it in found if it.attack == attack
+            line([it.activation, under, *_cells(it)]) for it in found if it.attack == attack
         )
 
 
 def page(text: str, found: Sequence[Point], gradients: Sequence[Point]) -> str:
     """The page with its tables written anew."""
     tables = {title: table(found, attack) for attack, title in SHOWN.items()}
-    for title, lines in (tables | {"gradients": gradient_table(gradients)}).items():
-        head, end = f"<!-- table: {title} -->\n", "<!-- end -->"
-        before, _, rest = text.partition(head)
-        assert rest, f"the page has no table {title}"
-        text = "\n".join([before + head, *lines, "", end + rest.partition(end)[2]])
-    return text
+    return filled(text, {**tables, "gradients": gradient_table(gradients)})
 
 
 def picture(found: Sequence[Point]) -> str:

@@ -1,0 +1,147 @@
+"""Write the tables of zoo/families/cifar10/README.md from the committed Reports.
+
+    python docs/make_cifar10.py
+
+Accuracies in percent with 95 % intervals; differences in points, paired, on the same pictures.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from docs.make_small_network import ACTIVATIONS, BOARD, GRADIENTS, OURS
+from docs.tables import filled, head, line
+from eval.report.percent import percent, percent_range, signed_points
+from leaderboard.boards import Board, boards
+from leaderboard.columns import CLEAN
+from leaderboard.compare import compare
+from leaderboard.numbers import Measured
+from leaderboard.rows import BoardRow
+from leaderboard.seeds import GainOverSeeds, Runs, gains_over_seeds
+from leaderboard.twins import report_of
+
+PAGE = Path(__file__).parents[1] / "zoo/families/cifar10/README.md"
+
+FIRST = "cifar10-linf-8-255-first-1000"
+PGD, AUTOATTACK = "pgd-50", "autoattack-standard@1"
+TITLES = {CLEAN: "clean", PGD: "PGD-50", AUTOATTACK: "AutoAttack (standard)"}
+
+RELU = OURS.format("relu-at")
+SMOOTH = [OURS.format(f"{activation}-sat") for activation in ACTIVATIONS]
+STUDY = [OURS.format(f"relu-smooth-{kind}-at") for kind in GRADIENTS.values()]
+FREE = {OURS.format(f"{kind}-free"): OURS.format(kind) for kind in ("silu-sat", "relu-at")}
+
+Rows = Mapping[str, BoardRow]
+"""Of one board, by the model's name."""
+
+
+def rows_of(found: Sequence[Board], key: str) -> Rows:
+    """Those of the board `key`."""
+    (board,) = (board for board in found if board.key == key)
+    return {row.model: row for row in board.rows}
+
+
+def against(
+    rows: Rows, pairs: Mapping[str, str], columns: Sequence[str], *, than: str
+) -> list[str]:
+    """A table of models, each beside another: the best of the last column first.
+
+    pairs: the other model of each, as ReLU's; of the model itself no difference is said. than:
+    what the others are, for the head.
+    """
+    titles = [TITLES[column] for column in columns]
+    measured = [name for name in pairs if name in rows]
+    measured.sort(key=lambda name: (-_order(rows[name], columns[-1]), name))
+    lines = [
+        [
+            f"`{name}`",
+            *(_accuracy(rows[name], column) for column in columns),
+            *(_difference(rows, name, pairs[name], column) for column in columns),
+        ]
+        for name in measured
+    ]
+    ends = [f"{title} minus {than}:" for title in titles]
+    return [*head("model", *(f"{title}:" for title in titles), *ends), *map(line, lines)]
+
+
+def over_seeds(found: Sequence[Board]) -> Iterator[str]:
+    """The runs of SiLU and ReLU: each, mean and standard deviation, and what they differ by."""
+    yield from head("pictures", "", "SiLU:", "ReLU:", "SiLU minus ReLU:", "seeds alone:")
+    told = {(it.board, it.protocol): it for it in gains_over_seeds(found)}
+    for key, pictures in ((BOARD, "all 10,000, JPEG"), (FIRST, "first 1,000, exact")):
+        for column in (PGD, CLEAN):
+            yield line([pictures, TITLES[column], *_over_seeds(told[key, column])])
+
+
+def _over_seeds(gain: GainOverSeeds) -> list[str]:
+    difference = f"{signed_points(gain.difference)} ({_ends(gain.low, gain.high)})"
+    reach = f"±{percent(gain.of_seeds_alone)}"
+    return [*map(_each, (gain.model, gain.twin)), difference, reach]
+
+
+def _each(runs: Runs) -> str:
+    each = ", ".join(map(percent, runs.accuracies))
+    return f"{each}: {percent(runs.mean)} ± {percent(runs.spread)}"
+
+
+def _number(row: BoardRow, column: str) -> Measured | None:
+    return row.clean if column == CLEAN else row.robust.get(column)
+
+
+def _order(row: BoardRow, column: str) -> float:
+    found = _number(row, column)
+    return -1.0 if found is None else found.accuracy
+
+
+def _accuracy(row: BoardRow, column: str) -> str:
+    found = _number(row, column)
+    if found is None:
+        return "not measured yet"
+    interval = percent_range(*found.interval)
+    if found.estimated is not None:  # what the whole run would find on these pictures
+        return f"{percent_range(*found.estimated.full_run)}, ended early ({interval})"
+    return f"{percent(found.accuracy)} ({interval})"
+
+
+def _difference(rows: Rows, name: str, other: str, column: str) -> str:
+    found = [(rows[it], _number(rows[it], column)) for it in (name, other)]
+    reports = [report_of(row, one) for row, one in found if one is not None]
+    if name == other or len(reports) < 2:
+        return ""
+    compared = compare(*reports)
+    pair = compared.clean if column == CLEAN else compared.robust
+    if pair is None:
+        return "too few settled"
+    among = "" if pair.n == len(reports[0].images.ids) else f", on {pair.n} that both settled"
+    return f"{signed_points(pair.difference)} ({_ends(*pair.interval())}){among}"
+
+
+def _ends(low: float, high: float) -> str:
+    return f"{signed_points(low)} to {signed_points(high)}"
+
+
+def page(text: str, found: Sequence[Board]) -> str:
+    """The page with its tables written anew."""
+    full, first = rows_of(found, BOARD), rows_of(found, FIRST)
+    to_relu = dict.fromkeys([RELU, *SMOOTH], RELU)
+    usual = (CLEAN, PGD)
+    tables = {
+        "activations": against(full, to_relu, usual, than="ReLU"),
+        "gradients": against(full, dict.fromkeys(STUDY, RELU), usual, than="ReLU"),
+        "first 1,000": against(first, to_relu, (*usual, AUTOATTACK), than="ReLU"),
+        "seeds": over_seeds(found),
+        "free": against(first, FREE, usual, than="the other recipe"),
+    }
+    return filled(text, tables)
+
+
+def main() -> None:
+    """Write them."""
+    PAGE.write_text(page(PAGE.read_text("utf-8"), boards()), "utf-8")
+    print(PAGE, file=sys.stderr)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

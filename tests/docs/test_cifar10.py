@@ -1,0 +1,105 @@
+"""The page of the CIFAR-10 models says what the committed Reports say."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from docs.make_cifar10 import (
+    AUTOATTACK,
+    FIRST,
+    FREE,
+    PAGE,
+    PGD,
+    RELU,
+    SMOOTH,
+    against,
+    page,
+    rows_of,
+)
+from docs.make_small_network import BOARD
+from docs.tables import filled, head, line
+from eval import Report
+from eval.report.percent import percent, signed_points
+from leaderboard.boards import Board, boards
+from leaderboard.columns import CLEAN
+from leaderboard.compare import compare
+from leaderboard.folders import RESULTS
+
+SILU = "resnet18-w16-silu-sat-cifar10"
+FREE_RELU = RELU.replace("relu-at", "relu-at-free")
+
+
+@pytest.fixture(scope="module")
+def found() -> Sequence[Board]:
+    return boards()
+
+
+def cells(lines: Sequence[str], name: str) -> list[str]:
+    """Of the line about that model."""
+    (said,) = (one for one in lines if one.startswith(f"| `{name}` |"))
+    return [cell.strip() for cell in said.split("|")[1:-1]]
+
+
+def test_its_tables_are_what_the_script_writes(found: Sequence[Board]) -> None:
+    text = PAGE.read_text("utf-8")
+    assert text == page(text, found), "write them again: python docs/make_cifar10.py"
+
+
+def test_a_line_is_of_the_two_reports_it_speaks_of(found: Sequence[Board]) -> None:
+    lines = against(rows_of(found, BOARD), {SILU: RELU, RELU: RELU}, (CLEAN, PGD), than="ReLU")
+    silu, relu = (Report.read(RESULTS / f"{name}.pgd-50.json") for name in (SILU, RELU))
+    pair = compare(silu, relu).robust
+    assert silu.robust is not None
+    assert pair is not None
+    _, clean, robust, of_clean, of_robust = cells(lines, SILU)
+    assert clean.startswith(f"{percent(silu.clean.accuracy)} (")
+    assert robust.startswith(f"{percent(silu.robust.accuracy)} (")
+    ends = " to ".join(map(signed_points, pair.interval()))
+    assert of_robust == f"{signed_points(pair.difference)} ({ends})"
+    assert of_clean.startswith("-0.1 (")
+    assert lines[-1].startswith(f"| `{RELU}`"), "the most robust first"
+    assert lines[-1].endswith("|  |  |"), "of itself it says no difference"
+
+
+def test_what_is_not_measured_is_said_and_has_no_difference(found: Sequence[Board]) -> None:
+    rows = dict(rows_of(found, BOARD))
+    rows[SILU] = replace(rows[SILU], robust={})
+    lines = against(rows, {SILU: RELU, RELU: RELU}, (CLEAN, PGD), than="ReLU")
+    assert cells(lines, SILU)[2::2] == ["not measured yet", ""]
+
+
+def test_what_it_says_in_words_follows_from_the_numbers(found: Sequence[Board]) -> None:
+    full, first = rows_of(found, BOARD), rows_of(found, FIRST)
+    gelu, exact = (full[name].clean for name in SMOOTH[1:3])
+    assert gelu is not None
+    assert exact is not None
+    assert round(100 * (exact.accuracy - gelu.accuracy), 1) == 1.4
+    for name, usual in FREE.items():
+        lost = first[usual].robust[PGD].accuracy - first[name].robust[PGD].accuracy
+        assert lost == pytest.approx(0.07, abs=0.003)
+    free, usual = (first[name].clean for name in (FREE_RELU, RELU))
+    assert free is not None
+    assert usual is not None
+    assert round(100 * (usual.accuracy - free.accuracy), 1) == 4.8
+    lines = against(first, {SILU: RELU}, (PGD, AUTOATTACK), than="ReLU")
+    for said in cells(lines, SILU)[3:]:
+        low, high = map(float, re.findall(r"[+-][0-9.]+", said)[1:])
+        assert low < 0 < high, "a thousand pictures cannot tell"
+
+
+def test_every_model_it_bundles_is_in_a_table() -> None:
+    told = re.findall(r"^\| `(\S+)` \|", PAGE.read_text("utf-8"), re.MULTILINE)
+    assert set(told) >= {RELU, *SMOOTH, *FREE}
+
+
+def test_a_page_without_the_table_is_refused() -> None:
+    text = "a\n<!-- table: it -->\nold\n<!-- end -->\nb\n"
+    written = filled(text, {"it": [*head("x", "n:"), line(["1", "2"])]})
+    table = "| x | n |\n| --- | ---: |\n| 1 | 2 |"
+    assert written == f"a\n<!-- table: it -->\n\n{table}\n\n<!-- end -->\nb\n"
+    assert filled(written, {"it": [*head("x", "n:"), line(["1", "2"])]}) == written
+    for broken in ("a\n", text.replace("<!-- end -->", "")):
+        with pytest.raises(ValueError, match="the page has no table 'it'"):
+            filled(broken, {"it": []})
