@@ -97,15 +97,18 @@ def test_what_is_said_of_gradients_alone_is_what_the_reports_say() -> None:
     told = {(it.activation, it.attack): it for it in gradient_points(boards())}
     papers = {key: it.paper for key, it in told.items() if key[1] == "pgd-50"}
     assert [round(100 * (gain or 0), 1) for gain in papers.values()] == [1.5, 2.8, 3.9]
-    for who in ("the attacker", "the optimizer"):
-        interval = told[who, "pgd-50"].interval
-        assert interval is not None
-        assert -0.0065 < interval[0] < 0 < interval[1] < 0.0065, "to 0.6 points"
+    for who in ("the attacker", "the optimizer", "both"):
+        it = told[who, "pgd-50"]
+        assert it.interval is not None
+        assert -0.0065 < it.interval[0] < 0 < it.interval[1] < 0.0065, "to 0.6 points"
+        assert it.ours == pytest.approx(0, abs=0.0015), "within 0.1"
+        assert it.of_seeds_alone is not None
+        assert 0.01 < it.of_seeds_alone < min(gain or 0 for gain in papers.values()), "beyond a seed"
     attackers, optimizers = told["the attacker", "clean"], told["the optimizer", "clean"]
     assert attackers.ours == pytest.approx(0.012, abs=5e-4)
     assert attackers.says == "differs, in one run of each, as a seed may do"
     assert optimizers.says == "cannot tell, in one run of each"
-    assert told["both", "pgd-50"].says == "cannot tell: not measured"
+    assert told["both", "clean"].says == "cannot tell, in one run of each"
 
 
 @pytest.mark.parametrize(
