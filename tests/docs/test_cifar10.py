@@ -83,10 +83,18 @@ def test_what_it_says_in_words_follows_from_the_numbers(found: Sequence[Board]) 
     assert free is not None
     assert usual is not None
     assert round(100 * (usual.accuracy - free.accuracy), 1) == 4.8
-    lines = against(first, {SILU: RELU}, (PGD, AUTOATTACK), than="ReLU")
-    for said in cells(lines, SILU)[3:]:
-        low, high = map(float, re.findall(r"[+-][0-9.]+", said)[1:])
+    smooth = [name for name in SMOOTH if name in first]
+    assert set(SMOOTH) - set(smooth) == {"resnet18-w16-celu-sat-cifar10"}
+    lines = against(first, dict.fromkeys(smooth, RELU), (PGD, AUTOATTACK), than="ReLU")
+    said = [cell for name in smooth for cell in cells(lines, name)[3:] if cell]
+    assert len(said) >= len(smooth) + 2
+    for cell in said:
+        low, high = map(float, re.findall(r"[+-][0-9.]+", cell)[1:])
         assert low < 0 < high, "a thousand pictures cannot tell"
+    robust = [first[name].robust[PGD] for name in smooth]
+    same = [it.report_path for it in robust if it.correct == 417]
+    verdicts = {Report.read(path).images.verdicts for path in same}
+    assert len(same) == len(verdicts) == 4
 
 
 def test_every_model_it_bundles_is_in_a_table() -> None:
