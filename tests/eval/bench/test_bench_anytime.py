@@ -28,7 +28,11 @@ from eval.report.report import Report
 DOCS = Path(__file__).parents[3] / "docs"
 
 RESULTS = Path(__file__).parents[3] / "leaderboard" / "results"
-REPORTS = sorted(RESULTS.glob("resnet18-w16-*.autoattack-standard-1.*.json"))
+REPORTS = [
+    path
+    for name in ("relu-at", "silu-sat")
+    for path in RESULTS.glob(f"resnet18-w16-{name}-cifar10.autoattack-standard-1.*.json")
+]
 
 
 @pytest.fixture(scope="module")
