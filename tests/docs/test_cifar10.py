@@ -14,6 +14,7 @@ from docs.make_cifar10 import (
     PGD,
     RELU,
     SMOOTH,
+    STUDY,
     against,
     page,
     rows_of,
@@ -21,7 +22,7 @@ from docs.make_cifar10 import (
 from docs.make_small_network import BOARD
 from docs.tables import filled, head, line
 from eval import Report
-from eval.report.percent import percent, signed_points
+from eval.report.percent import percent, percent_range, signed_points
 from leaderboard.boards import Board, boards
 from leaderboard.columns import CLEAN
 from leaderboard.compare import compare
@@ -70,6 +71,20 @@ def test_what_is_not_measured_is_said_and_has_no_difference(found: Sequence[Boar
     assert cells(lines, SILU)[2::2] == ["not measured yet", ""]
 
 
+def test_an_estimate_is_a_range_and_stands_where_its_middle_does(found: Sequence[Board]) -> None:
+    first, name = rows_of(found, FIRST), "resnet18-w16-gelu-sat-cifar10"
+    estimated = first[name].robust[AUTOATTACK].estimated
+    assert estimated is not None
+    low, high = estimated.full_run
+    lines = against(first, dict.fromkeys((name, SILU, RELU), RELU), (AUTOATTACK,), than="ReLU")
+    said = cells(lines, name)[1]
+    assert said.startswith(f"{percent_range(low, high)}, ended early (")
+    middles = {name: (low + high) / 2}
+    middles |= {it: first[it].robust[AUTOATTACK].accuracy for it in (SILU, RELU)}
+    order = [cell.split("`")[1] for cell in lines[2:]]
+    assert order == sorted(order, key=lambda it: -middles[it])
+
+
 def test_what_it_says_in_words_follows_from_the_numbers(found: Sequence[Board]) -> None:
     full, first = rows_of(found, BOARD), rows_of(found, FIRST)
     gelu, exact = (full[name].clean for name in SMOOTH[1:3])
@@ -83,8 +98,7 @@ def test_what_it_says_in_words_follows_from_the_numbers(found: Sequence[Board]) 
     assert free is not None
     assert usual is not None
     assert round(100 * (usual.accuracy - free.accuracy), 1) == 4.8
-    smooth = [name for name in SMOOTH if name in first]
-    assert set(SMOOTH) - set(smooth) == {"resnet18-w16-celu-sat-cifar10"}
+    smooth = [*SMOOTH, *STUDY]
     lines = against(first, dict.fromkeys(smooth, RELU), (PGD, AUTOATTACK), than="ReLU")
     said = [cell for name in smooth for cell in cells(lines, name)[3:] if cell]
     assert len(said) >= len(smooth) + 2
