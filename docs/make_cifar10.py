@@ -13,7 +13,7 @@ from pathlib import Path
 
 from docs.make_small_network import ACTIVATIONS, BOARD, GRADIENTS, OURS
 from docs.tables import filled, head, line
-from eval.report.percent import percent, percent_range, signed_points
+from eval.report.percent import percent, percent_range, signed_points, signed_range
 from leaderboard.boards import Board, boards
 from leaderboard.columns import CLEAN
 from leaderboard.compare import compare
@@ -76,7 +76,7 @@ def over_seeds(found: Sequence[Board]) -> Iterator[str]:
 
 
 def _over_seeds(gain: GainOverSeeds) -> list[str]:
-    difference = f"{signed_points(gain.difference)} ({_ends(gain.low, gain.high)})"
+    difference = f"{signed_points(gain.difference)} ({signed_range(gain.low, gain.high)})"
     reach = f"±{percent(gain.of_seeds_alone)}"
     return [*map(_each, (gain.model, gain.twin)), difference, reach]
 
@@ -86,13 +86,9 @@ def _each(runs: Runs) -> str:
     return f"{each}: {percent(runs.mean)} ± {percent(runs.spread)}"
 
 
-def _number(row: BoardRow, column: str) -> Measured | None:
-    return row.clean if column == CLEAN else row.robust.get(column)
-
-
 def _order(row: BoardRow, columns: Sequence[str]) -> list[float]:
     """By the last column, then those before it; a range by its middle, what is not there last."""
-    return [-_middle(_number(row, column)) for column in reversed(columns)]
+    return [-_middle(row.measured(column)) for column in reversed(columns)]
 
 
 def _middle(found: Measured | None) -> float:
@@ -102,7 +98,7 @@ def _middle(found: Measured | None) -> float:
 
 
 def _accuracy(row: BoardRow, column: str) -> str:
-    found = _number(row, column)
+    found = row.measured(column)
     if found is None:
         return "not measured yet"
     interval = percent_range(*found.interval)
@@ -112,7 +108,7 @@ def _accuracy(row: BoardRow, column: str) -> str:
 
 
 def _difference(rows: Rows, name: str, other: str, column: str) -> str:
-    found = [(rows[it], _number(rows[it], column)) for it in (name, other)]
+    found = [(rows[it], rows[it].measured(column)) for it in (name, other)]
     reports = [report_of(row, one) for row, one in found if one is not None]
     if name == other or len(reports) < 2:
         return ""
@@ -120,12 +116,8 @@ def _difference(rows: Rows, name: str, other: str, column: str) -> str:
     pair = compared.clean if column == CLEAN else compared.robust
     if pair is None:
         return "too few settled"
-    among = "" if pair.n == len(reports[0].images.ids) else f", on {pair.n} that both settled"
-    return f"{signed_points(pair.difference)} ({_ends(*pair.interval())}){among}"
-
-
-def _ends(low: float, high: float) -> str:
-    return f"{signed_points(low)} to {signed_points(high)}"
+    among = "" if pair.n == len(reports[0].images.ids) else f", on {pair.n} that can stand for all"
+    return f"{signed_points(pair.difference)} ({signed_range(*pair.interval())}){among}"
 
 
 def page(text: str, found: Sequence[Board]) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 import zoo
 from docs.tables import filled, head, line
-from eval.report.percent import signed_points
+from eval.report.percent import signed_points, signed_range
 from leaderboard.boards import Board, boards
 from leaderboard.columns import CLEAN
 from leaderboard.compare import compare
@@ -175,7 +175,7 @@ def table(found: Sequence[Point], attack: str) -> Iterator[str]:
 def _cells(it: Point) -> list[str]:
     """Ours, the paper's, and whether they agree."""
     ours = "" if it.ours is None else signed_points(it.ours)
-    ends = " to ".join(map(signed_points, it.interval)) if it.interval else ""
+    ends = signed_range(*it.interval) if it.interval else ""
     theirs = "not published" if it.paper is None else signed_points(it.paper)
     here = f"{ours} ({ends})" if ends else "not measured yet"
     return [here, theirs, it.says]

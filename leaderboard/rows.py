@@ -90,6 +90,10 @@ class BoardRow:
             Column(source, key): found for source in SOURCES for key, found in whose[source].items()
         }
 
+    def measured(self, column: str) -> Measured | None:
+        """Our own number of that column, "clean" among them; None where there is none."""
+        return self.clean if column == CLEAN else self.robust.get(column)
+
     @cached_property
     def best(self) -> BestKnown | None:
         """Its best known robust accuracy; None where only its authors say something of it."""

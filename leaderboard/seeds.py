@@ -79,12 +79,12 @@ class GainOverSeeds:
 
         From the spread of all runs, pooled; the quantile is Student's, for as few as they are.
         """
-        from scipy.special import stdtrit
+        from scipy.special import stdtrit  # not at import: it takes a while
 
-        freedom = [len(one.accuracies) - 1 for one in (self.model, self.twin)]
-        spreads = [one.spread for one in (self.model, self.twin)]
-        squares = sum(df * spread**2 for df, spread in zip(freedom, spreads, strict=True))
-        return float(stdtrit(sum(freedom), 0.975)) * math.sqrt(2 * squares / sum(freedom))
+        parts = [(len(one.accuracies) - 1, one.spread) for one in (self.model, self.twin)]
+        freedom = sum(degrees for degrees, _ in parts)
+        variance = sum(degrees * spread**2 for degrees, spread in parts) / freedom
+        return float(stdtrit(freedom, 0.975)) * math.sqrt(2 * variance)
 
 
 def interval_over_seeds(a: Held, b: Held) -> tuple[float, float]:
@@ -174,7 +174,7 @@ def _gain(
 
 def _measured(rows: Sequence[BoardRow], column: str) -> list[tuple[BoardRow, Measured]]:
     """Exact numbers alone, as for a paired difference of two runs."""
-    found = [(row, row.clean if column == CLEAN else row.robust.get(column)) for row in rows]
+    found = [(row, row.measured(column)) for row in rows]
     return [(row, one) for row, one in found if one is not None and not one.estimated]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eval.report.html import box, flags, line, table
-from eval.report.percent import percent, percent_range, signed_points
+from eval.report.percent import percent, percent_range, signed_points, signed_range
 
 if TYPE_CHECKING:
     from eval.curves.curve import Curve
@@ -61,7 +61,7 @@ def point_rows(curve: Curve) -> list[tuple[str, ...]]:
                 *_share(a),
                 *_share(b),
                 signed_points(gap.difference),
-                " to ".join(map(signed_points, gap.ci95)),
+                signed_range(*gap.ci95),
             )
             for a, b, gap in pairs
         ]

@@ -18,6 +18,11 @@ def signed_points(difference: float) -> str:
     return f"{100 * difference:+.1f}"
 
 
+def signed_range(low: float, high: float) -> str:
+    """The interval of a difference, in points: "+1.0 to +2.4"."""
+    return f"{signed_points(low)} to {signed_points(high)}"
+
+
 def percent_range(low: float, high: float) -> str:
     """An interval: "72.0 to 80.7"."""
     return f"{percent(low)} to {percent(high)}"

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from eval.fingerprint import short as short_print
-from eval.report.percent import percent, signed_points
+from eval.report.percent import percent, signed_points, signed_range
 from leaderboard.boards import Board, Leaderboard
 from leaderboard.columns import BEST, CLEAN, family
 from leaderboard.compare import ReportComparison
@@ -187,12 +187,11 @@ def _print_classes(done: ReportComparison, console: Console) -> None:
 
 
 def _paired(paired: Paired) -> list[str]:
-    low, high = paired.interval()
     n_a, n_b = paired.both + paired.only_a, paired.both + paired.only_b
     return [
         percent(n_a / paired.n),
         percent(n_b / paired.n),
-        f"{signed_points(paired.difference)} ({signed_points(low)} to {signed_points(high)})",
+        f"{signed_points(paired.difference)} ({signed_range(*paired.interval())})",
         *map(str, (paired.both, paired.only_a, paired.only_b, paired.neither)),
         f"{paired.p_value():.3g}",
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from eval.report.percent import percent, signed_points
+from eval.report.percent import percent, signed_points, signed_range
 from leaderboard import escape
 from leaderboard.boards import Board, Leaderboard
 from leaderboard.columns import Column
@@ -83,11 +83,10 @@ def _markdown_gains(gains: Sequence[Gain]) -> Iterator[str]:
     yield from ("", "| model | twin | attack | gain | only model | only twin | exact McNemar p |")
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     for gain in gains:
-        points = " to ".join(map(signed_points, (gain.low, gain.high)))
         words = [escape.markdown(name) for name in (gain.model, gain.twin)]
         words += [
             Column("measured", gain.protocol).title,
-            f"{signed_points(gain.difference)} ({points})",
+            f"{signed_points(gain.difference)} ({signed_range(gain.low, gain.high)})",
         ]
         words += [str(gain.only_model), str(gain.only_twin), f"{gain.p_value:.3g}"]
         yield _markdown_line(words)
@@ -103,12 +102,11 @@ def _markdown_seeds(gains: Sequence[GainOverSeeds]) -> Iterator[str]:
     yield from ("", "| model | twin | attack | model's runs | twin's runs | gain | seeds alone |")
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     for gain in gains:
-        ends = " to ".join(map(signed_points, (gain.low, gain.high)))
         words = [escape.markdown(runs.model) for runs in (gain.model, gain.twin)]
         words.append(Column("measured", gain.protocol).title)
         words += [_runs(runs) for runs in (gain.model, gain.twin)]
-        words.append(f"{signed_points(gain.difference)} ({ends})")
-        yield _markdown_line([*words, f"±{100 * gain.of_seeds_alone:.1f}"])
+        words.append(f"{signed_points(gain.difference)} ({signed_range(gain.low, gain.high)})")
+        yield _markdown_line([*words, f"±{percent(gain.of_seeds_alone)}"])
     yield ""
 
 

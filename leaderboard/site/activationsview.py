@@ -186,7 +186,7 @@ def _row(board: Board, key: str) -> BoardRow:
 
 
 def _number(row: BoardRow, gain: Gain) -> Measured:
-    found = row.clean if gain.protocol == CLEAN else row.robust[gain.protocol]
+    found = row.measured(gain.protocol)
     if found is None:
         raise KeyError(f"{row.key} has no {gain.protocol}")
     return found

@@ -24,7 +24,7 @@ def seeds_view(gains: Sequence[GainOverSeeds], boards: Sequence[Board]) -> list[
             "n": f"{gain.n:,}",
             "difference": points(gain.difference),
             "interval": f"{points(gain.low)} to {points(gain.high)}",
-            "of_seeds_alone": f"±{100 * gain.of_seeds_alone:.1f}",
+            "of_seeds_alone": f"±{percent_or_dash(gain.of_seeds_alone)}",
             "says": verdict(gain.difference, is_clear=gain.is_clear),
         }
         for gain in gains

@@ -1,6 +1,7 @@
 """The page about the small network says what the committed Reports and the cards say."""
 
 import re
+from collections.abc import Sequence
 
 import pytest
 
@@ -14,7 +15,7 @@ from docs.make_small_network import (
     picture,
     points,
 )
-from leaderboard.boards import boards
+from leaderboard.boards import Board, boards
 from leaderboard.compare import compare
 from leaderboard.folders import RESULTS
 from leaderboard.results import read_report
@@ -22,8 +23,13 @@ from leaderboard.seeds import gains_over_seeds
 
 
 @pytest.fixture(scope="module")
-def found() -> list[Point]:
-    return points(boards())
+def every() -> Sequence[Board]:
+    return boards()
+
+
+@pytest.fixture(scope="module")
+def found(every: Sequence[Board]) -> list[Point]:
+    return points(every)
 
 
 def marks(svg: str) -> list[str]:
@@ -31,10 +37,12 @@ def marks(svg: str) -> list[str]:
     return re.findall(r'aria-label="([^"]*)"', svg)
 
 
-def test_tables_and_picture_are_what_the_script_writes(found: list[Point]) -> None:
+def test_tables_and_picture_are_what_the_script_writes(
+    found: list[Point], every: Sequence[Board]
+) -> None:
     said = "write them again: python docs/make_small_network.py"
     assert PAGE.read_text("utf-8") == page(
-        PAGE.read_text("utf-8"), found, gradient_points(boards())
+        PAGE.read_text("utf-8"), found, gradient_points(every)
     ), said
     assert marks(PICTURE.read_text("utf-8")) == marks(picture(found)), said
     assert sum("points: " in one for one in marks(picture(found))) > 10
@@ -93,8 +101,8 @@ def test_what_the_page_says_in_words_follows_from_the_numbers(found: list[Point]
     assert elu.images == celu.images, "the verdicts of CELU are those of ELU"
 
 
-def test_what_is_said_of_gradients_alone_is_what_the_reports_say() -> None:
-    told = {(it.activation, it.attack): it for it in gradient_points(boards())}
+def test_what_is_said_of_gradients_alone_is_what_the_reports_say(every: Sequence[Board]) -> None:
+    told = {(it.activation, it.attack): it for it in gradient_points(every)}
     papers = {key: it.paper for key, it in told.items() if key[1] == "pgd-50"}
     assert [round(100 * (gain or 0), 1) for gain in papers.values()] == [1.5, 2.8, 3.9]
     for who in ("the attacker", "the optimizer", "both"):
@@ -121,11 +129,11 @@ def test_what_is_said_of_gradients_alone_is_what_the_reports_say() -> None:
     ],
 )
 def test_what_is_said_of_three_runs_is_what_the_reports_say(
-    board: str, protocol: str, n: int, difference: list[float]
+    every: Sequence[Board], board: str, protocol: str, n: int, difference: list[float]
 ) -> None:
     (gain,) = (
         one
-        for one in gains_over_seeds(boards())
+        for one in gains_over_seeds(every)
         if one.model.model == "resnet18-w16-silu-sat-cifar10"
         and (one.board, one.protocol) == (board, protocol)
     )
