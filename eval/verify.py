@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from eval.ieee import ieee_fp32
 from eval.threat import Threat
 
 
@@ -25,10 +26,10 @@ class Verified:
 def predict(model: nn.Module, x: Tensor) -> Tensor:
     """Logits (B, K) of images (B, C, H, W), whatever the caller's autocast.
 
-    In the model's own precision: float32, or float64 where it computes in that. (Not under
-    `inference_mode`, where a model that takes gradients in its forward would fail.)
+    In the model's own precision: float32 with all its bits, or float64 where it computes in that.
+    (Not under `inference_mode`, where a model that takes gradients in its forward would fail.)
     """
-    with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
+    with torch.no_grad(), torch.autocast(x.device.type, enabled=False), ieee_fp32():
         logits: Tensor = model(x.contiguous())
     return logits if logits.dtype == torch.float64 else logits.float()
 

@@ -16,6 +16,7 @@ from eval.bench.contenders import Contender, Ours, Setup
 from eval.bench.machine import MemoryPeak, wait
 from eval.bench.record import ContenderRow, StageRow, TimeShares, Timing
 from eval.engine.cost import Cost
+from eval.ieee import ieee_fp32
 from eval.stage import Stage
 
 Make = Callable[[Setup], Contender]
@@ -100,13 +101,15 @@ class Peaks:
         return 2 * (every - low) / self.fp32 / 1e9 + 2 * low / self.bf16 / 1e9
 
 
+@ieee_fp32()
 def compare(
     makes: Sequence[Make], setup: Setup, *, repeats: int, say: Callable[[str], None]
 ) -> list[list[Course]]:
     """Run all contenders `repeats` times: for each of `makes`, its courses.
 
     In each repeat every stage is run by one contender after the other, and each stage begins with
-    another one, so that a machine that slows down or is used by others slows all of them.
+    another one, so that a machine that slows down or is used by others slows all of them. All
+    multiply float32 with all its bits, also where torch would leave a contender TF32.
     """
     _warm_up(makes, setup)
     courses: list[list[Course]] = [[] for _ in makes]

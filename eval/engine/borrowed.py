@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from eval.ieee import ieee_fp32
+
 _HOOKS = (
     "_forward_hooks",
     "_forward_hooks_with_kwargs",
@@ -29,7 +31,7 @@ def borrowed(model: nn.Module, place: torch.device) -> Iterator[None]:
     values, `requires_grad` and `grad`, and every module's modules, hooks, training mode, and a
     forward that is its own and not of its class; also where the block raises. So neither a move nor
     a forward that writes into the model is left in it. What a forward keeps in attributes of its
-    own, as a cache or a counter, is the model's affair.
+    own, as a cache or a counter, is the model's affair. Within, float32 keeps all its bits.
 
     Cost: a copy of the weights on the CPU, unless they are moved; then the originals are it.
     """
@@ -42,7 +44,8 @@ def borrowed(model: nn.Module, place: torch.device) -> Iterator[None]:
     try:
         if is_moved:
             model.to(place)
-        yield
+        with ieee_fp32():
+            yield
     finally:
         for module in modules:
             module.put_back()

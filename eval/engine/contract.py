@@ -36,8 +36,8 @@ leaves room for kernels that choose their order of summation as they run."""
 
 OTHER_KERNELS = {True: 5e-2, False: 1e-3}
 """The same between batches of other sizes or orders, which other kernels may compute: for models
-with 8 to 11 bits of mantissa (half precision, TF32 on a GPU), and in fp32, where networks of 18 to
-50 layers were measured at 1e-6 to 1e-5."""
+with 8 to 11 bits of mantissa (half precision), and in fp32, where networks of 18 to 50 layers were
+measured at 1e-6 to 1e-5."""
 
 N_REPEATS = 3
 """Passes over the same batch that tell how much a model's logits vary by themselves."""
@@ -121,8 +121,7 @@ def interaction(run: Callable[[Tensor], Tensor], x: Tensor, dtype: torch.dtype) 
     together = run(x)
     varies = max(_apart(run(x), together) for _ in range(N_REPEATS - 1))
     spread = float(together.std().clamp_min(1e-6))
-    tf32 = x.is_cuda and torch.backends.cudnn.allow_tf32
-    other = OTHER_KERNELS[tf32 or dtype in {torch.float16, torch.bfloat16}]
+    other = OTHER_KERNELS[dtype in {torch.float16, torch.bfloat16}]
     copies = [run(one.expand_as(x))[i] for i, one in enumerate(x)]
     found = (
         ("beside other images", torch.stack(copies), SAME_KERNELS),

@@ -9,13 +9,15 @@ from torch import Tensor
 
 from eval.engine.graphs import Road, Rungs
 from eval.engine.padding import padded
+from eval.ieee import ieee_fp32
 
 
 class Net:
     """A model with its passes counted.
 
     forwards, backwards: images sent through the network so far. is_bf16: compute in bfloat16
-    (images, losses and gradients stay float32 outside of the network).
+    (images, losses and gradients stay float32 outside of the network); else in float32 with all its
+    bits, on a GPU too.
     memory_format: of the images that it is given. rungs: where passes are of fixed sizes; those of
     fewer rows are padded, with rows that are dropped and not counted.
     """
@@ -39,7 +41,7 @@ class Net:
         """Logits (B, K) float32 of images (B, C, H, W)."""
         self.forwards += len(x)
         given = self._padded(x).contiguous(memory_format=self._memory_format)
-        with torch.no_grad():
+        with torch.no_grad(), ieee_fp32():
             return self._own(self._forward(given), len(x))
 
     def gradient(
@@ -72,7 +74,7 @@ class Net:
         # Fresh images each step, so that no graph of an earlier step is kept alive.
         given = self._padded(x.detach())
         leaf = given.to(memory_format=self._memory_format, copy=True).requires_grad_()
-        with torch.enable_grad():
+        with torch.enable_grad(), ieee_fp32():
             logits = self._own(self._forward(leaf), len(x))
             # Asking for the input alone spares the gradients of all parameters.
             (grad,) = torch.autograd.grad(objective(logits).sum(), leaf)
