@@ -32,6 +32,11 @@ RELU = OURS.format("relu-at")
 SMOOTH = [OURS.format(f"{activation}-sat") for activation in ACTIVATIONS]
 STUDY = [OURS.format(f"relu-smooth-{kind}-at") for kind in GRADIENTS.values()]
 FREE = {OURS.format(f"{kind}-free"): OURS.format(kind) for kind in ("silu-sat", "relu-at")}
+LARGER = {
+    f"{network}-{kind}-cifar10": f"{network}-relu-at-cifar10"
+    for network in ("resnet18", "efficientnet-b0")
+    for kind in ("silu-sat", "relu-at")
+}
 
 Rows = Mapping[str, BoardRow]
 """Of one board, by the model's name."""
@@ -108,7 +113,7 @@ def _accuracy(row: BoardRow, column: str) -> str:
 
 
 def _difference(rows: Rows, name: str, other: str, column: str) -> str:
-    found = [(rows[it], rows[it].measured(column)) for it in (name, other)]
+    found = [(rows[it], rows[it].measured(column)) for it in (name, other) if it in rows]
     reports = [report_of(row, one) for row, one in found if one is not None]
     if name == other or len(reports) < 2:
         return ""
@@ -131,6 +136,8 @@ def page(text: str, found: Sequence[Board]) -> str:
         "gradients": against(full, dict.fromkeys(STUDY, RELU), usual, than="ReLU"),
         "first 1,000": against(first, every, (*usual, AUTOATTACK), than="ReLU"),
         "seeds": over_seeds(found),
+        "larger": against(full, LARGER, usual, than="ReLU"),
+        "larger, first 1,000": against(first, LARGER, (*usual, AUTOATTACK), than="ReLU"),
         "free": against(first, FREE, usual, than="the other recipe"),
     }
     return filled(text, tables)

@@ -7,13 +7,18 @@ import json
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+
 from eval.errors import ReportError
 from eval.report.report import Report
 from zoo.cards import ModelCard
 from zoo.registry import FAMILIES, card, own_models
 
-_TORCH_NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
-_TORCH_NAMES |= {"I64": "int64", "I32": "int32", "U8": "uint8", "BOOL": "bool"}
+_FLOATS = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}
+"""By safetensors' names; all of them are float32 in the model, which a file of half the size is
+loaded into."""
+
+_OTHERS = {"I64": "int64", "I32": "int32", "U8": "uint8", "BOOL": "bool"}
 
 
 def known_card(name: str) -> ModelCard | None:
@@ -48,7 +53,7 @@ def bundled_name(weights_sha256: str) -> str | None:
 def _digest(path: Path, sha256: str) -> str:
     """The digest of a safetensors file: of each tensor its name, dtype, shape and bytes, by name.
 
-    The names are those of `zoo.model.ZooModel`, which keeps the network under "net".
+    As `zoo.model.ZooModel` holds them, which keeps the network under "net", and floats in float32.
     """
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != sha256:
@@ -58,8 +63,15 @@ def _digest(path: Path, sha256: str) -> str:
     digest = hashlib.sha256()
     for name in sorted(tensors.keys() - {"__metadata__"}):
         part = tensors[name]
-        dtype, shape = _TORCH_NAMES[part["dtype"]], tuple(part["shape"])
-        digest.update(f"net.{name} torch.{dtype} {shape}\n".encode())
         low, high = part["data_offsets"]
-        digest.update(content[start + low : start + high])
+        dtype, value = _held(part["dtype"], content[start + low : start + high])
+        digest.update(f"net.{name} torch.{dtype} {tuple(part['shape'])}\n".encode())
+        digest.update(value)
     return digest.hexdigest()
+
+
+def _held(dtype: str, value: bytes) -> tuple[str, bytes]:
+    """The name of a tensor's dtype in the model, and its bytes there."""
+    if dtype in _FLOATS:
+        return "float32", np.frombuffer(value, _FLOATS[dtype]).astype("<f4").tobytes()
+    return _OTHERS[dtype], value

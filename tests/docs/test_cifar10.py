@@ -10,6 +10,7 @@ from docs.make_cifar10 import (
     AUTOATTACK,
     FIRST,
     FREE,
+    LARGER,
     PAGE,
     PGD,
     RELU,
@@ -111,9 +112,19 @@ def test_what_it_says_in_words_follows_from_the_numbers(found: Sequence[Board]) 
     assert len(same) == len(verdicts) == 4
 
 
+def test_what_it_says_of_larger_networks_follows_from_the_numbers(found: Sequence[Board]) -> None:
+    wide, b0 = (f"{network}-silu-sat-cifar10" for network in ("resnet18", "efficientnet-b0"))
+    for board, name, is_told in ((BOARD, wide, True), (FIRST, b0, False)):
+        lines = against(rows_of(found, board), LARGER, (CLEAN, PGD), than="ReLU")
+        for cell in cells(lines, name)[3:]:
+            low, high = map(float, re.findall(r"[+-][0-9.]+", cell)[1:])
+            assert (low > 0) == is_told
+            assert is_told or low < 0 < high
+
+
 def test_every_model_it_bundles_is_in_a_table() -> None:
     told = re.findall(r"^\| `(\S+)` \|", PAGE.read_text("utf-8"), re.MULTILINE)
-    assert set(told) >= {RELU, *SMOOTH, *FREE}
+    assert set(told) >= {RELU, *SMOOTH, *FREE, *LARGER}
 
 
 def test_a_page_without_the_table_is_refused() -> None:

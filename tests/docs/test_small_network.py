@@ -15,6 +15,7 @@ from docs.make_small_network import (
     picture,
     points,
 )
+from eval.report.percent import percent, signed_range
 from leaderboard.boards import Board, boards
 from leaderboard.compare import compare
 from leaderboard.folders import RESULTS
@@ -146,6 +147,18 @@ def test_what_is_said_of_three_runs_is_what_the_reports_say(
     if board == BOARD:
         reach = {"pgd-50": 1.2, "clean": 3.4}[protocol]
         assert round(100 * gain.of_seeds_alone, 1) == reach
+
+
+def test_what_is_said_of_the_full_width_is_what_the_reports_say() -> None:
+    silu, relu = (
+        read_report(RESULTS / f"resnet18-{end}-cifar10.pgd-50.json")
+        for end in ("silu-sat", "relu-at")
+    )
+    compared, text = compare(silu, relu), PAGE.read_text("utf-8")
+    assert compared.robust is not None
+    for pair in (compared.robust, compared.clean):
+        points = f"{percent(pair.difference)} points ({signed_range(*pair.interval())}"
+        assert f"is ahead by {points}" in text
 
 
 @pytest.mark.parametrize(

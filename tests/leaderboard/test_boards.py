@@ -144,7 +144,7 @@ def test_flagged_and_excluded_rows_say_why(built: tuple[Board, ...]) -> None:
     standard = row_of(board, "Standard")
     assert standard in board.excluded
     assert standard.excluded == "undefended model: not a baseline to beat"
-    waiting = row_of(board, "resnet18-silu-sat-cifar10")
+    waiting = row_of(board, "resnet18-gelu-sat-cifar10")
     assert waiting.excluded == "not measured yet, and nothing is published for it"
     odd = find(built, "cifar10-linf-not-stated-not-stated")
     assert [row.excluded for row in odd.excluded] == ["its source does not state eps"]

@@ -39,6 +39,7 @@ from eval.executors.cluster.wire import (
     WorkerProfile,
 )
 from eval.executors.crew import Alone
+from eval.ieee import ieee_fp32
 from eval.processor import processor
 from eval.request import Request
 from eval.verify import predict
@@ -152,6 +153,7 @@ class Worker:
         check_logits(logits, len(probes), assignment.name)
         return Opened(logits.numpy(), tuple(flags))
 
+    @ieee_fp32()
     def look(self, precision: Precision, batch_size: int | None) -> Prepared:
         """Prove the copy that searches, and see what the first images say of the model."""
         given = self._assignment
@@ -192,6 +194,7 @@ class Worker:
         """The digest of the model's weights as they are now, see `eval.definition`."""
         return weights_sha256(self._classifier.model)
 
+    @ieee_fp32()
     def work(self, task: Order) -> Packet:
         """Work for about `task.seconds`, and say what was found.
 
