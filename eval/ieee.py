@@ -37,7 +37,8 @@ def ieee_fp32() -> Iterator[None]:
     """Products of float32 keep all its bits while the block runs, whatever torch was told.
 
     Blocks may lie in one another and run in several threads: what torch was told comes back when
-    the last of them ends. It costs microseconds. Autocast, which is asked for, is not touched.
+    the last of them ends. The outermost costs a fraction of a millisecond. Autocast, which is asked
+    for, is not touched.
     """
     global _depth, _told  # noqa: PLW0603, they stand for torch's settings, of the process too
     with _lock:
