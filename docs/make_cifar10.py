@@ -113,16 +113,14 @@ def _accuracy(row: BoardRow, column: str) -> str:
 
 
 def _difference(rows: Rows, name: str, other: str, column: str) -> str:
+    """Of two whole runs: where one ended early, its range says more than the pairs that are left."""
     found = [(rows[it], rows[it].measured(column)) for it in (name, other) if it in rows]
-    reports = [report_of(row, one) for row, one in found if one is not None]
-    if name == other or len(reports) < 2:
+    whole = [report_of(row, one) for row, one in found if one is not None and one.estimated is None]
+    if name == other or len(whole) < 2:
         return ""
-    compared = compare(*reports)
+    compared = compare(*whole)
     pair = compared.clean if column == CLEAN else compared.robust
-    if pair is None:
-        return "too few settled"
-    among = "" if pair.n == len(reports[0].images.ids) else f", on {pair.n} that can stand for all"
-    return f"{signed_points(pair.difference)} ({signed_range(*pair.interval())}){among}"
+    return f"{signed_points(pair.difference)} ({signed_range(*pair.interval())})" if pair else ""
 
 
 def page(text: str, found: Sequence[Board]) -> str:
