@@ -113,7 +113,7 @@ def _accuracy(row: BoardRow, column: str) -> str:
 
 
 def _difference(rows: Rows, name: str, other: str, column: str) -> str:
-    """Of two whole runs: where one ended early, its range says more than the pairs that are left."""
+    """Of two whole runs: of one that ended early its range says more than the pairs left."""
     found = [(rows[it], rows[it].measured(column)) for it in (name, other) if it in rows]
     whole = [report_of(row, one) for row, one in found if one is not None and one.estimated is None]
     if name == other or len(whole) < 2:
