@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -129,6 +129,7 @@ def _fault_in_cifar10(split: str, image_id: str, label: int) -> str:
     return f"image {image_id} has label {label}, which is not its own"
 
 
+@lru_cache(maxsize=2**14)
 def _mark(image_id: str, label: int) -> int:
     """One byte of the digest of a test image's label: two labels share it in 1 of 256."""
     return hashlib.sha256(f"cifar10 test {image_id} {label}".encode()).digest()[0]

@@ -7,18 +7,16 @@ import json
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-
 from eval.errors import ReportError
 from eval.report.report import Report
 from zoo.cards import ModelCard
 from zoo.registry import FAMILIES, card, own_models
 
-_FLOATS = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}
-"""By safetensors' names; all of them are float32 in the model, which a file of half the size is
-loaded into."""
+_FLOATS = {"F64": "<f8", "F16": "<f2"}
+"""By safetensors' names; in the model they are float32, which a file of half the size is loaded
+into."""
 
-_OTHERS = {"I64": "int64", "I32": "int32", "U8": "uint8", "BOOL": "bool"}
+_AS_THEY_ARE = {"F32": "float32", "I64": "int64", "I32": "int32", "U8": "uint8", "BOOL": "bool"}
 
 
 def known_card(name: str) -> ModelCard | None:
@@ -72,6 +70,8 @@ def _digest(path: Path, sha256: str) -> str:
 
 def _held(dtype: str, value: bytes) -> tuple[str, bytes]:
     """The name of a tensor's dtype in the model, and its bytes there."""
-    if dtype in _FLOATS:
-        return "float32", np.frombuffer(value, _FLOATS[dtype]).astype("<f4").tobytes()
-    return _OTHERS[dtype], value
+    if dtype in _AS_THEY_ARE:
+        return _AS_THEY_ARE[dtype], value
+    import numpy as np  # not at import: only a file of another width needs it
+
+    return "float32", np.frombuffer(value, _FLOATS[dtype]).astype("<f4").tobytes()

@@ -58,7 +58,7 @@ def list_in(path: Path, report: Report) -> ImageList:
     unless it is a list that is known. Raises `UsageError` and `DataError` as `eval.data.read_ids`,
     `ReportError` for a list of other images.
     """
-    from eval.data.ids import canonical, read_ids  # whose package needs numpy, which show does not
+    from eval.data.ids import canonical, read_ids  # not at import, for what shows a table
 
     has = frozenset(report.images.ids)
     named = frozenset(canonical(one, has) for one in read_ids(path))

@@ -175,7 +175,8 @@ class BestKnown:
     It is its authors' only where a third party attacked the model too, and a stronger attack of
     theirs broke more images, which speaks against them.
 
-    Every attack gives an upper bound of the robust accuracy, so that the lowest is the best known.
+    Every attack gives an upper bound of the robust accuracy, so that the lowest is the best known:
+    an estimate only where all that it leaves possible is below every exact number.
     column: where it stands. stronger: it is not the number of that column but of a stronger
     evaluation that the source of that number tells of; by_authors: which its authors made.
     """
@@ -192,5 +193,15 @@ class BestKnown:
 
     @property
     def is_estimated(self) -> bool:
-        """Whether it is an estimate, which it is only where no exact number stands."""
+        """Whether the run ended before all images were settled."""
         return isinstance(self.number, Measured) and self.number.estimated is not None
+
+    @property
+    def bound(self) -> float:
+        """What the whole run can find at most on these very images; of an exact number, itself.
+
+        Not the upper end of its interval, which speaks of other images too.
+        """
+        if isinstance(self.number, Measured) and self.number.estimated is not None:
+            return self.number.estimated.full_run[1]
+        return self.number.accuracy

@@ -2,9 +2,10 @@
 
 A row is ranked by its best known robust accuracy, if anybody but its authors ran the attack that
 ranks the table, by the hyper-parameters that rank it: what only a weaker attack found would stand
-too high, and what a stronger one found beside it can only lower it. Exact numbers are ranked
-among themselves. An estimate changes no rank of theirs, and its row stands below every such one
-whose interval it overlaps.
+too high, and what a stronger one found beside it can only lower it. An estimate is the best known
+number of its row where it cannot end at or above an exact one of that row (`BestKnown.bound`).
+Exact numbers are ranked among themselves. An estimate changes no rank of theirs, and its row stands
+below every such one whose interval it overlaps.
 """
 
 from __future__ import annotations

@@ -138,7 +138,7 @@ class BoardRow:
         return self.published.link if self.published else None
 
 
-def _lowest(one: BestKnown) -> tuple[bool, bool, float, bool, tuple[int, int, str]]:
-    """What somebody says how it was found first, then exact numbers, then the strongest attack."""
+def _lowest(one: BestKnown) -> tuple[bool, float, bool, bool, tuple[int, int, str]]:
+    """What somebody says how it was found first, then what cannot be higher than the others."""
     is_unknown = one.column.key.endswith(UNPUBLISHED)
-    return is_unknown, one.is_estimated, one.number.accuracy, one.stronger, order(one.column.key)
+    return is_unknown, one.bound, one.is_estimated, one.stronger, order(one.column.key)

@@ -6,18 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from eval import Report
 from eval.errors import ReportError
 from leaderboard.boards import leaderboard
 from leaderboard.claims import checks
 from leaderboard.numbers import Claimed, Estimated, Measured
-from leaderboard.ranking import in_order, ranked, ranked_by
 from leaderboard.results import RESULTS, read_report, read_results, run_key
 from leaderboard.rows import BoardRow
-from leaderboard.stats import RankRange
 from leaderboard.submit import add
 from leaderboard.twins import holds, twins
 from tests.leaderboard.early import ended_early
@@ -161,90 +157,10 @@ def test_an_open_image_is_never_called_lost(settled: int, after: str) -> None:
     assert holds(cut, clean=True) == holds(DIGITS, clean=True)
 
 
-def measured(low: float, high: float, *, estimated: bool = False, share: float = 0.5) -> Measured:
-    """An estimate with this interval; or an exact number, whose interval 400 images give."""
-    accuracy, n = low + share * (high - low), 400
-    early = Estimated(3, (low, high), (low, high)) if estimated else None
-    if not early:
-        accuracy = round(n * accuracy) / n
-    correct = None if early else round(n * accuracy)
-    return Measured(accuracy, n=n, correct=correct, report_path=Path("r.json"), estimated=early)
-
-
-def board_rows(numbers: list[Measured]) -> list[BoardRow]:
-    return [
-        BoardRow(str(i), str(i), str(i), robust={"autoattack-standard@1": found})
-        for i, found in enumerate(numbers)
-    ]
-
-
-NUMBERS = st.lists(
-    st.builds(
-        lambda ends, estimated, share: measured(
-            min(ends) / 20, max(ends) / 20, estimated=estimated, share=share
-        ),
-        st.tuples(st.integers(0, 20), st.integers(0, 20)),
-        st.booleans(),
-        st.sampled_from([0.0, 0.3, 0.5, 1.0]),
-    ),
-    max_size=12,
-)
-
-
-@given(numbers=NUMBERS)
-def test_an_estimate_is_never_above_an_exact_number_that_it_overlaps(
-    numbers: list[Measured],
-) -> None:
-    rows = ranked(board_rows(numbers), "AutoAttack")
-    placed = {row.key: i for i, row in enumerate(in_order(rows, "AutoAttack", None))}
-    for row, one in zip(rows, numbers, strict=True):
-        for other, two in zip(rows, numbers, strict=True):
-            if one.estimated and not two.estimated and one.low <= two.high and two.low <= one.high:
-                assert placed[row.key] > placed[other.key]
-
-
-@given(numbers=NUMBERS)
-def test_estimates_change_no_rank_and_no_order_of_exact_numbers(numbers: list[Measured]) -> None:
-    exact = [found for found in numbers if not found.estimated]
-    alone, beside = board_rows(exact), board_rows(numbers)
-    assert ranked_by(beside) == ("AutoAttack" if numbers else None)
-    ranks = [row.rank for row in ranked(alone, "AutoAttack")]
-    among = ranked(beside, "AutoAttack")
-    assert [
-        row.rank for row, found in zip(among, numbers, strict=True) if not found.estimated
-    ] == ranks
-
-    def order(rows: list[BoardRow]) -> list[float]:
-        found = [row.robust["autoattack-standard@1"] for row in in_order(rows, "AutoAttack", None)]
-        return [it.accuracy for it in found if not it.estimated]
-
-    assert order(beside) == order(alone)
-
-
 def test_where_nothing_is_exact_an_estimate_has_no_rank(results: Folder) -> None:
     row = row_of(results(early(200).model_copy(update={"flags": ()})))
     assert row.rank is None
     assert row.unranked == "estimated, and no exact number stands here to rank it by"
-
-
-def test_an_estimate_of_another_attack_does_not_take_the_ranks_away() -> None:
-    exact = {"pgd-50": measured(0.5, 0.6)}
-    rows = [
-        BoardRow("a", "a", "a", robust=exact),
-        BoardRow("b", "b", "b", robust={"autoattack": measured(0.1, 0.9, estimated=True)}),
-        BoardRow("c", "c", "c", robust={"autoattack": measured(0.2, 0.9, estimated=True)}),
-    ]
-    assert ranked_by(rows) == "PGD-50"
-    assert ranked_by(rows[1:]) == "AutoAttack"
-
-
-def test_of_a_row_s_numbers_of_one_attack_the_exact_one_ranks_it() -> None:
-    numbers = {
-        "autoattack-standard@1": measured(0.8, 0.9, estimated=True),
-        "autoattack-standard@1 reference": measured(0.5, 0.6),
-    }
-    (row,) = ranked([BoardRow("a", "a", "a", robust=numbers)], "AutoAttack")
-    assert row.rank == RankRange(1, 1)
 
 
 def claiming(report: Report, path: Path, claim: float, run_as: str | None = None) -> BoardRow:

@@ -60,8 +60,9 @@ def command(
     """List the models whose names match PATTERN (default: all), first what can be used now.
 
     clean and robust are accuracies in per cent: those that we measured, else those that were
-    claimed, which have a *. The robust one is of the strongest attack that is known, on the norm
-    and eps that the model was trained for. A ~ marks what we measured on a part of the test images.
+    claimed, which have a *. The robust one is of the strongest attack that ran to its end, on the
+    norm and eps that the model was trained for. A ~ marks what we measured on a part of the test
+    images.
     """
     from zoo.cli.shared.table import print_table
 
