@@ -15,7 +15,7 @@ from eval.files.paths import AnyPath, path_of
 from eval.report.report import OPEN, Images, Report
 from eval.report.words import attack_id
 from leaderboard.columns import column, differing
-from leaderboard.drawn import sample
+from leaderboard.drawn import OnAll, early_notes, on_all, sample
 from leaderboard.flagged import why_other_pixels
 from leaderboard.folders import by_name
 from leaderboard.places import same_eps
@@ -45,7 +45,8 @@ class ReportComparison:
 
     Where a run ended early, held is compared on the images that can stand for all, see
     `leaderboard.drawn.sample`, of those that are settled in both: everything but `clean` is of
-    these. n_settled: settled in both; n_open: open in A or B.
+    these. n_settled: settled in both; n_open: open in A or B. on_all: what is known of the
+    difference on all images; None where no run ended early.
 
     a, b: name, protocol and engine of each. kept_by_a_only and the like: ids in the order of A.
     robust, clean: the paired counts. lost_by_b: of the images that only A keeps, how many each of
@@ -68,6 +69,7 @@ class ReportComparison:
     lost_by_b: Mapping[str, int]
     n_settled: int
     n_open: int
+    on_all: OnAll | None = None
     notes: tuple[str, ...] = field(default=())
     differing: tuple[str, ...] = field(default=())
 
@@ -98,6 +100,7 @@ class ReportComparison:
             "n_open": self.n_open,
             "held": self.held,
             "robust": _paired(self.robust) if self.robust else None,
+            "robust_on_all": vars(self.on_all) if self.on_all else None,
             "clean": _paired(self.clean),
             "kept_by_a_only": self.kept_by_a_only,
             "kept_by_b_only": self.kept_by_b_only,
@@ -138,6 +141,7 @@ def compare(a: Report, b: Report) -> ReportComparison:
     verdicts = list(zip(held_a, held_b, by_a, by_b, strict=True))
     either = zip(a.images.verdicts, b.images.verdicts, strict=True)
     n_open = sum(OPEN in pair for pair in either)
+    robust = None if is_clean else Paired.of(held_a, held_b)
     return ReportComparison(
         a=_name(a),
         b=_name(b),
@@ -145,14 +149,15 @@ def compare(a: Report, b: Report) -> ReportComparison:
         kept_by_b_only=tuple(i for i, in_a, in_b in pairs if in_b and not in_a),
         both=tuple(i for i, in_a, in_b in pairs if in_a and in_b),
         neither=tuple(i for i, in_a, in_b in pairs if not in_a and not in_b),
-        robust=None if is_clean else Paired.of(held_a, held_b),
+        robust=robust,
         clean=Paired.of(holds(a, clean=True), holds(b, clean=True)),
         classes=_classes([a.images.labels[i] for i in among], held_a, held_b),
         lost_by_a=Counter(by for in_a, in_b, by, _ in verdicts if in_b and not in_a),
         lost_by_b=Counter(by for in_a, in_b, _, by in verdicts if in_a and not in_b),
         n_settled=len(a.images.ids) - n_open,
         n_open=n_open,
-        notes=(*_early_notes(a, b, n_open, 0 if is_clean else len(among)), *_notes(a, b)),
+        notes=(*early_notes(a, b, n_open, robust), *_notes(a, b)),
+        on_all=on_all(a, b),
         differing=differing(a, b),
     )
 
@@ -239,31 +244,6 @@ def _classes(labels: Sequence[int], a: list[bool], b: list[bool]) -> tuple[Class
 
 def _name(report: Report) -> str:
     return f"{report.model.name}, {attack_id(report)}, engine {report.engine.name}"
-
-
-def _early_notes(a: Report, b: Report, n_open: int, n: int) -> tuple[str, ...]:
-    """What to know of the n images that stand for all, where runs ended early; n = 0: none do."""
-    if a.robust is None or b.robust is None or not n_open:
-        return ()
-    early = [which for which, report in (("A", a), ("B", b)) if report.estimate is not None]
-    who = " and ".join(early)
-    n_all = len(a.images.ids)
-    if not n:
-        return (
-            f"{who} ended with {n_open} of {n_all} images open and too few settled to stand for"
-            " all, so only accuracy without an attack is compared: let the run go on",
-        )
-    n_settled = n_all - n_open
-    left_out = (
-        f" Of the other {n_settled - n} too many are lost, to the clean pass and the stages that"
-        " ran on all images, so that they would not stand for all."
-    )
-    return (
-        f"{who} ended early: {n_open} of {n_all} images are open in A or B and {n_settled} settled"
-        f" in both. Robust accuracy is compared on {n} of these, those ahead of the first open one"
-        f" in an order drawn by chance.{left_out if n < n_settled else ''} Where a run ends depends"
-        " on what it found, so take interval and p as rough",
-    )
 
 
 def _notes(a: Report, b: Report) -> tuple[str, ...]:

@@ -162,6 +162,8 @@ def print_comparison(done: ReportComparison, console: Console) -> None:
     if done.n != done.clean.n:
         images += f", robust on {done.n} of them: {done.n_open} are open, see the note"
     console.print(f"{images}, paired; interval: Newcombe 1998, method 10; p: exact McNemar test")
+    if done.on_all is not None:
+        console.print(f"robust, A - B on all {done.clean.n} of these images: {done.on_all.words}")
     _print_lost("A keeps, B loses", done.lost_by_b, console)
     _print_lost("B keeps, A loses", done.lost_by_a, console)
     _print_classes(done, console)

@@ -99,6 +99,42 @@ def test_with_too_few_settled_only_clean_accuracy_is_compared(after: str) -> Non
     assert not {*done.lost_by_a, *done.lost_by_b} - {"clean"}
 
 
+@pytest.mark.parametrize(("a", "b"), [(0, 1), (1, 0), (1, 1), (0, 0)])
+@pytest.mark.parametrize("settled", [0, 40, 150])
+def test_what_is_known_of_all_images_holds_the_difference_of_the_whole_runs(
+    a: int, b: int, settled: int
+) -> None:
+    reports = [
+        ended_early(whole, settled, after="apgd-ce") if is_early else whole
+        for whole, is_early in ((SILU, a), (RELU, b))
+    ]
+    known, whole = compare(*reports).on_all, compare(SILU, RELU).robust
+    if not a + b:
+        assert known is None
+        return
+    assert known.low <= whole.difference <= known.high
+    assert known.sure == pytest.approx(1 - 0.05 * (a + b))
+    ends = [
+        (r.estimate.full_run if r.estimate else (r.robust.accuracy,) * 2)[::way]
+        for r, way in zip(reports, (1, -1), strict=True)
+    ]
+    assert (known.low, known.high) == tuple(one - other for one, other in zip(*ends, strict=True))
+
+
+def test_a_difference_that_all_images_cannot_have_is_not_to_be_believed(
+    sat_zoo: Callable[..., Any],
+) -> None:
+    softplus, relu = (
+        f"resnet18-w16-{name}.autoattack-standard-1.{key}"
+        for name, key in (("softplus-sat-cifar10", "f799e62b"), ("relu-at-cifar10", "5f8c162f"))
+    )
+    said = " ".join(sat_zoo("compare", softplus, relu).out.split())
+    assert "robust, A - B on all 1000 of these images: -1.8 to +2.2 points, sure to 95 %" in said
+    assert "by chance the 340 that are compared differ by +3.8, which all of them cannot" in said
+    told = json.loads(sat_zoo("compare", relu, softplus, "--json").out)["robust_on_all"]
+    assert told == {"low": pytest.approx(-0.022), "high": pytest.approx(0.018), "sure": 0.95}
+
+
 def test_whole_runs_are_compared_as_before() -> None:
     done = compare(SILU, RELU)
     assert (done.n, done.n_settled, done.n_open, done.notes) == (360, 360, 0, done.notes)
