@@ -113,12 +113,14 @@ def _accuracy(row: BoardRow, column: str) -> str:
 
 
 def _difference(rows: Rows, name: str, other: str, column: str) -> str:
-    """Of two whole runs: of one that ended early its range says more than the pairs left."""
+    """Paired; where a run ended early what is possible on these very pictures says more."""
     found = [(rows[it], rows[it].measured(column)) for it in (name, other) if it in rows]
-    whole = [report_of(row, one) for row, one in found if one is not None and one.estimated is None]
-    if name == other or len(whole) < 2:
+    reports = [report_of(row, one) for row, one in found if one is not None]
+    if name == other or len(reports) < 2:
         return ""
-    compared = compare(*whole)
+    compared = compare(*reports)
+    if column != CLEAN and compared.on_all is not None:
+        return f"{signed_range(compared.on_all.low, compared.on_all.high)}, on these"
     pair = compared.clean if column == CLEAN else compared.robust
     return f"{signed_points(pair.difference)} ({signed_range(*pair.interval())})" if pair else ""
 
