@@ -129,6 +129,9 @@ def test_what_it_says_of_larger_networks_follows_from_the_numbers(found: Sequenc
             low, high = map(float, re.findall(r"[+-][0-9.]+", cell)[1:])
             assert (low > 0) == is_told
             assert is_told or low < 0 < high
+    under_attack = cells(against(rows_of(found, FIRST), LARGER, (PGD,), than="ReLU"), wide)[-1]
+    low, high = map(float, re.findall(r"[+-][0-9.]+", under_attack)[1:])
+    assert low < 0 < high
 
 
 def test_every_model_it_bundles_is_in_a_table() -> None:
