@@ -68,6 +68,7 @@ MODULES = {
         "leaderboard.results",
         "leaderboard.boards",
         "leaderboard.compare",
+        "leaderboard.drawn",
         "leaderboard.stats",
         "leaderboard.seeds",
         "leaderboard.submit",
