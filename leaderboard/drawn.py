@@ -53,18 +53,17 @@ class OnAll:
 
 def on_all(a: Report, b: Report) -> OnAll | None:
     """None where no run ended early, and where either attacked nothing."""
+    of_a, of_b = _full_run(a), _full_run(b)
     n_early = sum(report.estimate is not None for report in (a, b))
-    if not n_early or a.robust is None or b.robust is None:
+    if of_a is None or of_b is None or not n_early:
         return None
-    (low_a, high_a), (low_b, high_b) = (_full_run(a), _full_run(b))
-    return OnAll(low_a - high_b, high_a - low_b, 1 - 0.05 * n_early)
+    return OnAll(of_a[0] - of_b[1], of_a[1] - of_b[0], 1 - 0.05 * n_early)
 
 
-def _full_run(report: Report) -> Interval:
+def _full_run(report: Report) -> Interval | None:
     if report.estimate is not None:
         return report.estimate.full_run
-    share = report.robust.accuracy if report.robust else 0.0
-    return share, share
+    return (report.robust.accuracy,) * 2 if report.robust is not None else None
 
 
 def early_notes(a: Report, b: Report, n_open: int, robust: Paired | None) -> tuple[str, ...]:
