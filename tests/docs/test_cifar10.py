@@ -107,12 +107,21 @@ def test_what_it_says_in_words_follows_from_the_numbers(found: Sequence[Board]) 
     early = {(name, cell) for name, cell in said if cell.endswith(", on these")}
     assert len(said - early) > len(smooth)
     below = {name for name, cell in early if " to -" in cell}
-    assert below == {OURS.format(f"{name}-sat") for name in ("elu", "smoothrelu")}
+    assert below == {OURS.format(f"{name}-sat") for name in ("elu", "celu", "smoothrelu")}
     for _, cell in said - early:
         low, high = map(float, re.findall(r"[+-][0-9.]+", cell)[1:])
         assert low < 0 < high, "a thousand pictures cannot tell"
     ended = [one for name in smooth if (one := first[name].measured(AUTOATTACK)) and one.estimated]
     assert len(ended) == len(early) >= 6
+    elu, celu = (
+        Report.read(first[OURS.format(f"{name}-sat")].robust[AUTOATTACK].report_path)
+        for name in ("elu", "celu")
+    )
+    assert [elu.engine.precision, celu.engine.precision] == ["fp32", "bf16"]
+    pairs = list(zip(elu.images.verdicts, celu.images.verdicts, strict=True))
+    assert [one != other for one, other in pairs].count(True) == 2
+    whole = {"robust", "open"}
+    assert all((one in whole) == (other in whole) for one, other in pairs)
     for it in ended:
         assert it.interval[0] < first[RELU].robust[AUTOATTACK].accuracy < it.interval[1]
     robust = [first[name].robust[PGD] for name in smooth]
