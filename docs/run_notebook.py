@@ -15,6 +15,7 @@ import base64
 import copy
 import difflib
 import io
+import os
 import re
 import sys
 from pathlib import Path
@@ -32,6 +33,9 @@ NEAR = 0.15
 """Share by which a number may differ, or `NEAR_POINTS` where that is more."""
 
 NEAR_POINTS = 3.0
+FP32 = {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE"}
+"""For the kernel: without the bf16 that some processors have, `--precision auto` is fp32 on all."""
+
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
 _TIMES = re.compile(r"(?<=>)[\d.,]+(?=</td></tr>)|(?<=<div>)\d+ s(?=</div>)|\d+(?:\.\d+)? s\b")
 """Of a Report: the last column of its table, which is seconds, and the whole."""
@@ -102,7 +106,7 @@ def run(notebook: Any) -> Any:
         kernel_name="python3",
         record_timing=False,
         resources={"metadata": {"path": str(NOTEBOOK.parent)}},
-    ).execute()
+    ).execute(env=FP32 | os.environ)
     for cell in (one for one in fresh.cells if one.cell_type == "code"):
         cell.outputs = [one for one in cell.outputs if not _is_gone(one)]
         for output in cell.outputs:
