@@ -141,7 +141,7 @@ def compare(a: Report, b: Report) -> ReportComparison:
     verdicts = list(zip(held_a, held_b, by_a, by_b, strict=True))
     either = zip(a.images.verdicts, b.images.verdicts, strict=True)
     n_open = sum(OPEN in pair for pair in either)
-    robust = None if is_clean else Paired.of(held_a, held_b)
+    robust, known = None if is_clean else Paired.of(held_a, held_b), on_all(a, b)
     return ReportComparison(
         a=_name(a),
         b=_name(b),
@@ -156,8 +156,8 @@ def compare(a: Report, b: Report) -> ReportComparison:
         lost_by_b=Counter(by for in_a, in_b, _, by in verdicts if in_a and not in_b),
         n_settled=len(a.images.ids) - n_open,
         n_open=n_open,
-        notes=(*early_notes(a, b, n_open, robust), *_notes(a, b)),
-        on_all=on_all(a, b),
+        notes=(*early_notes(a, b, n_open, robust, known), *_notes(a, b)),
+        on_all=known,
         differing=differing(a, b),
     )
 

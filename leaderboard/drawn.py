@@ -66,9 +66,13 @@ def _full_run(report: Report) -> Interval | None:
     return (report.robust.accuracy,) * 2 if report.robust is not None else None
 
 
-def early_notes(a: Report, b: Report, n_open: int, robust: Paired | None) -> tuple[str, ...]:
-    """What to know where runs ended early; robust: of the images that can stand for all, if any."""
-    known = on_all(a, b)
+def early_notes(
+    a: Report, b: Report, n_open: int, robust: Paired | None, known: OnAll | None
+) -> tuple[str, ...]:
+    """What to know where runs ended early; robust: of the images that can stand for all, if any.
+
+    known: `on_all(a, b)`.
+    """
     if known is None:
         return ()
     early = [which for which, report in (("A", a), ("B", b)) if report.estimate is not None]
